@@ -1,0 +1,8 @@
+//! Pulso: the API says "something changed", Pulso reads the new figures once, every screen that watches has them.
+
+pub mod channel;
+pub mod clock;
+pub mod config;
+pub mod negocio;
+pub mod store;
+pub mod telemetry;

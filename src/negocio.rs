@@ -1,0 +1,112 @@
+//! The ids of the domain and the one place where text becomes an id.
+//!
+//! Owns the canonical form of an id: two spellings of one id compare equal after [`IdType::parse`].
+//! Must not know where ids come from (socket, hook, token) nor how a query binds them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+/// Longest id accepted, in bytes. Longer text is no id of any column type.
+pub const MAX_ID_BYTES: usize = 200;
+
+/// A business, in the form in which the database prints its id.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NegocioId(Arc<str>);
+
+impl NegocioId {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for NegocioId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// A user, as the token spells it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct UserId(Arc<str>);
+
+impl UserId {
+    pub fn new(id: &str) -> Self {
+        Self(id.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// The type of an id column, read from the database at first contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdType {
+    Uuid,
+    Text,
+    Int2,
+    Int4,
+    Int8,
+}
+
+impl IdType {
+    /// `raw` as an id of this column, or `None` if the column cannot hold it.
+    pub fn parse(self, raw: &str) -> Option<NegocioId> {
+        self.canonical(raw).map(|text| NegocioId(text.into()))
+    }
+
+    /// `raw` spelt as a column of this type prints it: lower-case hyphenated uuid, plain decimal, text unchanged.
+    pub fn canonical(self, raw: &str) -> Option<String> {
+        if raw.is_empty() || raw.len() > MAX_ID_BYTES || raw.chars().any(char::is_control) {
+            return None;
+        }
+        match self {
+            Self::Uuid => Uuid::try_parse(raw).ok().map(|id| id.hyphenated().to_string()),
+            Self::Text => Some(raw.to_owned()),
+            Self::Int2 => raw.parse::<i16>().ok().map(|id| id.to_string()),
+            Self::Int4 => raw.parse::<i32>().ok().map(|id| id.to_string()),
+            Self::Int8 => raw.parse::<i64>().ok().map(|id| id.to_string()),
+        }
+    }
+
+    pub fn is_integer(self) -> bool {
+        matches!(self, Self::Int2 | Self::Int4 | Self::Int8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upper_case_uuid_is_the_same_negocio() {
+        let upper = IdType::Uuid.parse("9F1C2B3A-0000-4000-8000-00000000ABCD");
+        let lower = IdType::Uuid.parse("9f1c2b3a-0000-4000-8000-00000000abcd");
+        assert!(upper.is_some());
+        assert_eq!(upper, lower);
+    }
+
+    #[test]
+    fn integers_compare_by_value_and_text_by_letter() {
+        assert_eq!(IdType::Int4.parse("007"), IdType::Int4.parse("7"));
+        assert_ne!(IdType::Text.parse("007"), IdType::Text.parse("7"));
+    }
+
+    #[test]
+    fn what_the_column_cannot_hold_is_no_id() {
+        assert_eq!(IdType::Uuid.parse("negocio_123"), None);
+        assert_eq!(IdType::Int2.parse("40000"), None);
+        assert_eq!(IdType::Int8.parse("1e3"), None);
+        assert_eq!(IdType::Text.parse(""), None);
+        assert_eq!(IdType::Text.parse("a\nb"), None);
+        assert_eq!(IdType::Text.parse(&"x".repeat(MAX_ID_BYTES + 1)), None);
+    }
+}

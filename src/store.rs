@@ -1,0 +1,77 @@
+//! The questions Pulso asks a database, and the databases that answer them.
+//!
+//! A store knows SQL and nothing of who asks: no hub, no socket, no HTTP. Both stores pass the one suite in
+//! `tests/integration/store_contract.rs`.
+
+pub mod postgres;
+pub mod sqlite;
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+
+use crate::negocio::{IdType, NegocioId, UserId};
+
+/// The four figures of a business. All are counts of rows, never negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    pub citas_hoy: i64,
+    pub total_citas: i64,
+    pub citas_completadas: i64,
+    pub citas_canceladas: i64,
+}
+
+/// "This user owns this business": asked, and answered by its presence in a set.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Ownership {
+    pub negocio: NegocioId,
+    pub user: UserId,
+}
+
+/// Why a question has no answer, by what the asker can do about it. The text is for the log and for operators only:
+/// it may name tables, so it never reaches a peer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection could be made. Counts towards the circuit breaker.
+    #[error("Cannot connect to database: {0}")]
+    Unreachable(String),
+    /// Not answered within the statement timeout.
+    #[error("the database did not answer in time: {0}")]
+    TimedOut(String),
+    /// The database answered with an error, or [`Store::contact`] has not succeeded yet.
+    #[error("the database refused the query: {0}")]
+    Refused(String),
+}
+
+/// Why the first contact failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ContactError {
+    /// Nobody answers; try again later.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A table or column that the queries name is not there (yet); try again later.
+    #[error("{0}")]
+    Missing(String),
+    /// A query file does not do what Pulso needs (wrong columns, wrong parameters, not SQL): the operator must mend it.
+    #[error("{variable}: {reason}")]
+    WrongQuery { variable: &'static str, reason: String },
+}
+
+/// What a database must answer. Every call opens what it needs and leaves nothing behind; dropping a call's future
+/// is allowed at any point.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Connects, reads the type of the id column, and checks both queries' parameters and columns.
+    /// May be called again at any time (after an outage); the newest answer counts for later calls.
+    async fn contact(&self) -> Result<IdType, ContactError>;
+
+    /// The figures of `negocio`; zeros when it has no rows. `today` is the business's calendar day.
+    async fn figures(&self, negocio: &NegocioId, today: Date) -> Result<Figures, StoreError>;
+
+    /// Those of `asked` that the database confirms. A user id that the column cannot hold owns nothing.
+    async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError>;
+
+    /// A round trip to the database that reads no table.
+    async fn ping(&self) -> Result<(), StoreError>;
+}

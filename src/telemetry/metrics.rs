@@ -1,0 +1,195 @@
+//! Every number Pulso exports, registered once. Names follow Prometheus: a unit in the name, `_total` on counters.
+//!
+//! No label ever carries a business, a user or anything else a peer sent.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// Handles to all metrics. Cheap to update from anywhere; never read to decide anything.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    pub connections: Gauge,
+    pub unauthenticated: Gauge,
+    pub subscriptions: Gauge,
+    pub notices: Counter,
+    pub queries: Counter,
+    pub query_failures: Counter,
+    pub coalesced: Counter,
+    pub snapshots_shared: Counter,
+    pub ownership_queries: Counter,
+    pub ownership_pairs: Counter,
+    pub ownership_cached: Counter,
+    pub drift: Counter,
+    pub trailing_corrections: Counter,
+    pub broadcasts: Counter,
+    pub deliveries: Counter,
+    pub conflated: Counter,
+    pub slow_closes: Counter,
+    pub accept_errors: Counter,
+    pub withdrawn: Counter,
+    pub listen_notices: Counter,
+    pub listen_gaps: Counter,
+    pub breaker_open: Gauge,
+    pub breaker_opened: Counter,
+    pub database_up: Gauge,
+    pub query_seconds: Histogram,
+    pub notice_to_socket_seconds: Histogram,
+    pub refusals: Family<Refusal, Counter>,
+    pub closes: Family<Close, Counter>,
+    pub hook_answers: Family<HookAnswer, Counter>,
+}
+
+/// Why something was refused; the label `reason` of `pulso_refusals_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum RefusalReason {
+    TooManyConnections,
+    TooManyFromAddress,
+    TooManyUnauthenticated,
+    TooManyHooks,
+    Origin,
+    Token,
+    Handshake,
+    HookKey,
+    HookBody,
+    HookBodyTooLarge,
+    Ownership,
+    OwnershipRate,
+    Channels,
+    Message,
+    DatabaseUnavailable,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Refusal {
+    pub reason: RefusalReason,
+}
+
+/// The close code sent to a client, or 0 for a line that went away without one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Close {
+    pub code: u16,
+}
+
+/// The status of a hook's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HookAnswer {
+    pub status: u16,
+}
+
+impl Metrics {
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("pulso");
+        let mut counter = |name: &str, help: &str| {
+            let metric = Counter::<u64, AtomicU64>::default();
+            registry.register(name, help, metric.clone());
+            metric
+        };
+        let notices = counter("notices", "Notices accepted from the hook");
+        let queries = counter("queries", "Statistics queries begun");
+        let query_failures = counter("query_failures", "Statistics queries that failed");
+        let coalesced = counter("coalesced", "Notices and subscribers that shared a read with another");
+        let snapshots_shared = counter("snapshots_shared", "Subscribers served from figures already read");
+        let ownership_queries = counter("ownership_queries", "Batched ownership queries");
+        let ownership_pairs = counter("ownership_pairs", "Ownership questions put to the database");
+        let ownership_cached = counter("ownership_cached", "Ownership questions answered from the cache");
+        let drift = counter("drift", "Differences found by the sentinel that no notice announced");
+        let trailing_corrections = counter(
+            "trailing_corrections",
+            "Differences found by the trailing re-read: notices sent before their commit",
+        );
+        let broadcasts = counter("broadcasts", "Publications handed to the hub");
+        let deliveries = counter("deliveries", "Messages written to a socket");
+        let conflated = counter("conflated", "Unsent messages replaced by a newer one of their channel");
+        let slow_closes = counter("slow_closes", "Clients closed as slow consumers");
+        let accept_errors = counter("accept_errors", "Failures to accept a connection");
+        let withdrawn = counter("withdrawn", "Live subscriptions ended because the rights were withdrawn");
+        let listen_notices = counter("listen_notices", "Notices received from the database trigger");
+        let listen_gaps = counter("listen_gaps", "Reconnections of the listener");
+        let breaker_opened = counter("breaker_opened", "Times the circuit breaker opened");
+
+        let mut gauge = |name: &str, help: &str| {
+            let metric = Gauge::default();
+            registry.register(name, help, metric.clone());
+            metric
+        };
+        let connections = gauge("connections", "WebSocket connections open");
+        let unauthenticated = gauge("unauthenticated_connections", "WebSocket connections without a token yet");
+        let subscriptions = gauge("subscriptions", "Subscriptions held");
+        let breaker_open = gauge("breaker_open", "1 while the circuit breaker is open");
+        let database_up = gauge("database_up", "1 while the database answers");
+
+        let mut histogram = |name: &str, help: &str| {
+            let metric = Histogram::new(exponential_buckets(0.000_25, 2.0, 15));
+            registry.register(name, help, metric.clone());
+            metric
+        };
+        let query_seconds = histogram("query_seconds", "Time of a statistics query");
+        let notice_to_socket_seconds =
+            histogram("notice_to_socket_seconds", "From the arrival of a notice to the first write to a socket");
+
+        let refusals = Family::<Refusal, Counter>::default();
+        registry.register("refusals", "Requests and messages refused, by reason", refusals.clone());
+        let closes = Family::<Close, Counter>::default();
+        registry.register("closes", "Connections ended, by close code", closes.clone());
+        let hook_answers = Family::<HookAnswer, Counter>::default();
+        registry.register("hook_answers", "Hook calls answered, by status", hook_answers.clone());
+
+        Self {
+            registry,
+            connections,
+            unauthenticated,
+            subscriptions,
+            notices,
+            queries,
+            query_failures,
+            coalesced,
+            snapshots_shared,
+            ownership_queries,
+            ownership_pairs,
+            ownership_cached,
+            drift,
+            trailing_corrections,
+            broadcasts,
+            deliveries,
+            conflated,
+            slow_closes,
+            accept_errors,
+            withdrawn,
+            listen_notices,
+            listen_gaps,
+            breaker_open,
+            breaker_opened,
+            database_up,
+            query_seconds,
+            notice_to_socket_seconds,
+            refusals,
+            closes,
+            hook_answers,
+        }
+    }
+
+    pub fn refuse(&self, reason: RefusalReason) {
+        self.refusals.get_or_create(&Refusal { reason }).inc();
+    }
+
+    /// The text a Prometheus server scrapes (OpenMetrics).
+    pub fn encode(&self) -> String {
+        let mut out = String::new();
+        // Writing to a String cannot fail.
+        let _ = text::encode(&mut out, &self.registry);
+        out
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
