@@ -263,7 +263,7 @@ impl AuthConfig {
         Self {
             secrets: vec![secret],
             audience: None,
-            max_ttl: Duration::from_secs(366 * 24 * 3600),
+            max_ttl: Duration::from_hours(366 * 24),
             max_token_bytes: 8 * 1024,
             access: AccessPolicy::Owner,
             cache: Duration::from_secs(5),
