@@ -3,6 +3,9 @@
 pub mod channel;
 pub mod clock;
 pub mod config;
+pub mod dialect;
+pub mod hub;
 pub mod negocio;
+pub mod publication;
 pub mod store;
 pub mod telemetry;
