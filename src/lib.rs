@@ -3,9 +3,11 @@
 pub mod channel;
 pub mod clock;
 pub mod config;
+pub mod database;
 pub mod dialect;
 pub mod hub;
 pub mod negocio;
 pub mod publication;
+pub mod stats;
 pub mod store;
 pub mod telemetry;

@@ -1,0 +1,278 @@
+//! The store as the rest of Pulso may use it: never more queries at once than connections, none while the breaker is
+//! open, and one place that knows whether the database is there.
+//!
+//! Must not know what is asked, nor what becomes of an answer.
+
+mod breaker;
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::civil::Date;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::config::DatabaseConfig;
+use crate::negocio::{IdType, NegocioId};
+use crate::store::{ContactError, Figures, Ownership, Store, StoreError};
+use crate::telemetry::metrics::Metrics;
+
+use breaker::Breaker;
+
+/// How often a database that is not there is tried.
+const RETRY: Duration = Duration::from_secs(1);
+/// Silence after which a database that should be there is pinged.
+const PING_AFTER: Duration = Duration::from_secs(5);
+/// Between two attempts at contact, however loud the trouble.
+const BREATH: Duration = Duration::from_millis(250);
+/// Beyond the store's own time-outs: nothing may hang whatever a driver does.
+const BEYOND: Duration = Duration::from_millis(750);
+
+/// The guarded store.
+pub struct Database {
+    store: Arc<dyn Store>,
+    permits: Arc<Semaphore>,
+    breaker: Mutex<Breaker>,
+    state: watch::Sender<State>,
+    /// Wakes the monitor before its time.
+    trouble: Notify,
+    last_answer: Mutex<Instant>,
+    longest_call: Duration,
+    metrics: Arc<Metrics>,
+}
+
+/// Whether the database is there.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Known from the first contact on; it stays known through an outage.
+    pub id_type: Option<IdType>,
+    /// Grows whenever contact is made anew: what was read before may be outdated.
+    pub contacts: u64,
+    /// Why questions are not answered just now. For operators, not for peers.
+    pub down: Option<String>,
+}
+
+/// Who is waiting for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// A caller: it may probe a database that is thought to be down.
+    Live,
+    /// Nobody in particular: while the breaker is open it is refused at once.
+    Background,
+}
+
+/// Leave to put one question. Holds one of the connections' permits.
+#[derive(Debug)]
+pub struct Admission<'a> {
+    database: &'a Database,
+    _passage: Passage<'a>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Leave to get past the breaker; a probe makes room for the next one when it is dropped.
+#[derive(Debug)]
+struct Passage<'a> {
+    database: &'a Database,
+    is_probe: bool,
+}
+
+impl Database {
+    pub fn new(store: Arc<dyn Store>, config: &DatabaseConfig, metrics: Arc<Metrics>) -> Self {
+        let waiting = State { id_type: None, contacts: 0, down: Some("not connected yet".to_owned()) };
+        Self {
+            store,
+            permits: Arc::new(Semaphore::new(config.max_connections as usize)),
+            breaker: Mutex::default(),
+            state: watch::Sender::new(waiting),
+            trouble: Notify::new(),
+            last_answer: Mutex::new(Instant::now()),
+            longest_call: config.connect_timeout + config.statement_timeout + BEYOND,
+            metrics,
+        }
+    }
+
+    /// Follows whether the database is there.
+    pub fn state(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    pub fn id_type(&self) -> Option<IdType> {
+        self.state.borrow().id_type
+    }
+
+    /// Waits for a connection's turn. Fails at once while the breaker is open, unless this is the one live caller that
+    /// probes.
+    pub async fn admit(&self, urgency: Urgency) -> Result<Admission<'_>, StoreError> {
+        let passage = self.pass(urgency)?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.map_err(|_| StoreError::Unreachable("shutting down".to_owned()))?;
+        // Once more: the breaker may have opened while this call stood in the queue.
+        let passage = if passage.is_probe { passage } else { self.pass(urgency)? };
+        Ok(Admission { database: self, _passage: passage, _permit: permit })
+    }
+
+    fn pass(&self, urgency: Urgency) -> Result<Passage<'_>, StoreError> {
+        match self.breaker().pass(urgency) {
+            Some(passage) => Ok(Passage { database: self, is_probe: passage == breaker::Passage::Probe }),
+            None => Err(StoreError::Unreachable("the circuit breaker is open".to_owned())),
+        }
+    }
+
+    /// Those of `asked` that hold.
+    pub async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError> {
+        let admission = self.admit(Urgency::Background).await?;
+        self.metrics.ownership_queries.inc();
+        self.metrics.ownership_pairs.inc_by(asked.len() as u64);
+        admission.put(self.store.owners(asked)).await
+    }
+
+    /// Makes contact, and again after every outage, until stopped. A query file that is wrong when the first contact
+    /// succeeds in connecting ends it with the reason: the operator must mend that.
+    pub async fn monitor(&self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let pause = if self.is_down() {
+                if self.contact().await.is_ok() { PING_AFTER } else { RETRY }
+            } else {
+                self.ping_if_silent().await;
+                if self.is_down() { RETRY } else { PING_AFTER }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(pause) => {}
+                () = self.trouble.notified() => sleep(BREATH).await,
+            }
+        }
+    }
+
+    /// One attempt at contact: the type of the id column, and whether the query files do what they must.
+    pub async fn contact(&self) -> Result<IdType, ContactError> {
+        let answer = match timeout(self.longest_call, self.store.contact()).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::TimedOut("no contact in time".to_owned()).into()),
+        };
+        match &answer {
+            Ok(id_type) => self.note_up(*id_type),
+            Err(failure) => {
+                if matches!(failure, ContactError::Store(StoreError::Unreachable(_))) {
+                    self.note_unreachable();
+                }
+                self.note_down(&failure.to_string(), matches!(failure, ContactError::WrongQuery { .. }));
+            }
+        }
+        answer
+    }
+
+    async fn ping_if_silent(&self) {
+        if self.last_answer().elapsed() < PING_AFTER {
+            return;
+        }
+        let Ok(admission) = self.admit(Urgency::Background).await else { return };
+        if let Err(failure) = admission.put(self.store.ping()).await {
+            self.note_down(&failure.to_string(), false);
+        }
+    }
+
+    fn is_down(&self) -> bool {
+        self.state.borrow().down.is_some()
+    }
+
+    fn note_up(&self, id_type: IdType) {
+        self.note_answer();
+        self.metrics.database_up.set(1);
+        self.state.send_modify(|state| {
+            info!(id_type = ?id_type, again = state.contacts > 0, "the database answers");
+            state.id_type = Some(id_type);
+            state.contacts += 1;
+            state.down = None;
+        });
+    }
+
+    fn note_down(&self, reason: &str, is_the_operators: bool) {
+        self.metrics.database_up.set(0);
+        self.state.send_if_modified(|state| {
+            let news = state.down.as_deref() != Some(reason);
+            if news && is_the_operators {
+                error!(reason, "a query file must be mended");
+            } else if news {
+                warn!(reason, "the database does not answer");
+            }
+            state.down = Some(reason.to_owned());
+            news
+        });
+    }
+
+    /// A statement was answered, well or badly: the connection works.
+    fn note_answer(&self) {
+        *self.last_answer.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        if self.breaker().close() {
+            self.metrics.breaker_open.set(0);
+            info!("the circuit breaker is closed");
+        }
+    }
+
+    fn note_unreachable(&self) {
+        if self.breaker().count_failure() {
+            self.metrics.breaker_open.set(1);
+            self.metrics.breaker_opened.inc();
+            warn!("the circuit breaker is open: no query is tried until the database is back");
+        }
+    }
+
+    fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn last_answer(&self) -> Instant {
+        *self.last_answer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Admission<'_> {
+    /// The figures of a business on its day `today`.
+    pub async fn figures(self, negocio: &NegocioId, today: Date) -> Result<Figures, StoreError> {
+        let store = Arc::clone(&self.database.store);
+        self.put(store.figures(negocio, today)).await
+    }
+
+    async fn put<T>(self, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let database = self.database;
+        let answer = match timeout(database.longest_call, question).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::TimedOut("no answer in time".to_owned())),
+        };
+        match &answer {
+            Ok(_) | Err(StoreError::Refused(_)) => {
+                database.note_answer();
+                if database.is_down() {
+                    // Back before the monitor looked: let it make contact now.
+                    database.trouble.notify_one();
+                }
+            }
+            Err(StoreError::Unreachable(reason)) => {
+                database.note_unreachable();
+                database.note_down(&StoreError::Unreachable(reason.clone()).to_string(), false);
+                database.trouble.notify_one();
+            }
+            Err(StoreError::TimedOut(_)) => {}
+        }
+        answer
+    }
+}
+
+impl Drop for Passage<'_> {
+    fn drop(&mut self) {
+        if self.is_probe {
+            self.database.breaker().probe_ended();
+        }
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("state", &*self.state.borrow()).finish_non_exhaustive()
+    }
+}

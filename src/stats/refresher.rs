@@ -1,0 +1,294 @@
+//! Runs the reads: per business at most one query at a time and one pending, each handed to the hub once.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rand::seq::IteratorRandom;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use super::slot::{Slot, Step, Unasked, Waiter};
+use crate::channel::Channel;
+use crate::clock::Clock;
+use crate::config::StatsConfig;
+use crate::database::{Database, Urgency};
+use crate::dialect;
+use crate::hub::Hub;
+use crate::negocio::NegocioId;
+use crate::publication::Publication;
+use crate::store::StoreError;
+use crate::telemetry::metrics::Metrics;
+
+/// Figures as they were read, encoded for every socket.
+pub type Reading = Arc<Publication>;
+
+/// The figures cannot be read just now. They are read and handed out as soon as they can be, without asking again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the figures cannot be read just now")]
+pub struct Unavailable;
+
+/// Keeps the figures of every watched business current.
+#[derive(Debug)]
+pub struct Refresher {
+    database: Arc<Database>,
+    hub: Arc<Hub>,
+    pub(super) clock: Clock,
+    pub(super) config: StatsConfig,
+    pub(super) metrics: Arc<Metrics>,
+    slots: Mutex<HashMap<NegocioId, Watched>>,
+    last_version: AtomicU64,
+    runners: TaskTracker,
+}
+
+#[derive(Debug, Default)]
+struct Watched {
+    slot: Slot,
+    /// Wakes the slot's runner out of a pause.
+    news: Arc<Notify>,
+}
+
+impl Refresher {
+    pub fn new(
+        database: Arc<Database>,
+        hub: Arc<Hub>,
+        clock: Clock,
+        config: StatsConfig,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
+        // Counting from the wall clock keeps versions growing across a restart.
+        let first = u64::try_from(clock.now().as_microsecond()).unwrap_or_default();
+        Arc::new(Self {
+            database,
+            hub,
+            clock,
+            config,
+            metrics,
+            slots: Mutex::default(),
+            last_version: AtomicU64::new(first),
+            runners: TaskTracker::new(),
+        })
+    }
+
+    /// A change was announced. Returns when every subscriber has been handed figures read after this call, or `None`
+    /// when nobody watches. Dropping the future takes nothing back: the read is made all the same.
+    pub async fn notice(self: &Arc<Self>, negocio: &NegocioId) -> Result<Option<Reading>, Unavailable> {
+        self.metrics.notices.inc();
+        let answer = {
+            let mut slots = self.lock();
+            let watched = slots.entry(negocio.clone()).or_default();
+            if self.subscribers(negocio) == 0 {
+                watched.slot.on_unwatched_notice(Instant::now(), self.config.trailing_reread);
+                return Ok(None);
+            }
+            let (waiter, answer) = oneshot::channel();
+            if watched.slot.on_notice(waiter, Instant::now(), self.config.trailing_reread) {
+                self.metrics.coalesced.inc();
+            }
+            self.ensure_runner(negocio, watched);
+            answer
+        };
+        match answer.await {
+            Ok(reading) => reading.map(Some),
+            // Whoever watched has left before the read began.
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The figures for a newcomer, who has joined the channel already: whatever changes from now on reaches it by the
+    /// hub, and versions settle what crosses.
+    pub async fn snapshot(self: &Arc<Self>, negocio: &NegocioId) -> Result<Reading, Unavailable> {
+        let answer = {
+            let mut slots = self.lock();
+            let watched = slots.entry(negocio.clone()).or_default();
+            if let Some(reading) = watched.slot.fresh(Instant::now(), self.config.snapshot_max_age) {
+                self.metrics.snapshots_shared.inc();
+                return Ok(reading);
+            }
+            let (waiter, answer) = oneshot::channel();
+            if watched.slot.on_newcomer(waiter) {
+                self.metrics.coalesced.inc();
+            }
+            self.ensure_runner(negocio, watched);
+            answer
+        };
+        answer.await.unwrap_or(Err(Unavailable))
+    }
+
+    /// The database's own trigger announced a change, after its commit.
+    pub fn triggered(self: &Arc<Self>, negocio: &NegocioId) {
+        self.metrics.listen_notices.inc();
+        let mut slots = self.lock();
+        if let Some(watched) = slots.get_mut(negocio) {
+            if self.subscribers(negocio) == 0 {
+                watched.slot.on_unwatched_notice(Instant::now(), self.config.trailing_reread);
+                return;
+            }
+            watched.slot.on_unasked(Unasked::Trigger);
+            self.ensure_runner(negocio, watched);
+        }
+    }
+
+    /// The database or its listener was away: everything watched is read again, and a difference sent.
+    pub fn recover(self: &Arc<Self>) {
+        let now = Instant::now();
+        let mut slots = self.lock();
+        for (negocio, watched) in slots.iter_mut() {
+            watched.slot.end_pause(now);
+            watched.slot.on_unasked(Unasked::Recovery);
+            self.ensure_runner(negocio, watched);
+        }
+    }
+
+    /// Reads again what was read on another day than today.
+    pub(super) fn roll_over(self: &Arc<Self>) {
+        let today = self.clock.day_of(self.clock.now());
+        let mut slots = self.lock();
+        for (negocio, watched) in slots.iter_mut() {
+            if watched.slot.day().is_some_and(|day| day != today) {
+                watched.slot.on_unasked(Unasked::Rollover);
+                self.ensure_runner(negocio, watched);
+            }
+        }
+    }
+
+    /// Reads a few watched businesses unasked.
+    pub(super) fn sample(self: &Arc<Self>) {
+        let mut slots = self.lock();
+        let sample = slots.iter_mut().choose_multiple(&mut rand::rng(), self.config.sentinel_sample);
+        for (negocio, watched) in sample {
+            watched.slot.on_unasked(Unasked::Sentinel);
+            self.ensure_runner(negocio, watched);
+        }
+    }
+
+    /// Forgets what nobody watches, and reports drift.
+    pub(super) fn sweep(&self) {
+        let now = Instant::now();
+        self.lock().retain(|negocio, watched| {
+            if watched.slot.take_drift(now) {
+                self.metrics.drift.inc();
+                warn!(?negocio, "figures changed without a notice: some path of the API forgets the hook");
+            }
+            self.subscribers(negocio) > 0 || !watched.slot.is_spent(now)
+        });
+    }
+
+    /// Waits until no read is outstanding, at most until `deadline`.
+    pub async fn settle(&self, deadline: Instant) {
+        self.runners.close();
+        // Past the deadline the reads go on, but nobody waits for them.
+        let _ = timeout_at(deadline, self.runners.wait()).await;
+    }
+
+    pub fn subscribers(&self, negocio: &NegocioId) -> usize {
+        self.hub.subscribers(&Channel::Estadisticas(negocio.clone()))
+    }
+
+    fn ensure_runner(self: &Arc<Self>, negocio: &NegocioId, watched: &mut Watched) {
+        if watched.slot.has_runner {
+            watched.news.notify_one();
+        } else {
+            watched.slot.has_runner = true;
+            self.runners.spawn(Arc::clone(self).run(negocio.clone(), Arc::clone(&watched.news)));
+        }
+    }
+
+    /// Does what a slot wants, one thing after the other, until it wants nothing.
+    async fn run(self: Arc<Self>, negocio: NegocioId, news: Arc<Notify>) {
+        while let Some(step) = self.next_step(&negocio) {
+            match step {
+                Step::Read(urgency) => self.read(&negocio, urgency).await,
+                Step::WaitUntil(due) => {
+                    tokio::select! {
+                        () = sleep_until(due) => {}
+                        () = news.notified() => {}
+                    }
+                }
+                Step::Rest => return,
+            }
+        }
+    }
+
+    fn next_step(&self, negocio: &NegocioId) -> Option<Step> {
+        let mut slots = self.lock();
+        let slot = &mut slots.get_mut(negocio)?.slot;
+        if self.subscribers(negocio) == 0 {
+            // Dropping the waiters tells them that nobody is left.
+            drop(slot.abandon());
+            return None;
+        }
+        let step = slot.step(Instant::now());
+        slot.has_runner = step != Step::Rest;
+        Some(step)
+    }
+
+    async fn read(&self, negocio: &NegocioId, urgency: Urgency) {
+        // Whatever is announced while this waits for a connection is still in time for this read.
+        let admission = self.database.admit(urgency).await;
+        let begun = Instant::now();
+        let Some(noticed) = self.with_slot(negocio, |slot| slot.begin(begun)) else { return };
+        let version = self.last_version.fetch_add(1, Ordering::Relaxed) + 1;
+        let read_at = self.clock.now();
+        let day = self.clock.day_of(read_at);
+        let answer = match admission {
+            Ok(admission) => {
+                self.metrics.queries.inc();
+                admission.figures(negocio, day).await
+            }
+            Err(failure) => Err(failure),
+        };
+        match answer {
+            Ok(figures) => {
+                self.metrics.query_seconds.observe(begun.elapsed().as_secs_f64());
+                let channel = Channel::Estadisticas(negocio.clone());
+                let frame = dialect::stats::stats(negocio, &figures, read_at.as_second(), version);
+                let reading = Arc::new(Publication::new(channel, version, frame, noticed));
+                let finished = self
+                    .with_slot(negocio, |slot| slot.succeed(Arc::clone(&reading), figures, day, Instant::now()))
+                    .unwrap_or_default();
+                if finished.corrected {
+                    self.metrics.trailing_corrections.inc();
+                }
+                if finished.publish {
+                    self.hub.publish(&reading);
+                }
+                answer_all(finished.waiters, &Ok(reading));
+            }
+            Err(failure) => {
+                self.note_failure(negocio, &failure);
+                let waiters = self.with_slot(negocio, |slot| slot.fail(Instant::now())).unwrap_or_default();
+                answer_all(waiters, &Err(Unavailable));
+            }
+        }
+    }
+
+    fn note_failure(&self, negocio: &NegocioId, failure: &StoreError) {
+        self.metrics.query_failures.inc();
+        match failure {
+            // Said once for all by the database's monitor.
+            StoreError::Unreachable(_) => debug!(?negocio, %failure, "figures not read"),
+            StoreError::TimedOut(_) | StoreError::Refused(_) => warn!(?negocio, %failure, "figures not read"),
+        }
+    }
+
+    fn with_slot<T>(&self, negocio: &NegocioId, act: impl FnOnce(&mut Slot) -> T) -> Option<T> {
+        self.lock().get_mut(negocio).map(|watched| act(&mut watched.slot))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<NegocioId, Watched>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn answer_all(waiters: Vec<Waiter>, answer: &Result<Reading, Unavailable>) {
+    for waiter in waiters {
+        // A caller that gave up is none of our business.
+        let _ = waiter.send(answer.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests;
