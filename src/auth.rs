@@ -1,0 +1,7 @@
+//! Who is there and what they may watch.
+//!
+//! Must not know sockets or HTTP.
+
+pub mod access;
+pub mod origin;
+pub mod token;

@@ -1,0 +1,181 @@
+//! Counts the frames that one message comes in, as its bytes pass by.
+//!
+//! The WebSocket library bounds a message's size but not its pieces: empty continuation frames would keep it busy for
+//! ever. Knows the frame header and nothing else of the protocol.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A message came in more frames than allowed.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("too many fragments")]
+pub(super) struct TooManyFragments;
+
+/// A stream whose incoming frames are counted.
+#[derive(Debug)]
+pub(super) struct Metered<S> {
+    stream: S,
+    meter: Meter,
+}
+
+#[derive(Debug)]
+struct Meter {
+    most: usize,
+    /// Data frames of the message under way.
+    frames: usize,
+    position: Position,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Position {
+    Header { bytes: [u8; 10], have: usize },
+    /// Mask and payload still to come.
+    Body { left: u64 },
+}
+
+const AT_HEADER: Position = Position::Header { bytes: [0; 10], have: 0 };
+const MASK_BYTES: u64 = 4;
+
+impl<S> Metered<S> {
+    pub(super) fn new(stream: S, most: usize) -> Self {
+        Self { stream, meter: Meter { most, frames: 0, position: AT_HEADER } }
+    }
+}
+
+impl Meter {
+    fn pass(&mut self, mut bytes: &[u8]) -> Result<(), TooManyFragments> {
+        while let Some((&first, rest)) = bytes.split_first() {
+            match &mut self.position {
+                Position::Header { bytes: header, have } => {
+                    header[*have] = first;
+                    *have += 1;
+                    bytes = rest;
+                    if let Some(left) = body_length(&header[..*have]) {
+                        let opening = header[0];
+                        self.position = if left == 0 { AT_HEADER } else { Position::Body { left } };
+                        self.count(opening)?;
+                    }
+                }
+                Position::Body { left } => {
+                    let passed = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                    bytes = &bytes[passed..];
+                    *left -= passed as u64;
+                    if *left == 0 {
+                        self.position = AT_HEADER;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, opening: u8) -> Result<(), TooManyFragments> {
+        let is_control = opening & 0x08 != 0;
+        let is_last = opening & 0x80 != 0;
+        if is_control {
+            return Ok(());
+        }
+        self.frames += 1;
+        if self.frames > self.most {
+            return Err(TooManyFragments);
+        }
+        if is_last {
+            self.frames = 0;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes that follow a complete header (mask included); `None` while the header is incomplete.
+fn body_length(header: &[u8]) -> Option<u64> {
+    let second = *header.get(1)?;
+    let mask = if second & 0x80 == 0 { 0 } else { MASK_BYTES };
+    let payload = match second & 0x7f {
+        126 => u64::from(u16::from_be_bytes(header.get(2..4)?.try_into().ok()?)),
+        127 => u64::from_be_bytes(header.get(2..10)?.try_into().ok()?),
+        short => u64::from(short),
+    };
+    Some(payload.saturating_add(mask))
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.meter.pass(&buf.filled()[before..]).map_err(io::Error::other)?;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: u8 = 0x01;
+    const CONTINUATION: u8 = 0x00;
+    const PING: u8 = 0x89;
+    const LAST: u8 = 0x80;
+
+    fn frame(opening: u8, payload: usize) -> Vec<u8> {
+        let mut out = vec![opening];
+        match payload {
+            0..=125 => out.push(0x80 | u8::try_from(payload).unwrap()),
+            126..=0xffff => {
+                out.push(0x80 | 126);
+                out.extend(u16::try_from(payload).unwrap().to_be_bytes());
+            }
+            _ => {
+                out.push(0x80 | 127);
+                out.extend((payload as u64).to_be_bytes());
+            }
+        }
+        out.extend(std::iter::repeat_n(0xff, 4 + payload));
+        out
+    }
+
+    /// Feeds the bytes in pieces of every small size and tells at which frame the meter objects.
+    fn passes(frames: &[Vec<u8>], most: usize) -> bool {
+        (1..=9).all(|piece| {
+            let mut meter = Meter { most, frames: 0, position: AT_HEADER };
+            frames.concat().chunks(piece).all(|bytes| meter.pass(bytes).is_ok())
+        })
+    }
+
+    #[test]
+    fn whole_messages_of_every_length_pass() {
+        let frames: Vec<_> =
+            [0, 1, 125, 126, 70_000, 3].into_iter().map(|length| frame(TEXT | LAST, length)).collect();
+        assert!(passes(&frames, 1));
+    }
+
+    #[test]
+    fn a_message_in_too_many_pieces_does_not_pass() {
+        let pieces = [frame(TEXT, 5), frame(CONTINUATION, 0), frame(CONTINUATION | LAST, 200)];
+        assert!(passes(&pieces, 3));
+        assert!(!passes(&pieces, 2));
+    }
+
+    #[test]
+    fn pings_between_pieces_do_not_count_and_the_next_message_counts_from_zero() {
+        let pieces =
+            [frame(TEXT, 1), frame(PING, 4), frame(PING, 0), frame(CONTINUATION | LAST, 1), frame(TEXT | LAST, 1)];
+        assert!(passes(&pieces, 2));
+    }
+}

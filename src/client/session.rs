@@ -1,0 +1,110 @@
+//! Who is at the other end of a connection, and until when.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::{Admitted, Environment};
+use crate::auth::token::Identity;
+use crate::close::CloseReason;
+use crate::negocio::UserId;
+
+/// Longest time between two looks at the wall clock: timers stand still while a machine sleeps.
+const LOOK: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+pub(super) struct Session {
+    environment: Arc<Environment>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// No token yet.
+    Unknown { until: Instant, _place: Option<OwnedSemaphorePermit> },
+    Known { identity: Identity, look_at: Instant },
+}
+
+impl Session {
+    pub(super) fn new(admitted: Admitted, environment: &Arc<Environment>) -> Self {
+        let stage = match admitted.identity {
+            Some(identity) => known(identity, environment),
+            None => {
+                environment.metrics.unauthenticated.inc();
+                Stage::Unknown {
+                    until: Instant::now() + environment.limits.auth_timeout,
+                    _place: admitted.unauthenticated,
+                }
+            }
+        };
+        Self { environment: Arc::clone(environment), stage }
+    }
+
+    pub(super) fn identity(&self) -> Option<&Identity> {
+        match &self.stage {
+            Stage::Known { identity, .. } => Some(identity),
+            Stage::Unknown { .. } => None,
+        }
+    }
+
+    pub(super) fn user(&self) -> Option<&UserId> {
+        self.identity().map(|identity| &identity.user)
+    }
+
+    /// A new token. False when it is another user's.
+    pub(super) fn renew(&mut self, identity: Identity) -> bool {
+        match &self.stage {
+            Stage::Known { identity: old, .. } if old.user != identity.user => return false,
+            Stage::Known { .. } => {}
+            Stage::Unknown { .. } => {
+                self.environment.metrics.unauthenticated.dec();
+            }
+        }
+        self.stage = known(identity, &self.environment);
+        true
+    }
+
+    /// When to look again whether it is over.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Unknown { until, .. } => Some(*until),
+            Stage::Known { look_at, .. } => Some(*look_at),
+        }
+    }
+
+    /// Why the connection has to end now, if it has.
+    pub(super) fn is_over(&mut self, now: Instant) -> Option<CloseReason> {
+        match &mut self.stage {
+            Stage::Unknown { until, .. } => (*until <= now).then_some(CloseReason::AuthenticationTimeout),
+            Stage::Known { identity, look_at } => {
+                if *look_at > now {
+                    return None;
+                }
+                *look_at = next_look(identity, &self.environment);
+                (*look_at <= now).then_some(CloseReason::TokenExpired)
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if matches!(self.stage, Stage::Unknown { .. }) {
+            self.environment.metrics.unauthenticated.dec();
+        }
+    }
+}
+
+fn known(identity: Identity, environment: &Environment) -> Stage {
+    let look_at = next_look(&identity, environment);
+    Stage::Known { identity, look_at }
+}
+
+/// The token's end, or [`LOOK`] from now; now if it has ended.
+fn next_look(identity: &Identity, environment: &Environment) -> Instant {
+    let left = identity.expires_at.saturating_mul(1_000).saturating_sub(environment.clock.now().as_millisecond());
+    let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
+    Instant::now() + left.min(LOOK)
+}

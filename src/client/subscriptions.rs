@@ -1,0 +1,347 @@
+//! What one connection is subscribed to, and what it still waits for: a check of access, figures to begin with.
+//!
+//! Every answer goes through the mailbox. Must not know the socket.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use rand::Rng;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Environment;
+use super::allowance::Allowance;
+use crate::auth::access::CannotCheck;
+use crate::auth::token::Identity;
+use crate::channel::Channel;
+use crate::database::State;
+use crate::dialect::stats::{Denial, error};
+use crate::hub::Membership;
+use crate::hub::mailbox::Mailbox;
+use crate::negocio::{NegocioId, UserId};
+use crate::stats::{Reading, Unavailable};
+use crate::store::Ownership;
+use crate::telemetry::metrics::RefusalReason;
+
+/// How often a check that could not be made is tried again, at the latest.
+const RETRY: Duration = Duration::from_secs(2);
+/// Rechecks of all connections fall into this span, so that they share batches.
+const RECHECK_SPREAD: Duration = Duration::from_millis(250);
+
+pub(super) struct Subscriptions {
+    environment: Arc<Environment>,
+    mailbox: Arc<Mailbox>,
+    entries: Vec<Entry>,
+    waiting: FuturesUnordered<BoxFuture<'static, Settled>>,
+    database: watch::Receiver<State>,
+    lookups: Allowance,
+    last_key: u32,
+    recheck_at: Instant,
+    retry_at: Option<Instant>,
+}
+
+struct Entry {
+    /// Tells this subscription from a later one to the same channel.
+    key: u32,
+    /// The business as the client spells it, for as long as the column's type is not known.
+    spelling: String,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Access could not be checked; tried again.
+    Parked,
+    /// Access is being checked.
+    Checking(NegocioId),
+    Joined(Joined),
+}
+
+struct Joined {
+    negocio: NegocioId,
+    _membership: Membership,
+    /// Granted by the database, so it has to be asked again.
+    by_ownership: bool,
+    is_rechecked: bool,
+}
+
+/// Something that was waited for.
+#[derive(Debug)]
+pub(super) enum Settled {
+    Checked { key: u32, verdict: Result<bool, CannotCheck> },
+    Read { key: u32, again: bool, reading: Result<Reading, Unavailable> },
+    /// The database came or went.
+    Database,
+}
+
+impl Subscriptions {
+    pub(super) fn new(environment: Arc<Environment>, mailbox: Arc<Mailbox>) -> Self {
+        let limits = &environment.limits;
+        let lookups = Allowance::new(limits.ownership_burst, limits.ownership_rate);
+        let mut database = environment.database.state();
+        database.borrow_and_update();
+        Self {
+            mailbox,
+            entries: Vec::new(),
+            waiting: FuturesUnordered::new(),
+            database,
+            lookups,
+            last_key: 0,
+            recheck_at: next_recheck(&environment),
+            retry_at: None,
+            environment,
+        }
+    }
+
+    /// A client asks for a business's figures.
+    pub(super) fn subscribe(&mut self, spelling: String, identity: &Identity) {
+        if let Some(place) = self.find(&spelling) {
+            let entry = &self.entries[place];
+            if let Stage::Joined(joined) = &entry.stage {
+                self.request_reading(entry.key, joined.negocio.clone(), true);
+            }
+            return;
+        }
+        if self.entries.len() >= self.environment.limits.max_channels {
+            self.deny(Denial::TooManyChannels, RefusalReason::Channels);
+            return;
+        }
+        self.last_key = self.last_key.wrapping_add(1);
+        let entry = Entry { key: self.last_key, spelling, stage: Stage::Parked };
+        match self.stage_for(&entry, identity, true) {
+            Ok(stage) => {
+                if matches!(stage, Stage::Parked) {
+                    self.park(Denial::CannotCheck);
+                }
+                self.entries.push(Entry { stage, ..entry });
+            }
+            Err((denial, reason)) => self.deny(denial, reason),
+        }
+    }
+
+    /// A client wants no more of it.
+    pub(super) fn unsubscribe(&mut self, spelling: &str) {
+        if let Some(place) = self.find(spelling) {
+            self.remove(place);
+        }
+    }
+
+    /// What the token grants may have changed.
+    pub(super) fn on_new_token(&mut self, identity: &Identity) {
+        let Some(id_type) = self.environment.database.id_type() else { return };
+        for place in 0..self.entries.len() {
+            if let Stage::Joined(joined) = &mut self.entries[place].stage {
+                let granted = self.environment.access.is_granted_by_token(identity, &joined.negocio, id_type);
+                if !granted && !joined.by_ownership {
+                    joined.by_ownership = true;
+                    self.recheck(place, &identity.user);
+                }
+            }
+        }
+    }
+
+    /// Waits for the next thing that is waited for; for ever if nothing is.
+    pub(super) async fn settled(&mut self) -> Settled {
+        let is_parked = self.retry_at.is_some();
+        tokio::select! {
+            Some(settled) = self.waiting.next(), if !self.waiting.is_empty() => settled,
+            Ok(()) = self.database.changed(), if is_parked => Settled::Database,
+            else => pending().await,
+        }
+    }
+
+    pub(super) fn on_settled(&mut self, settled: Settled, user: Option<&UserId>) {
+        match settled {
+            Settled::Checked { key, verdict } => self.on_checked(key, verdict, user),
+            Settled::Read { key, again, reading } => self.on_read(key, again, reading),
+            Settled::Database => {
+                if self.database.borrow_and_update().down.is_none() {
+                    // All parked clients of this node wake up now: spread them a little.
+                    self.retry_at = Some(Instant::now() + RECHECK_SPREAD.mul_f64(rand::rng().random::<f64>()));
+                }
+            }
+        }
+    }
+
+    fn on_checked(&mut self, key: u32, verdict: Result<bool, CannotCheck>, user: Option<&UserId>) {
+        let Some(place) = self.entries.iter().position(|entry| entry.key == key) else { return };
+        let entry = &mut self.entries[place];
+        match (&mut entry.stage, verdict) {
+            (Stage::Checking(negocio), Ok(true)) if user.is_some() => {
+                let negocio = negocio.clone();
+                entry.stage = self.join(key, negocio, true);
+            }
+            (Stage::Checking(_), Ok(_)) => {
+                self.entries.swap_remove(place);
+                self.deny(Denial::NotAllowed, RefusalReason::Ownership);
+            }
+            (Stage::Checking(_), Err(CannotCheck)) => {
+                entry.stage = Stage::Parked;
+                self.park(Denial::CannotCheck);
+            }
+            (Stage::Joined(_), Ok(false)) => {
+                self.remove(place);
+                self.environment.metrics.withdrawn.inc();
+                self.answer(Denial::Withdrawn);
+            }
+            (Stage::Joined(joined), Ok(true) | Err(CannotCheck)) => joined.is_rechecked = false,
+            (Stage::Parked, _) => {}
+        }
+    }
+
+    fn on_read(&mut self, key: u32, again: bool, reading: Result<Reading, Unavailable>) {
+        if !self.entries.iter().any(|entry| entry.key == key) {
+            return;
+        }
+        match reading {
+            // A full mailbox is noticed when it is read.
+            Ok(reading) if again => drop(self.mailbox.push_state_again(&reading)),
+            Ok(reading) => drop(self.mailbox.push_state(&reading)),
+            Err(Unavailable) => {
+                self.environment.metrics.refuse(RefusalReason::DatabaseUnavailable);
+                self.answer(Denial::NoFigures);
+            }
+        }
+    }
+
+    /// When there is something to do by the clock.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let recheck = self.entries.iter().any(Entry::is_to_be_rechecked).then_some(self.recheck_at);
+        recheck.into_iter().chain(self.retry_at).min()
+    }
+
+    /// Asks again what is due.
+    pub(super) fn on_time(&mut self, now: Instant, identity: Option<&Identity>) {
+        let Some(identity) = identity else { return };
+        if self.retry_at.take_if(|at| *at <= now).is_some() {
+            self.retry_parked(identity);
+        }
+        if self.recheck_at <= now {
+            self.recheck_at = next_recheck(&self.environment);
+            for place in 0..self.entries.len() {
+                if self.entries[place].is_to_be_rechecked() {
+                    self.recheck(place, &identity.user);
+                }
+            }
+        }
+    }
+
+    fn retry_parked(&mut self, identity: &Identity) {
+        let (parked, rest): (Vec<_>, Vec<_>) =
+            self.entries.drain(..).partition(|entry| matches!(entry.stage, Stage::Parked));
+        self.entries = rest;
+        for entry in parked {
+            if self.find(&entry.spelling).is_some() {
+                continue;
+            }
+            match self.stage_for(&entry, identity, false) {
+                Ok(stage) => self.entries.push(Entry { stage, ..entry }),
+                Err((denial, reason)) => self.deny(denial, reason),
+            }
+        }
+        if self.entries.iter().any(|entry| matches!(entry.stage, Stage::Parked)) {
+            self.retry_at = Some(Instant::now() + RETRY);
+        }
+    }
+
+    /// How a subscription goes on: joined, being checked, parked, or refused.
+    fn stage_for(
+        &mut self,
+        entry: &Entry,
+        identity: &Identity,
+        is_first: bool,
+    ) -> Result<Stage, (Denial, RefusalReason)> {
+        let access = Arc::clone(&self.environment.access);
+        let Some(id_type) = self.environment.database.id_type() else { return Ok(Stage::Parked) };
+        // Not a word about whether such a business exists, or could.
+        let negocio = id_type.parse(&entry.spelling).ok_or((Denial::NotAllowed, RefusalReason::Ownership))?;
+        if access.is_granted_by_token(identity, &negocio, id_type) {
+            return Ok(self.join(entry.key, negocio, false));
+        }
+        let asked = Ownership { negocio: negocio.clone(), user: identity.user.clone() };
+        if is_first && access.remembered(&asked).is_none() && !self.lookups.take() {
+            return Err((Denial::TooManyChecks, RefusalReason::OwnershipRate));
+        }
+        self.request_check(entry.key, asked);
+        Ok(Stage::Checking(negocio))
+    }
+
+    /// Joins first, then asks for figures: what changes in between arrives by the hub.
+    fn join(&self, key: u32, negocio: NegocioId, by_ownership: bool) -> Stage {
+        let channel = Channel::Estadisticas(negocio.clone());
+        self.mailbox.expect_channel(channel.clone());
+        let membership = self.environment.hub.join(channel, Arc::clone(&self.mailbox));
+        self.request_reading(key, negocio.clone(), false);
+        Stage::Joined(Joined { negocio, _membership: membership, by_ownership, is_rechecked: false })
+    }
+
+    fn recheck(&mut self, place: usize, user: &UserId) {
+        let entry = &mut self.entries[place];
+        if let Stage::Joined(joined) = &mut entry.stage {
+            joined.is_rechecked = true;
+            let asked = Ownership { negocio: joined.negocio.clone(), user: user.clone() };
+            let key = entry.key;
+            self.request_check(key, asked);
+        }
+    }
+
+    fn request_check(&self, key: u32, asked: Ownership) {
+        let access = Arc::clone(&self.environment.access);
+        self.waiting.push(Box::pin(async move { Settled::Checked { key, verdict: access.owns(asked).await } }));
+    }
+
+    fn request_reading(&self, key: u32, negocio: NegocioId, again: bool) {
+        let refresher = Arc::clone(&self.environment.refresher);
+        self.waiting.push(Box::pin(async move {
+            Settled::Read { key, again, reading: refresher.snapshot(&negocio).await }
+        }));
+    }
+
+    /// A subscription to the same business, however it was spelt.
+    fn find(&self, spelling: &str) -> Option<usize> {
+        let negocio = self.environment.database.id_type().and_then(|id_type| id_type.parse(spelling));
+        self.entries.iter().position(|entry| match &entry.stage {
+            Stage::Parked => entry.spelling == spelling,
+            Stage::Checking(theirs) | Stage::Joined(Joined { negocio: theirs, .. }) => Some(theirs) == negocio.as_ref(),
+        })
+    }
+
+    fn remove(&mut self, place: usize) {
+        let entry = self.entries.swap_remove(place);
+        if let Stage::Joined(joined) = entry.stage {
+            self.mailbox.forget_channel(&Channel::Estadisticas(joined.negocio));
+        }
+    }
+
+    fn park(&mut self, denial: Denial) {
+        self.retry_at.get_or_insert(Instant::now() + RETRY);
+        self.environment.metrics.refuse(RefusalReason::DatabaseUnavailable);
+        self.answer(denial);
+    }
+
+    fn deny(&self, denial: Denial, reason: RefusalReason) {
+        self.environment.metrics.refuse(reason);
+        self.answer(denial);
+    }
+
+    fn answer(&self, denial: Denial) {
+        // A full mailbox is noticed when it is read.
+        let _ = self.mailbox.push_answer(error(&denial));
+    }
+}
+
+impl Entry {
+    fn is_to_be_rechecked(&self) -> bool {
+        matches!(&self.stage, Stage::Joined(joined) if joined.by_ownership && !joined.is_rechecked)
+    }
+}
+
+/// The next turn of the node's common recheck clock, plus a little of one's own.
+fn next_recheck(environment: &Environment) -> Instant {
+    let period = environment.recheck;
+    let turns = environment.since.elapsed().as_millis() / period.as_millis().max(1) + 1;
+    let turns = u32::try_from(turns).unwrap_or(u32::MAX);
+    environment.since + period * turns + RECHECK_SPREAD.mul_f64(rand::rng().random::<f64>())
+}
