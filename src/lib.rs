@@ -1,5 +1,6 @@
 //! Pulso: the API says "something changed", Pulso reads the new figures once, every screen that watches has them.
 
+pub mod auth;
 pub mod channel;
 pub mod clock;
 pub mod config;
