@@ -4,7 +4,7 @@
 //! Must not act on a setting: nothing here connects, listens or logs. Secrets never appear in `Debug`.
 
 mod dotenv;
-mod duration;
+pub mod duration;
 pub mod env;
 pub mod origin;
 mod reader;
