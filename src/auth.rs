@@ -1,6 +1,6 @@
-//! Who is there and what they may watch.
+//! Who a peer is, whether its page may connect, and what its user may watch.
 //!
-//! Must not know sockets or HTTP.
+//! Must not know sockets, HTTP or SQL.
 
 pub mod access;
 pub mod origin;

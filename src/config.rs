@@ -3,8 +3,14 @@
 //!
 //! Must not act on a setting: nothing here connects, listens or logs. Secrets never appear in `Debug`.
 
+mod dotenv;
+pub mod duration;
 pub mod env;
+pub mod origin;
+mod reader;
 mod secret;
+mod settings;
+mod spelling;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -13,7 +19,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
+pub use reader::{Mistake, Warning};
 pub use secret::Secret;
+pub use settings::{SETTINGS, Setting, settings_help};
 
 /// All settings of `pulso serve`.
 #[derive(Clone, Debug)]
@@ -25,8 +33,26 @@ pub struct Config {
     pub connections: ConnectionLimits,
     pub client: ClientLimits,
     pub stats: StatsConfig,
+    pub log: LogConfig,
     /// `SHUTDOWN_GRACE`: from the signal to exit, whatever peers do.
     pub shutdown_grace: Duration,
+}
+
+/// How to log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `LOG_FORMAT`.
+    pub format: LogFormat,
+    /// `LOG_LEVEL`: a level, or directives such as `info,pulso::stats=debug`.
+    pub level: String,
+}
+
+/// `LOG_FORMAT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// Where to listen: `LISTEN_ADDR`, `PORT`; `WS_ALLOWED_ORIGINS`; `TRUSTED_PROXIES`.
@@ -184,6 +210,15 @@ pub struct StatsConfig {
     pub sentinel_interval: Duration,
     /// `SENTINEL_SAMPLE`: how many each time.
     pub sentinel_sample: usize,
+}
+
+/// `SHUTDOWN_GRACE` when unset.
+pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".to_owned() }
+    }
 }
 
 impl Default for ConnectionLimits {

@@ -1,7 +1,10 @@
 //! Pulso: the API says "something changed", Pulso reads the new figures once, every screen that watches has them.
 
+pub mod auth;
 pub mod channel;
+pub mod client;
 pub mod clock;
+pub mod close;
 pub mod config;
 pub mod database;
 pub mod dialect;

@@ -1,0 +1,99 @@
+//! `pulso token`: a development token, signed with the configured key.
+//!
+//! Must not need anything of the configuration but the key.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::builder::NonEmptyStringValueParser;
+use jiff::tz::TimeZone;
+
+use crate::auth::token::mint;
+use crate::clock::Clock;
+use crate::config::{Mistake, Secret, duration, env};
+
+/// sysexits' EX_USAGE: the configuration is to be mended.
+const EXIT_CONFIG: u8 = 64;
+
+/// Print a token for development, signed with JWT_SECRET (from the environment or .env).
+#[derive(Debug, clap::Args)]
+pub struct TokenArgs {
+    /// The user the token names (claim `id`).
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    user: String,
+    /// A business the token names; may be repeated. Without it the database decides what the user owns.
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    negocio: Vec<String>,
+    /// How long the token is good: 30m, 12h, 7d.
+    #[arg(long, value_name = "DURATION", default_value = "12h", value_parser = parse_ttl)]
+    ttl: Duration,
+}
+
+/// The token on stdout and nothing else; what is wrong on stderr, exit code 64.
+pub fn run(args: &TokenArgs) -> ExitCode {
+    match env::load_signing_secret().and_then(|secret| sign(args, &secret)) {
+        Ok(token) if writeln!(io::stdout(), "{token}").is_ok() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(mistakes) => {
+            for mistake in mistakes {
+                // Nobody is left to be told of a closed stderr.
+                let _ = writeln!(io::stderr(), "{mistake}");
+            }
+            ExitCode::from(EXIT_CONFIG)
+        }
+    }
+}
+
+fn sign(args: &TokenArgs, secret: &Secret) -> Result<String, Vec<Mistake>> {
+    let now = Clock::system(TimeZone::UTC).now();
+    mint(secret, &args.user, &args.negocio, args.ttl, now)
+        .map_err(|error| vec![Mistake::new("JWT_SECRET", error.to_string(), "Use another key")])
+}
+
+fn parse_ttl(text: &str) -> Result<Duration, &'static str> {
+    match duration::parse(text) {
+        Some(Duration::ZERO) | None => Err("write a duration such as 30m, 12h or 7d"),
+        Some(ttl) => Ok(ttl),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::auth::token::TokenVerifier;
+    use crate::config::AuthConfig;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: TokenArgs,
+    }
+
+    fn parse(args: &[&str]) -> Result<TokenArgs, clap::Error> {
+        Command::try_parse_from([&["token"], args].concat()).map(|command| command.args)
+    }
+
+    #[test]
+    fn the_token_says_what_the_flags_said() {
+        let args = parse(&["--user", "u1", "--negocio", "n1", "--negocio", "n2", "--ttl", "7d"]).unwrap();
+        let secret = Secret::new("a-development-secret-of-32-bytes-and-more");
+        let now = Clock::system(TimeZone::UTC).now();
+        let identity = TokenVerifier::new(&AuthConfig::new(secret.clone())).verify(&sign(&args, &secret).unwrap(), now);
+        let identity = identity.unwrap();
+        assert_eq!(identity.user.as_str(), "u1");
+        assert_eq!(identity.negocios, ["n1", "n2"]);
+        assert!((identity.expires_at - now.as_second() - 7 * 86_400).abs() < 60);
+    }
+
+    #[test]
+    fn a_user_is_needed_and_a_token_lives_for_a_while() {
+        assert_eq!(parse(&["--user", "u"]).unwrap().ttl, Duration::from_hours(12));
+        assert!(parse(&[]).is_err());
+        assert!(parse(&["--user", ""]).is_err());
+        assert!(parse(&["--user", "u", "--ttl", "0"]).is_err());
+        assert!(parse(&["--user", "u", "--ttl", "soon"]).is_err());
+    }
+}

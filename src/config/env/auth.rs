@@ -1,0 +1,79 @@
+//! `JWT_*`, `SUBSCRIBE_ACCESS` and `ACCESS_*`.
+
+use std::time::Duration;
+
+use crate::config::reader::Reader;
+use crate::config::{AccessPolicy, AuthConfig, Secret};
+
+/// A key shorter than this can be guessed from one token.
+const MIN_SECRET_BYTES: usize = 32;
+const MEND_SECRET: &str = "Write a random key, such as the output of `openssl rand -base64 48`";
+
+/// `None` if there is no usable key.
+pub fn read(reader: &mut Reader<'_>) -> Option<AuthConfig> {
+    let allow_short = reader.flag("ALLOW_SHORT_JWT_SECRET");
+    let secret = current_secret(reader, allow_short);
+    let mut secrets: Vec<Secret> = secret.iter().cloned().collect();
+    for previous in reader.list("JWT_SECRET_PREVIOUS").unwrap_or_default() {
+        let previous = Secret::new(previous);
+        if long_enough(reader, "JWT_SECRET_PREVIOUS", &previous, allow_short) {
+            secrets.push(previous);
+        }
+    }
+
+    let default = AuthConfig::new(Secret::new(""));
+    let audience = reader.text("JWT_AUDIENCE");
+    let ttl = Duration::from_mins(1)..=Duration::from_hours(100 * 366 * 24);
+    let max_ttl = reader.duration("JWT_MAX_TTL", default.max_ttl, ttl);
+    // Together with the rest of the request line a token must fit in a request head of 32 KiB.
+    let max_token_bytes = reader.number("MAX_TOKEN_BYTES", default.max_token_bytes, 256..=24_576);
+    let words = [("owner", AccessPolicy::Owner), ("authenticated", AccessPolicy::AnyAuthenticated)];
+    let access = reader.choice("SUBSCRIBE_ACCESS", &words, default.access);
+    if access == AccessPolicy::AnyAuthenticated {
+        reader.warn("SUBSCRIBE_ACCESS", "every user with a valid token may watch every business");
+    }
+
+    let limit = Duration::from_secs(25);
+    let cache = reader.duration("ACCESS_CACHE", default.cache, Duration::ZERO..=limit);
+    let recheck = reader.duration("ACCESS_RECHECK", default.recheck, super::MILLIS_100..=limit);
+    if cache + recheck >= limit {
+        reader.mistake(
+            "ACCESS_RECHECK",
+            "together with ACCESS_CACHE it is 25s or more, and a withdrawn right must end within 30s",
+            "Lower one of them",
+        );
+    }
+
+    secret?;
+    Some(AuthConfig { secrets, audience, max_ttl, max_token_bytes, access, cache, recheck })
+}
+
+/// The key that signs development tokens.
+pub fn read_signing_secret(reader: &mut Reader<'_>) -> Option<Secret> {
+    let allow_short = reader.flag("ALLOW_SHORT_JWT_SECRET");
+    current_secret(reader, allow_short)
+}
+
+fn current_secret(reader: &mut Reader<'_>, allow_short: bool) -> Option<Secret> {
+    let Some(secret) = reader.secret("JWT_SECRET") else {
+        reader.mistake("JWT_SECRET", "it is not set", MEND_SECRET);
+        return None;
+    };
+    if secret.expose().trim() != secret.expose() {
+        reader.warn("JWT_SECRET", "begins or ends with white space, which counts as part of the key");
+    }
+    long_enough(reader, "JWT_SECRET", &secret, allow_short).then_some(secret)
+}
+
+fn long_enough(reader: &mut Reader<'_>, variable: &str, secret: &Secret, allow_short: bool) -> bool {
+    if secret.expose().len() >= MIN_SECRET_BYTES {
+        return true;
+    }
+    if allow_short {
+        reader.warn(variable, format!("is shorter than {MIN_SECRET_BYTES} bytes; whoever has one token may guess it"));
+    } else {
+        let mend = format!("{MEND_SECRET}, or set ALLOW_SHORT_JWT_SECRET=true to keep a short one");
+        reader.mistake(variable, format!("it is shorter than {MIN_SECRET_BYTES} bytes"), mend);
+    }
+    allow_short
+}

@@ -1,0 +1,150 @@
+//! `DATABASE_URL`, `DB_*`, the query files and `LISTEN_*`. A DSN is never quoted: it may hold a password.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use url::Url;
+
+use crate::config::reader::{Reader, quote};
+use crate::config::{DatabaseConfig, DatabaseUrl, ListenSource, Secret};
+
+const FORMS: &str = "Write postgres://user:password@host:port/database or sqlite://path";
+const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+
+/// Parameters that name a file (or hold its text).
+const SSL_FILES: [&str; 7] = ["sslrootcert", "ssl-root-cert", "ssl-ca", "sslcert", "ssl-cert", "sslkey", "ssl-key"];
+
+/// `None` if a mistake was reported and no setting can stand in.
+pub fn read(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
+    let secret = reader.secret("DATABASE_URL");
+    if secret.is_none() {
+        reader.mistake("DATABASE_URL", "it is not set", FORMS);
+    }
+    let url = secret.and_then(|url| parse_url(reader, "DATABASE_URL", url));
+    let default = DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new("")));
+    let time = super::MILLIS_100..=Duration::from_mins(1);
+    let max_connections = reader.number("DB_MAX_CONNECTIONS", default.max_connections, 1..=1_000);
+    let connect_timeout = reader.duration("DB_CONNECT_TIMEOUT", default.connect_timeout, time.clone());
+    let statement_timeout = reader.duration("DB_STATEMENT_TIMEOUT", default.statement_timeout, time);
+    let stats_sql = query_file(reader, "STATS_SQL");
+    let owner_sql = query_file(reader, "OWNER_SQL");
+    let listen = listen(reader, url.as_ref());
+    Some(DatabaseConfig {
+        url: url?,
+        max_connections,
+        connect_timeout,
+        statement_timeout,
+        stats_sql,
+        owner_sql,
+        listen,
+    })
+}
+
+fn parse_url(reader: &mut Reader<'_>, variable: &str, secret: Secret) -> Option<DatabaseUrl> {
+    let text = secret.expose();
+    if text.trim() != text {
+        reader.mistake(variable, "it begins or ends with white space", "Remove the white space");
+        return None;
+    }
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    match scheme.as_deref() {
+        Some("postgres" | "postgresql") => {
+            if let Some((problem, mend)) = postgres_problem(text) {
+                reader.mistake(variable, problem, mend);
+                return None;
+            }
+            Some(DatabaseUrl::Postgres(secret))
+        }
+        Some("sqlite") => {
+            if SqliteConnectOptions::from_str(text).is_ok() {
+                return Some(DatabaseUrl::Sqlite(secret));
+            }
+            reader.mistake(
+                variable,
+                "it is not a valid sqlite URL",
+                "Write sqlite://path; the parameters are mode=ro|rw|rwc|memory, cache, immutable and vfs",
+            );
+            None
+        }
+        _ => {
+            reader.mistake(variable, "it does not begin with postgres://, postgresql:// or sqlite://", FORMS);
+            None
+        }
+    }
+}
+
+/// What is wrong with a Postgres URL and how to mend it, without any part of the URL that could be a secret.
+fn postgres_problem(text: &str) -> Option<(String, String)> {
+    const ENCODE: &str = "Percent-encode special characters in the user and password (@ is %40, / is %2F, # is %23)";
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => return Some((format!("it is not a valid URL ({error})"), format!("{ENCODE}. {FORMS}"))),
+    };
+    if url.fragment().is_some() {
+        return Some(("it has a # that cuts it short".to_owned(), ENCODE.to_owned()));
+    }
+    for (name, value) in url.query_pairs() {
+        if matches!(&*name, "sslmode" | "ssl-mode") && !SSL_MODES.contains(&value.to_ascii_lowercase().as_str()) {
+            return Some(("its sslmode is unknown".to_owned(), format!("Write one of: {}", SSL_MODES.join(", "))));
+        }
+        if SSL_FILES.contains(&&*name) && !value.contains("-----BEGIN") && File::open(&*value).is_err() {
+            return Some((format!("the file in its {name} cannot be read"), "Name a readable PEM file".to_owned()));
+        }
+    }
+    if PgConnectOptions::from_str(text).is_err() {
+        return Some(("a parameter after its ? cannot be used, or it is not UTF-8".to_owned(), FORMS.to_owned()));
+    }
+    None
+}
+
+fn query_file(reader: &mut Reader<'_>, variable: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(reader.text(variable)?);
+    let opened = File::open(&path).and_then(|file| file.metadata());
+    let problem = match opened {
+        Ok(metadata) if metadata.is_file() => return Some(path),
+        Ok(_) => "is not a file".to_owned(),
+        Err(error) => format!("cannot be read ({})", error.kind()),
+    };
+    let shown = quote(&path.to_string_lossy());
+    reader.mistake(variable, format!("{shown} {problem}"), "Name a readable file with one SQL query");
+    None
+}
+
+fn listen(reader: &mut Reader<'_>, database: Option<&DatabaseUrl>) -> Option<ListenSource> {
+    let direct = match reader.secret("LISTEN_DATABASE_URL").map(|url| parse_url(reader, "LISTEN_DATABASE_URL", url)) {
+        Some(Some(DatabaseUrl::Sqlite(_))) => {
+            reader.mistake("LISTEN_DATABASE_URL", "SQLite has no LISTEN", "Write a postgres:// URL or unset it");
+            None
+        }
+        Some(Some(DatabaseUrl::Postgres(url))) => Some(url),
+        _ => None,
+    };
+    let Some(channel) = reader.text("LISTEN_CHANNEL") else {
+        if direct.is_some() {
+            reader.warn("LISTEN_DATABASE_URL", "has no effect while LISTEN_CHANNEL is unset");
+        }
+        return None;
+    };
+    let mut letters = channel.bytes();
+    let valid = letters.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
+        && letters.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && channel.len() <= 63;
+    if !valid {
+        reader.mistake(
+            "LISTEN_CHANNEL",
+            format!("{} is not a channel name", quote(&channel)),
+            "Write lower-case letters, digits and _, at most 63, such as pulso_citas",
+        );
+    }
+    match database? {
+        DatabaseUrl::Sqlite(_) => {
+            reader.mistake("LISTEN_CHANNEL", "SQLite has no LISTEN", "Unset it, or use a postgres:// DATABASE_URL");
+            None
+        }
+        DatabaseUrl::Postgres(url) => Some(ListenSource { channel, url: direct.unwrap_or_else(|| url.clone()) }),
+    }
+}

@@ -1,0 +1,288 @@
+//! What an operator's environment turns into.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::config::{AccessPolicy, AllowedOrigins, ClientLimits, ConnectionLimits, DatabaseUrl};
+
+const SECRET: &str = "a-development-secret-of-32-bytes-and-more";
+const DSN: &str = "postgres://pulso:hunter2pw@127.0.0.1:5432/negocio?sslmode=require";
+
+type Read = Result<(Config, Vec<Warning>), Vec<Mistake>>;
+
+/// `DATABASE_URL` and `JWT_SECRET` are set unless overridden.
+fn read(vars: &[(&str, &str)]) -> Read {
+    let mut map = BTreeMap::from([("DATABASE_URL", DSN), ("JWT_SECRET", SECRET)]);
+    map.extend(vars.iter().copied());
+    Config::from_env(&|name: &str| map.get(name).map(|value| (*value).to_owned()))
+}
+
+fn config(vars: &[(&str, &str)]) -> Config {
+    read(vars).unwrap().0
+}
+
+fn warnings(vars: &[(&str, &str)]) -> String {
+    read(vars).unwrap().1.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// The one mistake in `vars`, as its line.
+fn mistake(vars: &[(&str, &str)]) -> String {
+    let mistakes = read(vars).unwrap_err();
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    assert_eq!(mistakes[0].variable, vars[0].0);
+    mistakes[0].to_string()
+}
+
+#[test]
+fn two_variables_are_enough() {
+    let config = config(&[]);
+    assert_eq!(config.listen.address.to_string(), "0.0.0.0");
+    assert_eq!(config.listen.port, 8080);
+    assert_eq!(config.listen.origins, AllowedOrigins::SameOriginAndLocalhost);
+    assert_eq!(config.connections.max_websockets, ConnectionLimits::default().max_websockets);
+    assert_eq!(config.client.outbound_buffer, ClientLimits::default().outbound_buffer);
+    assert_eq!(config.auth.access, AccessPolicy::Owner);
+    assert_eq!(config.shutdown_grace, Duration::from_secs(8));
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_with_its_variable_and_its_mend() {
+    let wrong = [
+        ("DATABASE_URL", "mysql://root@localhost/x"),
+        ("JWT_SECRET", "short"),
+        ("PORT", "70000"),
+        ("LISTEN_ADDR", "localhost"),
+        ("TIMEZONE", "Guayaquil"),
+        ("NOTIFY_API_KEY", "a b"),
+        ("NOTIFY_CITA_OPEN", "maybe"),
+        ("WS_ALLOWED_ORIGINS", "https://a.example/"),
+        ("TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("SUBSCRIBE_ACCESS", "all"),
+        ("STATS_SQL", "/nonexistent.sql"),
+        ("OWNER_SQL", "/"),
+        ("LISTEN_CHANNEL", "Citas;"),
+        ("HOOK_TIMEOUT", "5s"),
+        ("SHUTDOWN_GRACE", "0"),
+        ("MAX_CONNECTIONS", "0"),
+        ("MAX_CHANNELS", "-1"),
+        ("OUTBOUND_BUFFER", "many"),
+        ("ACCESS_CACHE", "20s"),
+        ("PING_INTERVAL", "45s"),
+        ("LOG_FORMAT", "xml"),
+        ("LOG_LEVEL", "pulso=loud"),
+        ("JWT_MAX_TTL", "0"),
+        ("DB_MAX_CONNECTIONS", "0"),
+        ("JWT_SECRET_PREVIOUS", "tiny"),
+    ];
+    let mistakes = read(&wrong).unwrap_err();
+    let found: BTreeSet<_> = mistakes.iter().map(|mistake| mistake.variable.as_str()).collect();
+    let mut expected: BTreeSet<_> = wrong.iter().map(|(name, _)| *name).collect();
+    // Sums are reported under the second variable.
+    expected.remove("ACCESS_CACHE");
+    expected.remove("PING_INTERVAL");
+    expected.extend(["ACCESS_RECHECK", "PONG_TIMEOUT"]);
+    assert_eq!(found, expected);
+    for mistake in &mistakes {
+        assert!(!mistake.problem.is_empty() && !mistake.mend.is_empty(), "{mistake:?}");
+        assert_eq!(mistake.to_string().lines().count(), 1, "{mistake}");
+    }
+}
+
+#[test]
+fn no_secret_is_ever_shown() {
+    let secrets = ["hunter2pw", "tiny-key", "short-old", "key with space", "listenpw"];
+    let vars = [
+        ("DATABASE_URL", "postgres://pulso:hunter2pw@127.0.0.1:port/negocio"),
+        ("JWT_SECRET", "tiny-key"),
+        ("JWT_SECRET_PREVIOUS", "short-old"),
+        ("NOTIFY_API_KEY", "key with space"),
+        ("LISTEN_DATABASE_URL", "postgres://pulso:listenpw@127.0.0.1/negocio#x"),
+        ("LISTEN_CHANNEL", "citas"),
+    ];
+    let mistakes = read(&vars).unwrap_err();
+    let mut shown = format!("{mistakes:?}");
+    for mistake in &mistakes {
+        shown += &mistake.to_string();
+    }
+    let good = [
+        ("DATABASE_URL", DSN),
+        ("NOTIFY_API_KEY", "hook-key"),
+        ("JWT_SECRET", "tiny-key"),
+        ("ALLOW_SHORT_JWT_SECRET", "true"),
+        ("JWT_SECRET_PREVIOUS", "short-old"),
+        ("LISTEN_DATABASE_URL", "postgres://p:listenpw@h/n"),
+        ("LISTEN_CHANNEL", "c"),
+    ];
+    let (config, warnings) = read(&good).unwrap();
+    shown = format!("{shown}{config:?}{warnings:?}");
+    for secret in secrets.into_iter().chain(["hook-key"]) {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let all_empty: Vec<_> = SETTINGS.iter().map(|setting| (setting.name, "")).collect();
+    let mistakes = read(&all_empty).unwrap_err();
+    let variables: Vec<_> = mistakes.iter().map(|mistake| mistake.variable.as_str()).collect();
+    assert_eq!(variables, ["DATABASE_URL", "JWT_SECRET"]);
+}
+
+#[test]
+fn the_table_names_exactly_the_variables_that_are_read_and_their_true_defaults() {
+    let asked = RefCell::new(BTreeSet::new());
+    let required = |name: &str| match name {
+        "DATABASE_URL" => Some(DSN.to_owned()),
+        "JWT_SECRET" => Some(SECRET.to_owned()),
+        _ => None,
+    };
+    let (unset, _) = Config::from_env(&|name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        required(name)
+    })
+    .unwrap();
+    let names: BTreeSet<_> = SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();
+    assert_eq!(asked.into_inner(), names);
+
+    let (spelt_out, _) = Config::from_env(&|name: &str| {
+        let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
+        required(name).or_else(|| (setting.default != "unset").then(|| setting.default.to_owned()))
+    })
+    .unwrap();
+    assert_eq!(format!("{unset:?}"), format!("{spelt_out:?}"));
+}
+
+#[test]
+fn database_urls_are_checked_without_being_shown() {
+    for good in [DSN, "postgresql://h/n", "postgres:///n?host=/run/postgresql"] {
+        assert!(matches!(config(&[("DATABASE_URL", good)]).database.url, DatabaseUrl::Postgres(_)), "{good}");
+    }
+    for good in ["sqlite://citas.db", "sqlite::memory:", "sqlite:///var/lib/citas.db?mode=rwc"] {
+        assert!(matches!(config(&[("DATABASE_URL", good)]).database.url, DatabaseUrl::Sqlite(_)), "{good}");
+    }
+    for bad in [
+        "citas",
+        "mysql://h/n",
+        "postgres://u:p@h:port/n",
+        "postgres://u:p#w@h/n",
+        "postgres://h/n?sslmode=strict",
+        "postgres://h/n?sslrootcert=/nonexistent.pem",
+        "postgres://h/n?port=x",
+        "sqlite://x?mode=fast",
+        " postgres://h/n",
+    ] {
+        assert!(mistake(&[("DATABASE_URL", bad)]).starts_with("DATABASE_URL: "), "{bad}");
+    }
+}
+
+#[test]
+fn a_short_secret_needs_the_operators_word() {
+    assert!(mistake(&[("JWT_SECRET", &SECRET[..31])]).contains("ALLOW_SHORT_JWT_SECRET=true"));
+    assert!(!warnings(&[("JWT_SECRET", &SECRET[..32])]).contains("JWT_SECRET"));
+    let allowed = [("JWT_SECRET", "short"), ("ALLOW_SHORT_JWT_SECRET", "true")];
+    assert!(warnings(&allowed).contains("JWT_SECRET: is shorter"));
+}
+
+#[test]
+fn previous_secrets_are_tried_after_the_current_one() {
+    let previous = format!("{SECRET}-1,{SECRET}-2");
+    let secrets = config(&[("JWT_SECRET_PREVIOUS", &previous)]).auth.secrets;
+    let texts: Vec<_> = secrets.iter().map(Secret::expose).collect();
+    assert_eq!(texts, [SECRET, &format!("{SECRET}-1"), &format!("{SECRET}-2")]);
+}
+
+#[test]
+fn a_wrong_zone_is_answered_with_the_right_one() {
+    assert_eq!(config(&[("TIMEZONE", "America/Guayaquil")]).stats.zone.iana_name(), Some("America/Guayaquil"));
+    for wrong in ["Guayaquil", "America/Guayaqil", "america/guayaquill", "Ecuador/Guayaquil"] {
+        assert!(mistake(&[("TIMEZONE", wrong)]).contains("Did you mean America/Guayaquil?"), "{wrong}");
+    }
+    assert!(mistake(&[("TIMEZONE", "a galaxy far away")]).contains("such as America/Guayaquil"));
+    assert!(warnings(&[]).contains("TIMEZONE: unset"));
+    assert!(!warnings(&[("TIMEZONE", "UTC")]).contains("TIMEZONE"));
+}
+
+#[test]
+fn an_open_hook_is_said_aloud() {
+    assert!(warnings(&[]).contains("/notify/cita"));
+    assert!(!warnings(&[("NOTIFY_API_KEY", "k")]).contains("/notify/cita"));
+}
+
+#[test]
+fn origins_are_bare() {
+    let listed = |text| config(&[("WS_ALLOWED_ORIGINS", text)]).listen.origins;
+    assert_eq!(listed("*"), AllowedOrigins::Any);
+    assert_eq!(
+        listed("https://Panel.example.com, http://localhost:4200,null"),
+        AllowedOrigins::Listed(vec!["https://panel.example.com".into(), "http://localhost:4200".into(), "null".into()])
+    );
+    let slash = mistake(&[("WS_ALLOWED_ORIGINS", "https://panel.example.com/app")]);
+    assert!(slash.contains("slash") && slash.ends_with("Write \"https://panel.example.com\""), "{slash}");
+    mistake(&[("WS_ALLOWED_ORIGINS", "panel.example.com")]);
+    mistake(&[("WS_ALLOWED_ORIGINS", "*,https://panel.example.com")]);
+}
+
+#[test]
+fn proxies_are_addresses_and_networks() {
+    let nets = config(&[("TRUSTED_PROXIES", "10.1.2.3/8, 192.168.0.7,::1")]).listen.trusted_proxies;
+    let texts: Vec<_> = nets.iter().map(ToString::to_string).collect();
+    assert_eq!(texts, ["10.0.0.0/8", "192.168.0.7/32", "::1/128"]);
+}
+
+#[test]
+fn listening_needs_postgres_and_may_go_around_the_pooler() {
+    let source = config(&[("LISTEN_CHANNEL", "pulso_citas")]).database.listen.unwrap();
+    assert_eq!((source.channel.as_str(), source.url.expose()), ("pulso_citas", DSN));
+    let direct = [("LISTEN_CHANNEL", "c"), ("LISTEN_DATABASE_URL", "postgres://direct/n")];
+    assert_eq!(config(&direct).database.listen.unwrap().url.expose(), "postgres://direct/n");
+    assert!(config(&direct[1..]).database.listen.is_none());
+    assert!(warnings(&direct[1..]).contains("LISTEN_DATABASE_URL: has no effect"));
+    mistake(&[("LISTEN_CHANNEL", "c"), ("DATABASE_URL", "sqlite://citas.db")]);
+    mistake(&[("LISTEN_DATABASE_URL", "sqlite://citas.db")]);
+    for bad in ["Citas", "1c", "a b", "c\"; DROP", &"c".repeat(64)] {
+        mistake(&[("LISTEN_CHANNEL", bad)]);
+    }
+}
+
+#[test]
+fn a_withdrawn_right_and_a_dead_peer_are_gone_in_time() {
+    assert!(read(&[("ACCESS_CACHE", "4s"), ("ACCESS_RECHECK", "20s")]).is_ok());
+    assert!(read(&[("ACCESS_CACHE", "5s"), ("ACCESS_RECHECK", "20s")]).is_err());
+    assert!(read(&[("PING_INTERVAL", "40s"), ("PONG_TIMEOUT", "20s")]).is_ok());
+    assert!(read(&[("PING_INTERVAL", "41s"), ("PONG_TIMEOUT", "20s")]).is_err());
+    assert!(mistake(&[("HOOK_TIMEOUT", "4501ms")]).contains("4500ms"));
+}
+
+#[test]
+fn zero_is_refused_only_where_it_makes_no_sense() {
+    for name in
+        ["MAX_CONNECTIONS", "MAX_HOOKS", "MESSAGE_RATE", "OUTBOUND_BUFFER", "WRITE_TIMEOUT", "DB_STATEMENT_TIMEOUT"]
+    {
+        assert!(mistake(&[(name, "0")]).contains(" from "), "{name}");
+    }
+    let config =
+        config(&[("PORT", "0"), ("SENTINEL_INTERVAL", "0"), ("MAX_UNAUTHENTICATED", "0"), ("ACCESS_CACHE", "0")]);
+    assert_eq!(config.listen.port, 0);
+    assert_eq!(config.stats.sentinel_interval, Duration::ZERO);
+}
+
+#[test]
+fn misspelt_variables_are_noticed_and_others_are_left_alone() {
+    let names = ["JWT_SECERT", "TIME_ZONE", "DATABASE_URI", "PATH", "HOME", "PORTS", "JWT_SECRET", "LANG", "DB_HOST"];
+    let warnings: Vec<_> = misspelt(names.into_iter()).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "JWT_SECERT: unknown variable; did you mean JWT_SECRET?",
+            "TIME_ZONE: unknown variable; did you mean TIMEZONE?",
+            "DATABASE_URI: unknown variable; did you mean DATABASE_URL?",
+        ]
+    );
+}
+
+#[test]
+fn log_settings_are_checked() {
+    let config = config(&[("LOG_FORMAT", "JSON"), ("LOG_LEVEL", "warn,pulso::stats=debug")]);
+    assert_eq!(config.log, LogConfig { format: LogFormat::Json, level: "warn,pulso::stats=debug".into() });
+}
