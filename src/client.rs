@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::close::CloseReason;
 use crate::config::ClientLimits;
 use crate::database::Database;
-use crate::dialect;
+use crate::dialect::stats::{self as words, ClientMessage, Denial, Misunderstood};
 use crate::hub::Hub;
 use crate::hub::mailbox::{Mailbox, Next, Outgoing};
 use crate::publication::Frame;
@@ -95,7 +95,8 @@ struct Client<S> {
 }
 
 /// Serves one connection until it ends.
-pub async fn serve<S>(stream: S, admitted: Admitted, environment: Arc<Environment>)
+/// `early`: bytes that came right behind the handshake.
+pub async fn serve<S>(stream: S, early: &[u8], admitted: Admitted, environment: Arc<Environment>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -105,7 +106,7 @@ where
     let limits = &environment.limits;
     let mailbox = Arc::new(Mailbox::new(limits.outbound_buffer));
     let client = Client {
-        socket: Socket::new(stream, limits).await,
+        socket: Socket::new(stream, early, limits).await,
         subscriptions: Subscriptions::new(Arc::clone(&environment), Arc::clone(&mailbox)),
         session: Session::new(admitted, &environment),
         messages: Allowance::new(limits.message_burst, limits.message_rate),
@@ -192,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             }
             Incoming::Control => Ok(self.socket.flush().await?),
             Incoming::Binary => {
-                self.misunderstood(&dialect::stats::Misunderstood::Binary);
+                self.misunderstood(Misunderstood::Binary);
                 Ok(())
             }
             Incoming::Text(text) => self.on_text(&text),
@@ -200,32 +201,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     fn on_text(&mut self, text: &str) -> Result<(), Ending> {
-        use dialect::stats::{ClientMessage, Denial};
         let message = match ClientMessage::decode(text) {
             Ok(message) => message,
             Err(misunderstood) => {
-                self.misunderstood(&misunderstood);
+                self.misunderstood(misunderstood);
                 return Ok(());
             }
         };
-        let identity = match (message, self.session.identity()) {
+        match (message, self.session.identity()) {
             (ClientMessage::Auth(token), _) => return self.on_auth(&token),
-            (_, None) => {
-                self.answer(dialect::stats::error(&Denial::NotAuthenticated));
-                return Ok(());
-            }
-            (ClientMessage::Ping, Some(_)) => {
-                self.answer(dialect::stats::pong());
-                return Ok(());
-            }
-            (ClientMessage::Unsubscribe(negocio), Some(_)) => {
-                self.subscriptions.unsubscribe(&negocio);
-                return Ok(());
-            }
-            (ClientMessage::Subscribe(negocio), Some(identity)) => (negocio, identity),
-        };
-        let (negocio, identity) = identity;
-        self.subscriptions.subscribe(negocio, identity);
+            (_, None) => self.answer(words::error(&Denial::NotAuthenticated)),
+            (ClientMessage::Ping, Some(_)) => self.answer(words::pong()),
+            (ClientMessage::Unsubscribe(negocio), Some(_)) => self.subscriptions.unsubscribe(&negocio),
+            (ClientMessage::Subscribe(negocio), Some(identity)) => self.subscriptions.subscribe(negocio, identity),
+        }
         Ok(())
     }
 
@@ -241,7 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             }
             Err(refused) => {
                 self.environment.metrics.refuse(RefusalReason::Token);
-                self.answer(dialect::stats::error(&refused));
+                self.answer(words::error(&refused));
             }
         }
         Ok(())
@@ -274,12 +263,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             Some(asked) => asked + limits.pong_timeout,
             None => self.heard + limits.ping_interval,
         };
-        [self.leaves_at, self.session.due(), self.subscriptions.due()].into_iter().flatten().fold(heartbeat, Instant::min)
+        let optional = self.leaves_at.into_iter().chain(self.subscriptions.due());
+        optional.fold(heartbeat.min(self.session.due()), Instant::min)
     }
 
-    fn misunderstood(&self, why: &dialect::stats::Misunderstood) {
+    fn misunderstood(&self, why: Misunderstood) {
         self.environment.metrics.refuse(RefusalReason::Message);
-        self.answer(dialect::stats::error(why));
+        self.answer(words::error(&why));
     }
 
     fn answer(&self, frame: Frame) {

@@ -8,6 +8,7 @@ pub mod close;
 pub mod config;
 pub mod database;
 pub mod dialect;
+pub mod http;
 pub mod hub;
 pub mod negocio;
 pub mod publication;

@@ -61,13 +61,8 @@ pub struct Questions(mpsc::Receiver<Question>);
 impl Access {
     pub fn new(config: &AuthConfig, metrics: Arc<Metrics>) -> (Arc<Self>, Questions) {
         let (questions, queue) = mpsc::channel(WAITING);
-        let access = Self {
-            policy: config.access,
-            remembered: DashMap::new(),
-            remember_for: config.cache,
-            questions,
-            metrics,
-        };
+        let access =
+            Self { policy: config.access, remembered: DashMap::new(), remember_for: config.cache, questions, metrics };
         (Arc::new(access), Questions(queue))
     }
 
@@ -75,9 +70,7 @@ impl Access {
     pub fn is_granted_by_token(&self, identity: &Identity, negocio: &NegocioId, id_type: IdType) -> bool {
         match self.policy {
             AccessPolicy::AnyAuthenticated => true,
-            AccessPolicy::Owner => {
-                identity.negocios.iter().any(|named| id_type.parse(named).as_ref() == Some(negocio))
-            }
+            AccessPolicy::Owner => identity.negocios.iter().any(|named| id_type.parse(named).as_ref() == Some(negocio)),
         }
     }
 

@@ -17,6 +17,8 @@ pub(super) struct TooManyFragments;
 /// A stream whose incoming frames are counted.
 #[derive(Debug)]
 pub(super) struct Metered<S> {
+    /// What came before the stream was handed over, until it has been read.
+    early: Vec<u8>,
     stream: S,
     meter: Meter,
 }
@@ -31,17 +33,22 @@ struct Meter {
 
 #[derive(Clone, Copy, Debug)]
 enum Position {
-    Header { bytes: [u8; 10], have: usize },
+    Header {
+        bytes: [u8; 10],
+        have: usize,
+    },
     /// Mask and payload still to come.
-    Body { left: u64 },
+    Body {
+        left: u64,
+    },
 }
 
 const AT_HEADER: Position = Position::Header { bytes: [0; 10], have: 0 };
 const MASK_BYTES: u64 = 4;
 
 impl<S> Metered<S> {
-    pub(super) fn new(stream: S, most: usize) -> Self {
-        Self { stream, meter: Meter { most, frames: 0, position: AT_HEADER } }
+    pub(super) fn new(stream: S, early: &[u8], most: usize) -> Self {
+        Self { early: early.to_vec(), stream, meter: Meter { most, frames: 0, position: AT_HEADER } }
     }
 }
 
@@ -104,7 +111,14 @@ fn body_length(header: &[u8]) -> Option<u64> {
 impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if self.early.is_empty() {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        } else {
+            let some = self.early.len().min(buf.remaining());
+            buf.put_slice(&self.early[..some]);
+            self.early.drain(..some);
+            self.early.shrink_to_fit();
+        }
         self.meter.pass(&buf.filled()[before..]).map_err(io::Error::other)?;
         Poll::Ready(Ok(()))
     }
@@ -138,11 +152,11 @@ mod tests {
         match payload {
             0..=125 => out.push(0x80 | u8::try_from(payload).unwrap()),
             126..=0xffff => {
-                out.push(0x80 | 126);
+                out.push(0x80 | 0x7e);
                 out.extend(u16::try_from(payload).unwrap().to_be_bytes());
             }
             _ => {
-                out.push(0x80 | 127);
+                out.push(0x80 | 0x7f);
                 out.extend((payload as u64).to_be_bytes());
             }
         }
@@ -160,8 +174,7 @@ mod tests {
 
     #[test]
     fn whole_messages_of_every_length_pass() {
-        let frames: Vec<_> =
-            [0, 1, 125, 126, 70_000, 3].into_iter().map(|length| frame(TEXT | LAST, length)).collect();
+        let frames: Vec<_> = [0, 1, 125, 126, 70_000, 3].into_iter().map(|length| frame(TEXT | LAST, length)).collect();
         assert!(passes(&frames, 1));
     }
 

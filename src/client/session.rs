@@ -23,21 +23,24 @@ pub(super) struct Session {
 #[derive(Debug)]
 enum Stage {
     /// No token yet.
-    Unknown { until: Instant, _place: Option<OwnedSemaphorePermit> },
-    Known { identity: Identity, look_at: Instant },
+    Unknown {
+        until: Instant,
+        _place: Option<OwnedSemaphorePermit>,
+    },
+    Known {
+        identity: Identity,
+        look_at: Instant,
+    },
 }
 
 impl Session {
     pub(super) fn new(admitted: Admitted, environment: &Arc<Environment>) -> Self {
-        let stage = match admitted.identity {
-            Some(identity) => known(identity, environment),
-            None => {
-                environment.metrics.unauthenticated.inc();
-                Stage::Unknown {
-                    until: Instant::now() + environment.limits.auth_timeout,
-                    _place: admitted.unauthenticated,
-                }
-            }
+        let stage = if let Some(identity) = admitted.identity {
+            known(identity, environment)
+        } else {
+            environment.metrics.unauthenticated.inc();
+            let until = Instant::now() + environment.limits.auth_timeout;
+            Stage::Unknown { until, _place: admitted.unauthenticated }
         };
         Self { environment: Arc::clone(environment), stage }
     }
@@ -67,10 +70,10 @@ impl Session {
     }
 
     /// When to look again whether it is over.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(super) fn due(&self) -> Instant {
         match &self.stage {
-            Stage::Unknown { until, .. } => Some(*until),
-            Stage::Known { look_at, .. } => Some(*look_at),
+            Stage::Unknown { until, .. } => *until,
+            Stage::Known { look_at, .. } => *look_at,
         }
     }
 

@@ -48,14 +48,15 @@ pub(super) enum Incoming {
 pub(super) struct WriteFailed;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    pub(super) async fn new(stream: S, limits: &ClientLimits) -> Self {
+    /// `early`: what the peer sent right behind its handshake.
+    pub(super) async fn new(stream: S, early: &[u8], limits: &ClientLimits) -> Self {
         let mut config = WebSocketConfig::default();
         config.read_buffer_size = READ_BUFFER;
         config.write_buffer_size = 0;
         config.max_write_buffer_size = 64 * 1024;
         config.max_message_size = Some(limits.max_message_bytes);
         config.max_frame_size = Some(limits.max_message_bytes);
-        let metered = Metered::new(stream, limits.max_message_fragments);
+        let metered = Metered::new(stream, early, limits.max_message_fragments);
         Self {
             stream: WebSocketStream::from_raw_socket(metered, Role::Server, Some(config)).await,
             write_timeout: limits.write_timeout,
@@ -151,7 +152,7 @@ fn incoming_error(error: &Error) -> Incoming {
 }
 
 fn is_fragments(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<TooManyFragments>())
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<TooManyFragments>)
 }
 
 fn close_frame(reason: CloseReason) -> Vec<u8> {

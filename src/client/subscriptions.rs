@@ -70,8 +70,15 @@ struct Joined {
 /// Something that was waited for.
 #[derive(Debug)]
 pub(super) enum Settled {
-    Checked { key: u32, verdict: Result<bool, CannotCheck> },
-    Read { key: u32, again: bool, reading: Result<Reading, Unavailable> },
+    Checked {
+        key: u32,
+        verdict: Result<bool, CannotCheck>,
+    },
+    Read {
+        key: u32,
+        again: bool,
+        reading: Result<Reading, Unavailable>,
+    },
     /// The database came or went.
     Database,
 }
@@ -167,18 +174,17 @@ impl Subscriptions {
 
     fn on_checked(&mut self, key: u32, verdict: Result<bool, CannotCheck>, user: Option<&UserId>) {
         let Some(place) = self.entries.iter().position(|entry| entry.key == key) else { return };
-        let entry = &mut self.entries[place];
-        match (&mut entry.stage, verdict) {
+        match (&mut self.entries[place].stage, verdict) {
             (Stage::Checking(negocio), Ok(true)) if user.is_some() => {
                 let negocio = negocio.clone();
-                entry.stage = self.join(key, negocio, true);
+                self.entries[place].stage = self.join(key, negocio, true);
             }
             (Stage::Checking(_), Ok(_)) => {
-                self.entries.swap_remove(place);
+                self.remove(place);
                 self.deny(Denial::NotAllowed, RefusalReason::Ownership);
             }
-            (Stage::Checking(_), Err(CannotCheck)) => {
-                entry.stage = Stage::Parked;
+            (stage @ Stage::Checking(_), Err(CannotCheck)) => {
+                *stage = Stage::Parked;
                 self.park(Denial::CannotCheck);
             }
             (Stage::Joined(_), Ok(false)) => {
@@ -294,9 +300,8 @@ impl Subscriptions {
 
     fn request_reading(&self, key: u32, negocio: NegocioId, again: bool) {
         let refresher = Arc::clone(&self.environment.refresher);
-        self.waiting.push(Box::pin(async move {
-            Settled::Read { key, again, reading: refresher.snapshot(&negocio).await }
-        }));
+        self.waiting
+            .push(Box::pin(async move { Settled::Read { key, again, reading: refresher.snapshot(&negocio).await } }));
     }
 
     /// A subscription to the same business, however it was spelt.

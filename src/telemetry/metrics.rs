@@ -56,6 +56,8 @@ pub enum RefusalReason {
     Origin,
     Token,
     Handshake,
+    Method,
+    Path,
     HookKey,
     HookBody,
     HookBodyTooLarge,

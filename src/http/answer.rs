@@ -1,0 +1,31 @@
+//! The shapes of Pulso's answers.
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Method, StatusCode};
+use serde_json::Value;
+use warp::reply::Response;
+
+use super::refusal::Refusal;
+
+/// A JSON answer.
+pub(super) fn json(status: StatusCode, body: &Value) -> Response {
+    with_type(status, "application/json", body.to_string())
+}
+
+pub(super) fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Vec<u8>>) -> Response {
+    let mut response = Response::new(body.into().into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The answer to a GET or HEAD, or a 405 that says so.
+pub(super) fn on_get(method: &Method, answer: impl FnOnce() -> Response) -> Response {
+    if method == Method::GET || method == Method::HEAD {
+        answer()
+    } else {
+        Refusal::not_allowed("GET, HEAD").into_response()
+    }
+}

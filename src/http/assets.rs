@@ -1,0 +1,50 @@
+//! The dashboard and the documents, as they are compiled in.
+
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::{Method, StatusCode};
+use warp::reply::Response;
+
+use super::answer;
+use super::refusal::Refusal;
+
+/// Nothing inline, nothing from elsewhere, no framing.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A file that is served as it is.
+#[derive(Debug)]
+struct Asset {
+    path: &'static str,
+    content_type: &'static str,
+    body: &'static str,
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+const YAML: &str = "application/yaml";
+
+const ASSETS: &[Asset] = &[
+    Asset { path: "", content_type: HTML, body: include_str!("../../web/index.html") },
+    Asset { path: "app.js", content_type: SCRIPT, body: include_str!("../../web/app.js") },
+    Asset { path: "style.css", content_type: STYLE, body: include_str!("../../web/style.css") },
+    Asset { path: "favicon.svg", content_type: "image/svg+xml", body: include_str!("../../web/favicon.svg") },
+    Asset { path: "openapi.yaml", content_type: YAML, body: include_str!("../../docs/openapi.yaml") },
+    Asset { path: "asyncapi.yaml", content_type: YAML, body: include_str!("../../docs/asyncapi.yaml") },
+];
+
+/// The file at `path` (without its leading slash), or 404.
+pub(super) fn serve(path: &str, method: &Method) -> Response {
+    let Some(asset) = ASSETS.iter().find(|asset| asset.path == path) else {
+        return Refusal::not_found().into_response();
+    };
+    answer::on_get(method, || {
+        let mut response = answer::with_type(StatusCode::OK, asset.content_type, asset.body);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        response
+    })
+}

@@ -1,0 +1,58 @@
+//! Which path leads where.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+use hyper::upgrade::OnUpgrade;
+use warp::Filter;
+use warp::reply::Response;
+
+use super::accept::ConnectionPlace;
+use super::upgrade::{self, Handshake};
+use super::{Gate, Peer, answer, assets, health, hooks};
+
+/// Everything Pulso answers to. Path first, then the method: a wrong method is a 405 that names the right one.
+pub(super) fn routes(
+    gate: &Arc<Gate>,
+) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + use<> {
+    let state = {
+        let gate = Arc::clone(gate);
+        warp::any().map(move || Arc::clone(&gate))
+    };
+    let websocket = warp::path!("ws")
+        .and(state.clone())
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(raw_query())
+        .and(warp::ext::get::<Peer>())
+        .and(warp::ext::get::<Arc<ConnectionPlace>>())
+        .and(warp::ext::optional::<OnUpgrade>())
+        .map(|gate: Arc<Gate>, method, headers, query, peer, connection, on_upgrade| {
+            upgrade::upgrade(&gate, Handshake { method, headers, query, peer, connection, on_upgrade })
+        });
+    let cita = warp::path!("notify" / "cita")
+        .and(state.clone())
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(|gate, method: Method, headers: HeaderMap, body| hooks::cita(gate, method, headers, body));
+    let health = warp::path!("health").and(warp::method()).map(|method| answer::on_get(&method, health::health));
+    let ready = warp::path!("ready")
+        .and(state.clone())
+        .and(warp::method())
+        .map(|gate: Arc<Gate>, method| answer::on_get(&method, || health::ready(&gate)));
+    let metrics = warp::path!("metrics")
+        .and(state)
+        .and(warp::method())
+        .map(|gate: Arc<Gate>, method| answer::on_get(&method, || health::metrics(&gate)));
+    let files = warp::path::full()
+        .and(warp::method())
+        .map(|path: warp::path::FullPath, method| assets::serve(path.as_str().trim_start_matches('/'), &method));
+    websocket.or(cita).unify().or(health).unify().or(ready).unify().or(metrics).unify().or(files).unify()
+}
+
+/// The query as it came, so that a parameter given twice is seen.
+fn raw_query() -> impl Filter<Extract = (String,), Error = Infallible> + Clone {
+    warp::query::raw().or(warp::any().map(String::new)).unify()
+}
