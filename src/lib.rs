@@ -4,6 +4,8 @@ pub mod auth;
 pub mod channel;
 pub mod clock;
 pub mod config;
+pub mod demo;
+pub mod loopback;
 pub mod negocio;
 pub mod store;
 pub mod telemetry;
