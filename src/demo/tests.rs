@@ -77,8 +77,8 @@ async fn every_step_moves_a_figure_and_the_book_stays_believable_for_days() {
     let mut rng = StdRng::seed_from_u64(7);
     let mut business = business(&mut rng, &clock).await;
     let mut seen = std::collections::HashSet::new();
-    for day in 0..15 {
-        for number in 0..300 {
+    for day in 0..13 {
+        for number in 0..120 {
             let before = business_figures(&mut business, &clock).await;
             let step = business.step(&mut rng, &clock).await.unwrap();
             let after = business_figures(&mut business, &clock).await;
