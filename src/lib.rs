@@ -2,14 +2,17 @@
 
 pub mod auth;
 pub mod channel;
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod close;
 pub mod config;
 pub mod database;
+pub mod demo;
 pub mod dialect;
 pub mod http;
 pub mod hub;
+pub mod loopback;
 pub mod negocio;
 pub mod publication;
 pub mod stats;

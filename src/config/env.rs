@@ -36,9 +36,12 @@ impl Config {
             Ok(_) => Err(mistakes),
             Err(more) => {
                 mistakes.extend(more);
-                for warning in misspelt(environment.names()) {
-                    mistakes.push(Mistake::new(&warning.variable, warning.text, "Rename or remove it"));
-                }
+                // Among mistakes a misspelt name is likely one of their causes.
+                mistakes.extend(
+                    nearly_ours(environment.names()).map(|(name, meant)| {
+                        Mistake::new(name, "it is not a setting", format!("Did you mean {meant}?"))
+                    }),
+                );
                 Err(mistakes)
             }
         }
@@ -98,13 +101,20 @@ pub fn load_signing_secret() -> Result<Secret, Vec<Mistake>> {
 
 /// Warnings for variables that are none of ours but nearly are.
 pub fn misspelt<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Warning> {
-    names
-        .filter(|name| name.len() >= 6 && !is_ours(name))
-        .filter_map(|name| {
-            let meant = spelling::nearest(name, SETTINGS.iter().map(|setting| setting.name), 2)?;
-            Some(Warning { variable: name.to_owned(), text: format!("unknown variable; did you mean {meant}?") })
+    nearly_ours(names)
+        .map(|(name, meant)| Warning {
+            variable: name.to_owned(),
+            text: format!("unknown variable; did you mean {meant}?"),
         })
         .collect()
+}
+
+/// Names that are not ours, each with ours that it nearly is. Short ones are left alone: everything is near them.
+fn nearly_ours<'a>(names: impl Iterator<Item = &'a str>) -> impl Iterator<Item = (&'a str, &'static str)> {
+    names.filter(|name| name.len() >= 6 && !is_ours(name)).filter_map(|name| {
+        let meant = spelling::nearest(name, SETTINGS.iter().map(|setting| setting.name), 2)?;
+        Some((name, meant))
+    })
 }
 
 fn environment() -> Environment {
