@@ -1,0 +1,29 @@
+# syntax=docker/dockerfile:1
+
+FROM rust:1.95-alpine AS build
+# C for aws-lc and SQLite; TLS is rustls, its root certificates are compiled in.
+RUN apk add --no-cache musl-dev linux-headers
+WORKDIR /build
+
+# The dependencies alone, with an empty program around them: this layer stays until Cargo.toml or Cargo.lock change.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' > src/main.rs \
+    && cargo build --release --locked --package pulso \
+    && rm -r src
+
+COPY src src
+COPY sql sql
+COPY web web
+COPY docs docs
+# Cargo goes by time, and the files just copied may be older than the empty program.
+RUN touch src/lib.rs src/main.rs \
+    && cargo build --release --locked --package pulso \
+    && mkdir /image && mkdir -m 1777 /image/tmp && cp target/release/pulso /image/
+
+FROM scratch
+COPY --from=build /image/ /
+USER 65532:65532
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["/pulso", "health"]
+ENTRYPOINT ["/pulso"]
+CMD ["serve"]
