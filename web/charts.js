@@ -35,8 +35,10 @@ export function drawShare(target, parts, label) {
   target.setAttribute('aria-label', label);
 }
 
-/** Whole-number ticks, three or four of them, around what was seen. */
-function ticks(low, high) {
+/** Whole-number ticks, three or four of them, around what was seen; a figure that stands still runs through the middle. */
+function ticks(least, most) {
+  const low = least === most ? least - 1 : least;
+  const high = least === most ? most + 1 : most;
   const step = [1, 2, 5, 10, 20, 25, 50].find((size) => (high - low) / size <= 3)
     ?? 10 ** Math.ceil(Math.log10((high - low) / 3));
   const first = Math.max(0, Math.floor(low / step) * step);
@@ -56,7 +58,7 @@ export function drawTrend(target, trail, now) {
   const bucketSpan = span / BUCKETS;
   const size = Number.parseFloat(getComputedStyle(target).fontSize);
   if (trail.points.length === 0) {
-    target.replaceChildren(svg('text', { class: 'axis', x: width / 2, y: height / 2, 'text-anchor': 'middle' }, 'Esperando las primeras cifras…'));
+    target.replaceChildren(svg('text', { class: 'axis', x: width / 2, y: height / 2, 'text-anchor': 'middle' }, 'Sin cifras todavía'));
     return;
   }
 

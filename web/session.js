@@ -42,7 +42,7 @@ export function read() {
   const negocio = (fragment.get('negocio') ?? '').trim();
   const token = (fragment.get('token') ?? '').trim();
   if (negocio && token) return signIn(negocio, token);
-  if (fragment.has('token')) showInAddress(negocio);
+  if (fragment.has('token') || location.search) showInAddress(negocio);
   if (token) return { negocio, token };
 
   const stored = load();
@@ -55,7 +55,8 @@ export function read() {
 
 function showInAddress(negocio) {
   const fragment = negocio ? `#${new URLSearchParams({ negocio })}` : '';
-  if (location.hash !== fragment) {
-    history.replaceState(null, '', location.pathname + location.search + fragment);
+  // A query string means nothing here, and whatever somebody put there has no place in the history either.
+  if (location.hash !== fragment || location.search) {
+    history.replaceState(null, '', location.pathname + fragment);
   }
 }
