@@ -119,6 +119,7 @@ function showFigures(data) {
     const value = card.querySelector('data');
     value.value = data[name];
     setText(value, words.formatNumber(data[name]));
+    value.dataset.length = ['fits', 'long', 'longer'][(value.textContent.length > 6) + (value.textContent.length > 9)];
     const delta = moved.find(([figure]) => figure === name)?.[1];
     if (delta) pulse(card, delta, now);
   }
@@ -139,7 +140,7 @@ function showFigures(data) {
 
 function pulse(card, delta, now) {
   const badge = card.querySelector('.delta');
-  setText(badge, words.signed(delta));
+  setText(badge, words.signedShort(delta));
   badge.dataset.until = now + DELTA_SHOWN_MS;
   badge.dataset.shown = 'true';
   card.classList.remove('moved');

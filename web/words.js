@@ -1,6 +1,7 @@
 // Owns every sentence that depends on what happened: the server's errors, refusals, ages and changes, in Spanish.
 
 const number = new Intl.NumberFormat('es');
+const compact = new Intl.NumberFormat('es', { notation: 'compact' });
 const clock = new Intl.DateTimeFormat('es', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 
 export const STATES = {
@@ -49,6 +50,9 @@ export const formatNumber = (value) => number.format(value);
 export const formatClock = (at) => clock.format(at);
 export const formatPercent = (part, whole) => (whole > 0 ? `${Math.round((part / whole) * 100)} %` : '0 %');
 export const signed = (delta) => `${delta < 0 ? '−' : '+'}${number.format(Math.abs(delta))}`;
+
+/** Short enough to stand beside a figure's name. */
+export const signedShort = (delta) => (Math.abs(delta) < 1000 ? signed(delta) : `${delta < 0 ? '−' : '+'}${compact.format(Math.abs(delta))}`);
 
 export function formatAge(seconds) {
   if (seconds < 60) return `actualizado hace ${seconds} s`;

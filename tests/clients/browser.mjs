@@ -8,8 +8,8 @@
 //   {"do":"text","id":…}                                   {"do":"visible","id":…}
 //   {"do":"waitText","id":…,"equals"|"matches":…,"timeout_ms":…}
 //   {"do":"fill","id":…,"text":…}  {"do":"click","id":…}  {"do":"press","key":…}  {"do":"reload"}
-//   {"do":"hide"} {"do":"show"}: another tab comes to the front and goes (answers whether the browser itself said so)
-//   {"do":"freeze"} {"do":"thaw"}: the page's tasks stop, as they do in a tab hidden for long
+//   {"do":"hide"} {"do":"show"}: another tab comes to the front and goes; "real" says whether the browser itself told the
+//     page. A headless one never does, then the page is told by overriding visibilityState.
 //   {"do":"offline"} {"do":"online"}  {"do":"scheme","value":"dark"|"light"}  {"do":"size","width":…,"height":…}
 //   {"do":"screenshot","path":…,"full":bool}  {"do":"url"}  {"do":"history"}: every address the page has had
 //   {"do":"console"}: console errors, page errors and CSP violations so far
@@ -151,12 +151,6 @@ const commands = {
     cover = null;
     const real = !(await page.evaluate(() => Object.hasOwn(document, 'visibilityState')));
     return { real, state: await visibility('visible', !real) };
-  },
-  async freeze() {
-    await devtools.send('Page.setWebLifecycleState', { state: 'frozen' });
-  },
-  async thaw() {
-    await devtools.send('Page.setWebLifecycleState', { state: 'active' });
   },
   async offline() {
     await context.setOffline(true);
