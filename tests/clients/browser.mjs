@@ -1,0 +1,212 @@
+// A real Chromium at a test's command: one JSON command per line on stdin, one JSON answer per line on stdout.
+//
+//   node browser.mjs [--url BASE --negocio ID --token JWT] [--chromium /usr/bin/chromium]
+//
+// With the three it opens the dashboard's link at once. Every answer is {"ok":true,…} or {"ok":false,"error":…}; a "cmd"
+// key in a command comes back in its answer. `id` names a data-testid, or else an element id. Commands:
+//   {"do":"open","url":…}                                  {"do":"goto","url":…}: the same page, as if typed in the address
+//   {"do":"text","id":…}                                   {"do":"visible","id":…}
+//   {"do":"waitText","id":…,"equals"|"matches":…,"timeout_ms":…}
+//   {"do":"fill","id":…,"text":…}  {"do":"click","id":…}  {"do":"press","key":…}  {"do":"reload"}
+//   {"do":"hide"} {"do":"show"}: another tab comes to the front and goes; "real" says whether the browser itself told the
+//     page. A headless one never does, then the page is told by overriding visibilityState.
+//   {"do":"offline"} {"do":"online"}  {"do":"scheme","value":"dark"|"light"}  {"do":"size","width":…,"height":…}
+//   {"do":"screenshot","path":…,"full":bool}  {"do":"url"}  {"do":"history"}: every address the page has had
+//   {"do":"console"}: console errors, page errors and CSP violations so far
+//   {"do":"requests"}: every URL asked for, of WebSockets too   {"do":"frames"}: WebSocket frames, in the direction of the page
+//   {"do":"storage"}  {"do":"eval","js":…}  {"do":"close"}
+
+import { rmSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { chromium } from 'playwright-core';
+
+const { values: options } = parseArgs({
+  options: {
+    url: { type: 'string' },
+    negocio: { type: 'string' },
+    token: { type: 'string', default: process.env.TOKEN ?? '' },
+    chromium: { type: 'string', default: process.env.CHROMIUM ?? '/usr/bin/chromium' },
+  },
+});
+const PATIENCE_MS = 15_000;
+
+const profile = mkdtempSync(join(tmpdir(), 'pulso-browser-'));
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath: options.chromium,
+  headless: true,
+  locale: 'es-EC',
+  viewport: { width: 1366, height: 768 },
+  args: [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
+  ],
+  // These two keep hidden tabs awake, which is just what a test of hidden tabs doesn't want.
+  ignoreDefaultArgs: ['--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding'],
+}).catch((error) => {
+  process.stdout.write(`${JSON.stringify({ ok: false, error: `no browser: ${error.message}` })}\n`);
+  rmSync(profile, { recursive: true, force: true });
+  process.exit(1);
+});
+
+const complaints = [];
+const requests = [];
+const frames = [];
+const addresses = [];
+let page = null;
+let devtools = null;
+let cover = null;
+
+async function newPage() {
+  page = context.pages()[0] ?? await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push({ kind: 'console', text: message.text() });
+  });
+  page.on('pageerror', (error) => complaints.push({ kind: 'page', text: String(error) }));
+  page.on('request', (request) => requests.push(request.url()));
+  page.on('websocket', (socket) => {
+    requests.push(socket.url());
+    socket.on('framesent', ({ payload }) => frames.push({ direction: 'in', text: String(payload) }));
+    socket.on('framereceived', ({ payload }) => frames.push({ direction: 'out', text: String(payload) }));
+  });
+  page.on('framenavigated', (frame) => {
+    if (frame === page.mainFrame()) addresses.push(frame.url());
+  });
+  await page.exposeBinding('__violation', (_source, text) => complaints.push({ kind: 'csp', text }));
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      window.__violation(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
+    });
+  });
+  devtools = await context.newCDPSession(page);
+}
+
+const find = (id) => page.locator(`[data-testid="${id}"], [id="${id}"]`).first();
+
+async function waitText({ id, equals, matches, timeout_ms: patience = PATIENCE_MS }) {
+  if (equals === undefined && matches === undefined) throw new Error('waitText needs "equals" or "matches"');
+  const selector = `[data-testid="${id}"], [id="${id}"]`;
+  try {
+    // Polled by timer: animation frames stop in a hidden tab.
+    const found = await page.waitForFunction(({ selector: where, equals: text, matches: pattern }) => {
+      const seen = document.querySelector(where)?.textContent.trim();
+      if (seen === undefined) return false;
+      const right = text === undefined ? new RegExp(pattern, 'u').test(seen) : seen === text;
+      return right ? { text: seen } : false;
+    }, { selector, equals, matches }, { timeout: patience, polling: 50 });
+    return await found.jsonValue();
+  } catch (error) {
+    const seen = await find(id).textContent({ timeout: 500 }).catch(() => null);
+    throw new Error(`${id} is ${JSON.stringify(seen)}, wanted ${JSON.stringify(equals ?? matches)} within ${patience} ms (${error.name})`);
+  }
+}
+
+async function visibility(wanted, force) {
+  if (force) {
+    await page.evaluate((state) => {
+      Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state });
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => state === 'hidden' });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, wanted);
+  }
+  return page.evaluate(() => document.visibilityState);
+}
+
+const commands = {
+  async open({ url }) {
+    if (page && page.url() !== 'about:blank') await page.goto('about:blank');
+    const response = await page.goto(url, { waitUntil: 'load' });
+    return { status: response?.status() ?? null, headers: (await response?.allHeaders()) ?? {} };
+  },
+  async goto({ url }) {
+    await page.goto(url, { waitUntil: 'load' });
+  },
+  text: async ({ id }) => ({ text: (await find(id).textContent()).trim() }),
+  visible: async ({ id }) => ({ visible: await find(id).isVisible() }),
+  waitText,
+  async fill({ id, text }) {
+    await find(id).fill(text);
+  },
+  async click({ id }) {
+    await find(id).click();
+  },
+  async press({ key }) {
+    await page.keyboard.press(key);
+  },
+  async reload() {
+    await page.reload({ waitUntil: 'load' });
+  },
+  async hide() {
+    cover ??= await context.newPage();
+    await cover.bringToFront();
+    const real = (await visibility('hidden', false)) === 'hidden';
+    return { real, state: await visibility('hidden', !real) };
+  },
+  async show() {
+    await page.bringToFront();
+    await cover?.close();
+    cover = null;
+    const real = !(await page.evaluate(() => Object.hasOwn(document, 'visibilityState')));
+    return { real, state: await visibility('visible', !real) };
+  },
+  async offline() {
+    await context.setOffline(true);
+  },
+  async online() {
+    await context.setOffline(false);
+  },
+  async scheme({ value }) {
+    await page.emulateMedia({ colorScheme: value });
+  },
+  async size({ width, height }) {
+    await page.setViewportSize({ width, height });
+  },
+  async screenshot({ path, full = false }) {
+    await page.screenshot({ path, fullPage: full });
+    return { path };
+  },
+  url: async () => ({ url: page.url() }),
+  history: async () => ({ addresses, entries: (await devtools.send('Page.getNavigationHistory')).entries.map(({ url }) => url) }),
+  console: async () => ({ errors: complaints }),
+  requests: async () => ({ urls: requests }),
+  frames: async () => ({ frames }),
+  storage: async () => ({ session: await page.evaluate(() => ({ ...sessionStorage })), local: await page.evaluate(() => ({ ...localStorage })) }),
+  eval: async ({ js }) => ({ value: await page.evaluate(js) }),
+};
+
+async function finish(code) {
+  await context.close().catch(() => {});
+  rmSync(profile, { recursive: true, force: true });
+  process.exit(code);
+}
+const answer = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => finish(1));
+await newPage();
+if (options.url && options.negocio) {
+  const fragment = new URLSearchParams({ negocio: options.negocio, token: options.token });
+  await page.goto(`${options.url.replace(/\/$/, '')}/#${fragment}`, { waitUntil: 'load' })
+    .catch((error) => complaints.push({ kind: 'page', text: error.message }));
+}
+answer({ ok: true, ready: true });
+
+for await (const line of createInterface({ input: process.stdin })) {
+  if (line.trim() === '') continue;
+  let command = {};
+  try {
+    command = JSON.parse(line);
+    const echo = command.cmd === undefined ? {} : { cmd: command.cmd };
+    if (command.do === 'close') {
+      answer({ ok: true, ...echo });
+      break;
+    }
+    if (!Object.hasOwn(commands, command.do)) throw new Error(`unknown command ${JSON.stringify(command.do)}`);
+    answer({ ok: true, ...echo, ...(await commands[command.do](command)) });
+  } catch (error) {
+    answer({ ok: false, cmd: command?.cmd, error: error.message });
+  }
+}
+await finish(0);
