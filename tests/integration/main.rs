@@ -1,0 +1,3 @@
+//! Pulso against real databases, sockets and clients. One file a promise.
+
+mod harness_itself;
