@@ -1,3 +1,5 @@
 //! Pulso against real databases, sockets and clients. One file a promise.
 
+mod backend;
 mod harness_itself;
+mod store_contract;

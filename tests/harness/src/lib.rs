@@ -7,8 +7,10 @@ pub mod chaos;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod process;
+pub mod scratch;
 pub mod wait;
 
 pub use chaos::ChaosProxy;
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Database, Postgres};
+pub use scratch::Scratch;
