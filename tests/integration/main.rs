@@ -2,4 +2,7 @@
 
 mod backend;
 mod harness_itself;
+mod outage;
+mod pooler;
 mod store_contract;
+mod tls;
