@@ -3,14 +3,18 @@
 //! A store knows SQL and nothing of who asks: no hub, no socket, no HTTP. Both stores pass the one suite in
 //! `tests/integration/store_contract.rs`.
 
+mod ownership;
 pub mod postgres;
+mod queries;
 pub mod sqlite;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::civil::Date;
 
+use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::negocio::{IdType, NegocioId, UserId};
 
 /// The four figures of a business. All are counts of rows, never negative.
@@ -56,6 +60,22 @@ pub enum ContactError {
     /// A query file does not do what Pulso needs (wrong columns, wrong parameters, not SQL): the operator must mend it.
     #[error("{variable}: {reason}")]
     WrongQuery { variable: &'static str, reason: String },
+}
+
+/// A setting that no store can be made from. Found before anything connects; never holds the setting's secret.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{variable}: {reason}")]
+pub struct SettingError {
+    pub variable: &'static str,
+    pub reason: String,
+}
+
+/// The store that `DATABASE_URL` names. No I/O but reading `STATS_SQL` and `OWNER_SQL`; call [`Store::contact`] next.
+pub fn open(config: &DatabaseConfig) -> Result<Arc<dyn Store>, SettingError> {
+    Ok(match config.url {
+        DatabaseUrl::Postgres(_) => Arc::new(postgres::PostgresStore::new(config)?),
+        DatabaseUrl::Sqlite(_) => Arc::new(sqlite::SqliteStore::new(config)?),
+    })
 }
 
 /// What a database must answer. Every call opens what it needs and leaves nothing behind; dropping a call's future

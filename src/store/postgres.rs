@@ -1,1 +1,320 @@
-//! PostgreSQL.
+//! PostgreSQL, direct or through a transaction pooler, by one path.
+//!
+//! Every statement runs as `BEGIN`, an unnamed statement, `COMMIT`: between transactions a pooler may give the server
+//! connection to somebody else, and a statement prepared there would be answered with another query's rows.
+//! Must not know who asks, nor how often.
+
+mod bind;
+mod connections;
+mod failure;
+mod options;
+mod shape;
+
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqlSafeStr};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::debug;
+
+use self::connections::{Connections, Lease};
+use self::shape::{Description, Shape};
+use super::ownership::Questions;
+use super::queries::{OWNER_SQL, Queries, STATS_SQL};
+use super::{ContactError, Figures, Ownership, SettingError, Store, StoreError};
+use crate::config::{DatabaseConfig, DatabaseUrl};
+use crate::negocio::{IdType, NegocioId};
+
+/// How much later than the server Pulso itself gives a statement up.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// A PostgreSQL database.
+pub struct PostgresStore {
+    connections: Connections,
+    /// As many as `DB_MAX_CONNECTIONS`. Callers queue before they come here, so this is a limit and not a queue.
+    permits: Semaphore,
+    limits: Limits,
+    queries: Queries,
+    asks_ownership: bool,
+    shape: RwLock<Option<Shape>>,
+}
+
+/// The times, and the statement that makes the server keep to them.
+#[derive(Clone)]
+struct Limits {
+    connect: Duration,
+    statement: Duration,
+    begin: Arc<str>,
+}
+
+/// Why one attempt on one connection brought no rows.
+enum Attempt {
+    TimedOut,
+    Failed(sqlx::Error),
+}
+
+impl PostgresStore {
+    /// No I/O but reading the query files.
+    pub fn new(config: &DatabaseConfig) -> Result<Self, SettingError> {
+        let DatabaseUrl::Postgres(url) = &config.url else {
+            return Err(SettingError { variable: "DATABASE_URL", reason: "is not a PostgreSQL URL".to_owned() });
+        };
+        let options = options::parse(url, "DATABASE_URL")?;
+        Ok(Self {
+            connections: Connections::new(options, config.connect_timeout),
+            permits: Semaphore::new(usize::try_from(config.max_connections.max(1)).unwrap_or(usize::MAX)),
+            limits: Limits::new(config),
+            queries: Queries::for_postgres(config)?,
+            asks_ownership: true,
+            shape: RwLock::new(None),
+        })
+    }
+
+    /// For installations where nobody asks about ownership: contact does not need the ownership query's table.
+    #[must_use]
+    pub fn without_ownership(mut self) -> Self {
+        self.asks_ownership = false;
+        self
+    }
+
+    fn shape(&self) -> Result<Shape, StoreError> {
+        let shape = *self.shape.read().unwrap_or_else(PoisonError::into_inner);
+        shape.ok_or_else(|| StoreError::Refused("the database has not been contacted yet".to_owned()))
+    }
+
+    async fn permit(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        match timeout(self.limits.connect, self.permits.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(StoreError::TimedOut("every connection is in use".to_owned())),
+        }
+    }
+
+    /// The rows of one query, on a connection that waits or else a new one. What a waiting one that has died cannot
+    /// answer is asked once more, on a new one.
+    async fn rows(
+        &self,
+        sql: &Arc<str>,
+        arguments: impl Fn() -> Result<PgArguments, StoreError> + Send + Sync,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        let deadline = self.limits.deadline();
+        let _permit = self.permit().await?;
+        let asking = async {
+            if let Some(lease) = self.connections.reuse() {
+                match self.attempt(lease, sql, arguments()?).await {
+                    Ok(rows) => return Ok(rows),
+                    Err(Attempt::Failed(error)) if failure::is_lost(&error) => {
+                        debug!(error = failure::plain(&error), "a waiting connection had died; asking on a new one");
+                        self.connections.clear();
+                    }
+                    Err(other) => return Err(self.blame(other)),
+                }
+            }
+            let lease = self.connections.fresh().await?;
+            self.attempt(lease, sql, arguments()?).await.map_err(|failed| self.blame(failed))
+        };
+        timeout_at(deadline, asking).await.unwrap_or_else(|_| Err(self.blame(Attempt::TimedOut)))
+    }
+
+    /// One query on `lease`, which is kept only if it is certainly fit for the next one.
+    async fn attempt(
+        &self,
+        mut lease: Lease<'_>,
+        sql: &Arc<str>,
+        arguments: PgArguments,
+    ) -> Result<Vec<PgRow>, Attempt> {
+        let limit = self.limits.statement + GRACE;
+        let asked = timeout(limit, ask(&mut lease.connection, &self.limits.begin, sql, arguments)).await;
+        match asked {
+            Ok(Ok(rows)) => {
+                lease.keep();
+                Ok(rows)
+            }
+            Ok(Err((error, usable))) => {
+                if usable {
+                    lease.keep();
+                }
+                Err(Attempt::Failed(error))
+            }
+            Err(_) => {
+                // The server's own limit should have spoken first: the line is dead, and the others' is the same.
+                self.connections.clear();
+                Err(Attempt::TimedOut)
+            }
+        }
+    }
+
+    fn blame(&self, failed: Attempt) -> StoreError {
+        match failed {
+            Attempt::TimedOut => StoreError::TimedOut(format!("no answer within {:?}", self.limits.statement)),
+            Attempt::Failed(error) => failure::of_query(&error),
+        }
+    }
+
+    /// Describes and tries both queries.
+    async fn learn(&self, connection: &mut PgConnection) -> Result<Shape, ContactError> {
+        let wrong = |variable| move |reason| ContactError::WrongQuery { variable, reason };
+        let of = |variable| move |error| failure::of_contact(&error, variable);
+        let begin = &self.limits.begin;
+
+        let described = describe(connection, begin, &self.queries.stats).await.map_err(of(STATS_SQL))?;
+        let stats = described.stats().map_err(wrong(STATS_SQL))?;
+        let sample = samples::stats(stats)?;
+        explain(connection, begin, &self.queries.stats, sample).await.map_err(of(STATS_SQL))?;
+
+        if !self.asks_ownership {
+            return Ok(Shape { stats, owner: None });
+        }
+        let described = describe(connection, begin, &self.queries.owner).await.map_err(of(OWNER_SQL))?;
+        let owner = described.owner().map_err(wrong(OWNER_SQL))?;
+        let sample = samples::owner(owner)?;
+        explain(connection, begin, &self.queries.owner, sample).await.map_err(of(OWNER_SQL))?;
+        Ok(Shape { stats, owner: Some(owner) })
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn contact(&self) -> Result<IdType, ContactError> {
+        let deadline = self.limits.deadline();
+        let _permit = self.permit().await?;
+        let learning = async {
+            let mut lease = self.connections.fresh().await?;
+            let shape = self.learn(&mut lease.connection).await?;
+            lease.keep();
+            Ok::<_, ContactError>(shape)
+        };
+        let shape =
+            timeout_at(deadline, learning).await.unwrap_or_else(|_| Err(self.blame(Attempt::TimedOut).into()))?;
+        *self.shape.write().unwrap_or_else(PoisonError::into_inner) = Some(shape);
+        Ok(shape.stats.id)
+    }
+
+    async fn figures(&self, negocio: &NegocioId, today: Date) -> Result<Figures, StoreError> {
+        let stats = self.shape()?.stats;
+        let arguments = || {
+            let mut arguments = PgArguments::default();
+            bind::id(&mut arguments, stats.id, negocio.as_str())?;
+            bind::today(&mut arguments, stats.today, today)?;
+            Ok(arguments)
+        };
+        shape::figures(&self.rows(&self.queries.stats, arguments).await?)
+    }
+
+    async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError> {
+        let owner = self.shape()?.owner;
+        let owner = owner.ok_or_else(|| StoreError::Refused("ownership is not asked about here".to_owned()))?;
+        let questions = Questions::new(asked, owner.negocio, owner.user);
+        if questions.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let arguments = || {
+            let mut arguments = PgArguments::default();
+            bind::ids(&mut arguments, owner.negocio, &questions.negocios())?;
+            bind::ids(&mut arguments, owner.user, &questions.users())?;
+            Ok(arguments)
+        };
+        let rows = self.rows(&self.queries.owner, arguments).await?;
+        // A business without an owner has NULL there.
+        let text = |row: &PgRow, name| row.try_get::<Option<String>, _>(name).ok().flatten();
+        let pairs = rows.iter().filter_map(|row| text(row, "negocio_id").zip(text(row, "user_id")));
+        Ok(questions.confirmed(pairs))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.rows(&Arc::from("SELECT 1"), || Ok(PgArguments::default())).await.map(drop)
+    }
+}
+
+impl Limits {
+    fn new(config: &DatabaseConfig) -> Self {
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = {}",
+            config.statement_timeout.as_millis().max(1)
+        );
+        Self { connect: config.connect_timeout, statement: config.statement_timeout, begin: begin.into() }
+    }
+
+    /// When a call that begins now is over, whatever happens.
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.connect + self.statement + GRACE
+    }
+}
+
+/// One transaction. An error comes with whether the connection is fit for another.
+async fn ask(
+    connection: &mut PgConnection,
+    begin: &Arc<str>,
+    sql: &Arc<str>,
+    arguments: PgArguments,
+) -> Result<Vec<PgRow>, (sqlx::Error, bool)> {
+    let dead = |error| (error, false);
+    let mut transaction = connection.begin_with(AssertSqlSafe(Arc::clone(begin))).await.map_err(dead)?;
+    let query = sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), arguments).persistent(false);
+    match query.fetch_all(&mut *transaction).await {
+        Ok(rows) => transaction.commit().await.map(|()| rows).map_err(dead),
+        Err(error) if failure::is_lost(&error) => Err(dead(error)),
+        Err(error) => {
+            let usable = transaction.rollback().await.is_ok();
+            Err((error, usable))
+        }
+    }
+}
+
+/// What `sql` takes and returns. The statement it leaves behind has a name, and behind a pooler that name may be
+/// another client's: hence the cleaning on both sides.
+async fn describe(connection: &mut PgConnection, begin: &Arc<str>, sql: &Arc<str>) -> Result<Description, sqlx::Error> {
+    let mut transaction = connection.begin_with(AssertSqlSafe(Arc::clone(begin))).await?;
+    transaction.execute("DEALLOCATE ALL").await?;
+    let statement = transaction.prepare(AssertSqlSafe(Arc::clone(sql)).into_sql_str()).await?;
+    transaction.execute("DEALLOCATE ALL").await?;
+    transaction.commit().await?;
+    Ok(Description::of(&statement))
+}
+
+/// The plan of `sql`, which also proves the right to run it.
+async fn explain(
+    connection: &mut PgConnection,
+    begin: &Arc<str>,
+    sql: &Arc<str>,
+    arguments: PgArguments,
+) -> Result<String, sqlx::Error> {
+    let rows = ask(connection, begin, &format!("EXPLAIN {sql}").into(), arguments).await.map_err(|(error, _)| error)?;
+    let lines: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
+    Ok(lines?.join("\n"))
+}
+
+/// Arguments for trying a query out.
+mod samples {
+    use sqlx::postgres::PgArguments;
+
+    use super::bind;
+    use super::shape::{OwnerShape, StatsShape};
+    use crate::negocio::IdType;
+    use crate::store::StoreError;
+
+    pub(super) fn stats(shape: StatsShape) -> Result<PgArguments, StoreError> {
+        let mut arguments = PgArguments::default();
+        bind::id(&mut arguments, shape.id, sample(shape.id))?;
+        bind::today(&mut arguments, shape.today, jiff::civil::Date::constant(2000, 1, 1))?;
+        Ok(arguments)
+    }
+
+    pub(super) fn owner(shape: OwnerShape) -> Result<PgArguments, StoreError> {
+        let mut arguments = PgArguments::default();
+        bind::ids(&mut arguments, shape.negocio, &[sample(shape.negocio)])?;
+        bind::ids(&mut arguments, shape.user, &[sample(shape.user)])?;
+        Ok(arguments)
+    }
+
+    fn sample(id: IdType) -> &'static str {
+        match id {
+            IdType::Uuid => "00000000-0000-0000-0000-000000000000",
+            IdType::Text | IdType::Int2 | IdType::Int4 | IdType::Int8 => "0",
+        }
+    }
+}

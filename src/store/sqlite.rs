@@ -1,1 +1,288 @@
-//! The embedded SQLite.
+//! The embedded SQLite: a file on this machine, or the demo's memory.
+//!
+//! SQLite has no parameter types: ids are bound as text and the column's affinity does the rest, index included.
+//! Must not create a database that is not there; only [`SqliteStore::in_memory`] makes one.
+
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
+use sqlx::{
+    AssertSqlSafe, Column, ConnectOptions, Either, Executor, Row, SqlSafeStr, Sqlite, SqliteConnection, Statement,
+    TypeInfo, ValueRef,
+};
+use tokio::time::timeout;
+
+use super::ownership::Questions;
+use super::queries::{self, OWNER_COLUMNS, OWNER_SQL, Queries, STATS_COLUMNS, STATS_SQL};
+use super::{ContactError, Figures, Ownership, SettingError, Store, StoreError};
+use crate::config::{DatabaseConfig, DatabaseUrl, Secret};
+use crate::negocio::{IdType, NegocioId};
+
+const SCHEMA: &str = include_str!("../../sql/schema.sqlite.sql");
+/// How much later than SQLite (its wait for a lock) Pulso itself gives a statement up.
+const GRACE: Duration = Duration::from_millis(250);
+/// The demo's limit; files have theirs from `DB_STATEMENT_TIMEOUT`.
+const DEMO_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A SQLite database.
+pub struct SqliteStore {
+    pool: SqlitePool,
+    statement_timeout: Duration,
+    queries: Queries,
+    asks_ownership: bool,
+    id: RwLock<Option<IdType>>,
+}
+
+impl SqliteStore {
+    /// No I/O but reading the query files.
+    pub fn new(config: &DatabaseConfig) -> Result<Self, SettingError> {
+        let DatabaseUrl::Sqlite(url) = &config.url else {
+            return Err(SettingError { variable: "DATABASE_URL", reason: "is not a SQLite URL".to_owned() });
+        };
+        let options = options(url)?.busy_timeout(config.statement_timeout).pragma("query_only", "ON");
+        let pool = SqlitePoolOptions::new()
+            .max_connections(config.max_connections.max(1))
+            .acquire_timeout(config.connect_timeout)
+            .test_before_acquire(false)
+            .connect_lazy_with(options);
+        Ok(Self {
+            queries: Queries::for_sqlite(config)?,
+            statement_timeout: config.statement_timeout,
+            ..Self::from_pool(pool)
+        })
+    }
+
+    /// Over a pool that somebody else writes through, with Pulso's own queries.
+    pub fn from_pool(pool: SqlitePool) -> Self {
+        Self {
+            pool,
+            statement_timeout: DEMO_TIMEOUT,
+            queries: Queries::built_in_sqlite(),
+            asks_ownership: true,
+            id: RwLock::new(None),
+        }
+    }
+
+    /// A new database in memory with the shipped schema and no rows. It lives as long as the pool.
+    pub async fn in_memory() -> Result<SqlitePool, StoreError> {
+        let refuse = |error: sqlx::Error| of_query(&error);
+        let options: SqliteConnectOptions = "sqlite::memory:".parse().map_err(refuse)?;
+        let pool = SqlitePoolOptions::new()
+            // The last connection takes the database with it.
+            .min_connections(1)
+            .max_connections(4)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(options.disable_statement_logging())
+            .await
+            .map_err(refuse)?;
+        sqlx::raw_sql(SCHEMA).execute(&pool).await.map_err(refuse)?;
+        Ok(pool)
+    }
+
+    /// For installations where nobody asks about ownership: contact does not need the ownership query's table.
+    #[must_use]
+    pub fn without_ownership(mut self) -> Self {
+        self.asks_ownership = false;
+        self
+    }
+
+    fn id_type(&self) -> Result<IdType, StoreError> {
+        let id = *self.id.read().unwrap_or_else(PoisonError::into_inner);
+        id.ok_or_else(|| StoreError::Refused("the database has not been contacted yet".to_owned()))
+    }
+
+    async fn connection(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        self.pool.acquire().await.map_err(|error| match error {
+            sqlx::Error::PoolTimedOut => StoreError::TimedOut("every connection is in use".to_owned()),
+            error => StoreError::Unreachable(format!("{}: {}", self.path(), plain(&error))),
+        })
+    }
+
+    fn path(&self) -> String {
+        self.pool.connect_options().get_filename().display().to_string()
+    }
+
+    async fn rows(&self, sql: &Arc<str>, arguments: &[String]) -> Result<Vec<SqliteRow>, StoreError> {
+        let asking = async {
+            let mut connection = self.connection().await?;
+            ask(&mut connection, sql, arguments).await.map_err(|error| of_query(&error))
+        };
+        let limit = self.statement_timeout + GRACE;
+        let late = || StoreError::TimedOut(format!("no answer within {:?}", self.statement_timeout));
+        timeout(limit, asking).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn learn(&self, connection: &mut SqliteConnection) -> Result<IdType, ContactError> {
+        let declared = "SELECT type FROM pragma_table_info('citas') WHERE name = 'negocio_id' COLLATE NOCASE";
+        let declared = ask(connection, &declared.into(), &[]).await.map_err(|error| of_query(&error))?;
+        let declared: String = declared.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
+        // SQLite's own rule for the affinity of a column.
+        let id = if declared.to_ascii_uppercase().contains("INT") { IdType::Int8 } else { IdType::Text };
+
+        let wrong = |reason| ContactError::WrongQuery { variable: STATS_SQL, reason };
+        check(connection, &self.queries.stats, STATS_SQL, &STATS_COLUMNS).await?;
+        let sample = ["0".to_owned(), "2000-01-01".to_owned()];
+        let rows = ask(connection, &self.queries.stats, &sample).await;
+        let rows = rows.map_err(|error| of_contact(&error, STATS_SQL))?;
+        integers(&rows).map_err(wrong)?;
+        if self.asks_ownership {
+            check(connection, &self.queries.owner, OWNER_SQL, &OWNER_COLUMNS).await?;
+            let sample = [r#"["0"]"#.to_owned(), r#"["0"]"#.to_owned()];
+            ask(connection, &self.queries.owner, &sample).await.map_err(|error| of_contact(&error, OWNER_SQL))?;
+        }
+        Ok(id)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn contact(&self) -> Result<IdType, ContactError> {
+        let learning = async {
+            let mut connection = self.connection().await?;
+            self.learn(&mut connection).await
+        };
+        let late = || StoreError::TimedOut(format!("no answer within {:?}", self.statement_timeout));
+        let id = timeout(self.statement_timeout + GRACE, learning).await.unwrap_or_else(|_| Err(late().into()))?;
+        *self.id.write().unwrap_or_else(PoisonError::into_inner) = Some(id);
+        Ok(id)
+    }
+
+    async fn figures(&self, negocio: &NegocioId, today: Date) -> Result<Figures, StoreError> {
+        self.id_type()?;
+        let rows = self.rows(&self.queries.stats, &[negocio.as_str().to_owned(), today.to_string()]).await?;
+        figures(&rows)
+    }
+
+    async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError> {
+        let questions = Questions::new(asked, self.id_type()?, IdType::Text);
+        if questions.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let json = |ids: Vec<&str>| serde_json::Value::from(ids).to_string();
+        let arguments = [json(questions.negocios()), json(questions.users())];
+        let rows = self.rows(&self.queries.owner, &arguments).await?;
+        // Unchecked: a replaced query may return integers, which SQLite turns into text by itself.
+        let text = |row: &SqliteRow, name| row.try_get_unchecked::<Option<String>, _>(name).ok().flatten();
+        let pairs = rows.iter().filter_map(|row| text(row, "negocio_id").zip(text(row, "user_id")));
+        Ok(questions.confirmed(pairs))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.rows(&"SELECT 1".into(), &[]).await.map(drop)
+    }
+}
+
+/// From a `sqlite://` URL. Never repeats it in an error.
+pub(super) fn options(url: &Secret) -> Result<SqliteConnectOptions, SettingError> {
+    let options: Result<SqliteConnectOptions, _> = url.expose().parse();
+    let options = options.map_err(|_| SettingError {
+        variable: "DATABASE_URL",
+        reason: "is not a usable SQLite URL; write sqlite:///absolute/path/to/file.db".to_owned(),
+    })?;
+    Ok(options.create_if_missing(false).disable_statement_logging())
+}
+
+async fn ask(
+    connection: &mut SqliteConnection,
+    sql: &Arc<str>,
+    arguments: &[String],
+) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    let query = sqlx::query(AssertSqlSafe(Arc::clone(sql)));
+    arguments.iter().fold(query, |query, argument| query.bind(argument)).fetch_all(connection).await
+}
+
+/// Whether `sql` takes two parameters and returns `columns`.
+async fn check(
+    connection: &mut SqliteConnection,
+    sql: &Arc<str>,
+    variable: &'static str,
+    columns: &[&str],
+) -> Result<(), ContactError> {
+    let prepared = connection.prepare(AssertSqlSafe(Arc::clone(sql)).into_sql_str()).await;
+    let prepared = prepared.map_err(|error| of_contact(&error, variable))?;
+    let wrong = |reason| ContactError::WrongQuery { variable, reason };
+    let taken = match prepared.parameters() {
+        Some(Either::Right(count)) => count,
+        _ => 0,
+    };
+    if taken != 2 {
+        return Err(wrong(format!("takes {taken} parameters; it must take two, $1 and $2, as the shipped query does")));
+    }
+    let names: Vec<&str> = prepared.columns().iter().map(Column::name).collect();
+    queries::exact_columns(&names, columns).map_err(wrong)
+}
+
+/// Whether the values of a statistics answer are integers: SQLite's columns have no types of their own.
+fn integers(rows: &[SqliteRow]) -> Result<(), String> {
+    for (row, name) in rows.iter().flat_map(|row| STATS_COLUMNS.map(|name| (row, name))) {
+        let value = row.try_get_raw(name).map_err(|error| error.to_string())?;
+        let kind = value.type_info();
+        if !value.is_null() && kind.name() != "INTEGER" {
+            let kind = kind.name().to_lowercase();
+            return Err(format!("column {name} is of type {kind}; it must be an integer: write CAST(… AS INTEGER)"));
+        }
+    }
+    Ok(())
+}
+
+fn figures(rows: &[SqliteRow]) -> Result<Figures, StoreError> {
+    let row = match rows {
+        [] => return Ok(Figures::default()),
+        [row] => row,
+        more => return Err(StoreError::Refused(format!("the statistics query returned {} rows, not one", more.len()))),
+    };
+    let figure = |name: &str| {
+        let value: Option<i64> = row.try_get(name).map_err(|error| StoreError::Refused(error.to_string()))?;
+        match value.unwrap_or(0) {
+            negative if negative < 0 => Err(StoreError::Refused(format!("{name} is negative ({negative})"))),
+            count => Ok(count),
+        }
+    };
+    Ok(Figures {
+        total_citas: figure("total_citas")?,
+        citas_hoy: figure("citas_hoy")?,
+        citas_completadas: figure("citas_completadas")?,
+        citas_canceladas: figure("citas_canceladas")?,
+    })
+}
+
+fn of_query(error: &sqlx::Error) -> StoreError {
+    // The primary code is the low byte: 5 busy, 6 locked, 10 input/output, 14 cannot open.
+    match code(error).map(|code| code & 0xff) {
+        Some(5 | 6) => StoreError::TimedOut(plain(error)),
+        Some(10 | 14) => StoreError::Unreachable(plain(error)),
+        _ => StoreError::Refused(plain(error)),
+    }
+}
+
+fn of_contact(error: &sqlx::Error, variable: &'static str) -> ContactError {
+    let said = plain(error);
+    let advice = format!("create it, or set {variable} to a query for your tables");
+    if let Some(table) = said.strip_prefix("no such table: ") {
+        ContactError::Missing(format!("table {table} does not exist yet: {advice}"))
+    } else if let Some(column) = said.strip_prefix("no such column: ") {
+        ContactError::Missing(format!("column {column} does not exist yet: {advice}"))
+    } else if code(error) == Some(1) {
+        ContactError::WrongQuery { variable, reason: said }
+    } else {
+        of_query(error).into()
+    }
+}
+
+fn plain(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code()?.parse().ok()
+}

@@ -1,0 +1,159 @@
+//! What the two queries take and return, as the database describes them, and whether that is what Pulso needs.
+//!
+//! Must not connect.
+
+use sqlx::postgres::{PgRow, PgStatement};
+use sqlx::{Column, Either, Row, Statement, TypeInfo};
+
+use super::bind::TodayForm;
+use crate::negocio::IdType;
+use crate::store::queries::{self, OWNER_COLUMNS, STATS_COLUMNS};
+use crate::store::{Figures, StoreError};
+
+/// How to ask, learnt at first contact.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub stats: StatsShape,
+    /// `None` where nobody asks about ownership.
+    pub owner: Option<OwnerShape>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StatsShape {
+    pub id: IdType,
+    pub today: TodayForm,
+}
+
+/// The types of the ownership query's ids, which need not be those of the statistics query.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OwnerShape {
+    pub negocio: IdType,
+    pub user: IdType,
+}
+
+/// A query's parameters and columns by the names of their types, upper case.
+pub(super) struct Description {
+    pub parameters: Vec<String>,
+    pub columns: Vec<(String, String)>,
+}
+
+impl Description {
+    pub fn of(statement: &PgStatement) -> Self {
+        let name = |info: &sqlx::postgres::PgTypeInfo| info.name().to_ascii_uppercase();
+        let parameters = match statement.parameters() {
+            Some(Either::Left(types)) => types.iter().map(name).collect(),
+            _ => Vec::new(),
+        };
+        let columns = statement.columns().iter().map(|column| (column.name().to_owned(), name(column.type_info())));
+        Self { parameters, columns: columns.collect() }
+    }
+
+    /// As the statistics query, or what must change.
+    pub fn stats(&self) -> Result<StatsShape, String> {
+        let [id, today] = self.two_parameters("$1 the business's id and $2 today's date")?;
+        let id = id_type(id).ok_or_else(|| {
+            format!(
+                "$1 is of type {}; Pulso can pass uuid, text, varchar, smallint, integer and bigint: cast the \
+                 parameter (as in negocio_id = $1::text), never the column, which would lose the index",
+                id.to_lowercase()
+            )
+        })?;
+        let today = match today {
+            "DATE" => TodayForm::Date,
+            "TEXT" | "VARCHAR" => TodayForm::Text,
+            "TIMESTAMP" | "TIMESTAMPTZ" => {
+                return Err(
+                    "$2 is compared with a timestamp; today is a whole day: write fecha >= $2::date AND fecha < $2::date + 1"
+                        .to_owned(),
+                );
+            }
+            other => return Err(format!("$2 is of type {}; today is a date: write $2::date", other.to_lowercase())),
+        };
+        self.exact_columns(&STATS_COLUMNS)?;
+        for (name, kind) in &self.columns {
+            if !matches!(kind.as_str(), "INT2" | "INT4" | "INT8") {
+                return Err(format!(
+                    "column {name} is of type {}; it must be an integer: write (…)::bigint AS {name}",
+                    kind.to_lowercase()
+                ));
+            }
+        }
+        Ok(StatsShape { id, today })
+    }
+
+    /// As the ownership query, or what must change.
+    pub fn owner(&self) -> Result<OwnerShape, String> {
+        let [negocio, user] = self.two_parameters("$1 the businesses' ids and $2 the users' ids, both arrays")?;
+        let element = |name: &str, kind: &str| {
+            kind.strip_suffix("[]").and_then(id_type).ok_or_else(|| {
+                format!(
+                    "{name} is of type {}; it must be an array of uuid, text, varchar, smallint, integer or bigint: \
+                     write … = ANY ({name}), or cast it, as in ANY ({name}::text[])",
+                    kind.to_lowercase()
+                )
+            })
+        };
+        let shape = OwnerShape { negocio: element("$1", negocio)?, user: element("$2", user)? };
+        self.exact_columns(&OWNER_COLUMNS)?;
+        for (name, kind) in &self.columns {
+            if !matches!(kind.as_str(), "TEXT" | "VARCHAR") {
+                return Err(format!(
+                    "column {name} is of type {}; it must be text: write (…)::text AS {name}",
+                    kind.to_lowercase()
+                ));
+            }
+        }
+        Ok(shape)
+    }
+
+    fn two_parameters(&self, which: &str) -> Result<[&str; 2], String> {
+        match self.parameters.as_slice() {
+            [first, second] => Ok([first, second]),
+            other => Err(format!("takes {} parameters; it must take two, {which}", other.len())),
+        }
+    }
+
+    fn exact_columns(&self, wanted: &[&str]) -> Result<(), String> {
+        let names: Vec<&str> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
+        queries::exact_columns(&names, wanted)
+    }
+}
+
+/// The one row of a statistics query. No row, or NULL (a `SUM` over nothing), counts as zero.
+pub(super) fn figures(rows: &[PgRow]) -> Result<Figures, StoreError> {
+    let row = match rows {
+        [] => return Ok(Figures::default()),
+        [row] => row,
+        more => return Err(StoreError::Refused(format!("the statistics query returned {} rows, not one", more.len()))),
+    };
+    let figure = |name: &str| -> Result<i64, StoreError> {
+        let refuse = |error: sqlx::Error| StoreError::Refused(error.to_string());
+        let column = row.try_column(name).map_err(refuse)?;
+        let value = match column.type_info().name() {
+            "INT2" => row.try_get::<Option<i16>, _>(name).map(|value| value.map(i64::from)),
+            "INT4" => row.try_get::<Option<i32>, _>(name).map(|value| value.map(i64::from)),
+            _ => row.try_get::<Option<i64>, _>(name),
+        };
+        match value.map_err(refuse)?.unwrap_or(0) {
+            negative if negative < 0 => Err(StoreError::Refused(format!("{name} is negative ({negative})"))),
+            count => Ok(count),
+        }
+    };
+    Ok(Figures {
+        total_citas: figure("total_citas")?,
+        citas_hoy: figure("citas_hoy")?,
+        citas_completadas: figure("citas_completadas")?,
+        citas_canceladas: figure("citas_canceladas")?,
+    })
+}
+
+fn id_type(name: &str) -> Option<IdType> {
+    Some(match name {
+        "UUID" => IdType::Uuid,
+        "TEXT" | "VARCHAR" => IdType::Text,
+        "INT2" => IdType::Int2,
+        "INT4" => IdType::Int4,
+        "INT8" => IdType::Int8,
+        _ => return None,
+    })
+}

@@ -1,0 +1,75 @@
+//! The texts of the two queries, Pulso's own from `sql/` or the operator's files, and the columns they must return.
+//!
+//! Must not know what a database thinks of them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::SettingError;
+use crate::config::DatabaseConfig;
+
+/// The variable that replaces the statistics query; errors in the query carry it.
+pub(super) const STATS_SQL: &str = "STATS_SQL";
+/// The variable that replaces the ownership query.
+pub(super) const OWNER_SQL: &str = "OWNER_SQL";
+
+pub(super) const STATS_COLUMNS: [&str; 4] = ["total_citas", "citas_hoy", "citas_completadas", "citas_canceladas"];
+pub(super) const OWNER_COLUMNS: [&str; 2] = ["negocio_id", "user_id"];
+
+const STATS: &str = include_str!("../../sql/stats.sql");
+const OWNER_POSTGRES: &str = include_str!("../../sql/owner.postgres.sql");
+const OWNER_SQLITE: &str = include_str!("../../sql/owner.sqlite.sql");
+
+/// Both queries of one store.
+#[derive(Clone, Debug)]
+pub(super) struct Queries {
+    pub stats: Arc<str>,
+    pub owner: Arc<str>,
+}
+
+impl Queries {
+    pub fn for_postgres(config: &DatabaseConfig) -> Result<Self, SettingError> {
+        Self::read(config, OWNER_POSTGRES)
+    }
+
+    pub fn for_sqlite(config: &DatabaseConfig) -> Result<Self, SettingError> {
+        Self::read(config, OWNER_SQLITE)
+    }
+
+    pub fn built_in_sqlite() -> Self {
+        Self { stats: STATS.into(), owner: OWNER_SQLITE.into() }
+    }
+
+    fn read(config: &DatabaseConfig, owner: &str) -> Result<Self, SettingError> {
+        Ok(Self {
+            stats: text(config.stats_sql.as_deref(), STATS_SQL, STATS)?,
+            owner: text(config.owner_sql.as_deref(), OWNER_SQL, owner)?,
+        })
+    }
+}
+
+/// Whether `names` are exactly `wanted`, in any order; or what must change.
+pub(super) fn exact_columns(names: &[&str], wanted: &[&str]) -> Result<(), String> {
+    let missing: Vec<&str> = wanted.iter().copied().filter(|name| !names.contains(name)).collect();
+    if missing.is_empty() && names.len() == wanted.len() {
+        return Ok(());
+    }
+    let mut reason =
+        format!("returns the columns ({}); it must return exactly ({})", names.join(", "), wanted.join(", "));
+    if !missing.is_empty() {
+        reason.push_str("; missing: ");
+        reason.push_str(&missing.join(", "));
+    }
+    Err(reason)
+}
+
+fn text(file: Option<&Path>, variable: &'static str, built_in: &str) -> Result<Arc<str>, SettingError> {
+    let Some(file) = file else { return Ok(built_in.into()) };
+    let refuse = |what: &str| SettingError { variable, reason: format!("{}: {what}", file.display()) };
+    let text = std::fs::read_to_string(file).map_err(|error| refuse(&error.to_string()))?;
+    let text = text.trim_start_matches('\u{feff}').trim().trim_end_matches(';');
+    if text.is_empty() {
+        return Err(refuse("the file is empty; it must hold one SELECT (sql/ has Pulso's own to start from)"));
+    }
+    Ok(text.into())
+}

@@ -1,0 +1,222 @@
+//! A real PostgreSQL cluster in a temporary directory, on a port of 127.0.0.1.
+
+mod database;
+mod tls;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+pub use database::Database;
+
+use crate::process::{ServiceDir, find, free_port, run, service, spawn};
+
+const SCHEMA: &str = include_str!("../../../sql/schema.postgres.sql");
+const TEMPLATE: &str = "pulso_template";
+/// A role that must present [`PASSWORD`]; everybody else is trusted.
+pub const PASSWORD_ROLE: &str = "lectora";
+pub const PASSWORD: &str = "clave-de-prueba";
+
+/// Trust for all but one role. `%TLS%` is `hostssl` where only encrypted connections may come in.
+const ACCESS: &str = "local all all trust\n\
+    %HOST% all lectora 127.0.0.1/32 scram-sha-256\n\
+    %HOST% all all 127.0.0.1/32 trust\n";
+
+/// A running cluster.
+pub struct Postgres {
+    dir: ServiceDir,
+    port: u16,
+    tls: Option<PathBuf>,
+    postmaster: Mutex<Option<Child>>,
+    databases: AtomicU32,
+}
+
+impl Postgres {
+    /// The cluster that all tests of this process share. Never stop it.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Postgres> = OnceLock::new();
+        SHARED.get_or_init(Self::own)
+    }
+
+    /// A cluster of one's own, to be stopped and frozen at will.
+    pub fn own() -> Self {
+        Self::create(false)
+    }
+
+    /// A cluster that accepts TLS only, with a certificate for `localhost` and 127.0.0.1 signed by [`Self::ca`].
+    pub fn own_with_tls() -> Self {
+        Self::create(true)
+    }
+
+    fn create(tls: bool) -> Self {
+        let dir = ServiceDir::new("postgres");
+        let data = dir.path().join("data");
+        let mut initdb = service(&program("initdb"), "KILL");
+        initdb.arg("-D").arg(&data).args(["-U", "pulso", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"]);
+        run(&mut initdb, "initdb");
+        dir.write("data/pg_hba.conf", &ACCESS.replace("%HOST%", if tls { "hostssl" } else { "host" }));
+        let ca = tls.then(|| tls::certify(&dir));
+        let cluster =
+            Self { dir, port: free_port(), tls: ca, postmaster: Mutex::new(None), databases: AtomicU32::new(0) };
+        cluster.start();
+        cluster.psql("postgres", &format!("CREATE DATABASE {TEMPLATE}"));
+        cluster.psql(TEMPLATE, SCHEMA);
+        cluster.psql(
+            TEMPLATE,
+            &format!(
+                "CREATE ROLE {PASSWORD_ROLE} LOGIN PASSWORD '{PASSWORD}'; GRANT pg_read_all_data TO {PASSWORD_ROLE}"
+            ),
+        );
+        cluster
+    }
+
+    /// A fresh database with Pulso's schema and no rows.
+    pub async fn database(&self) -> Database {
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let name = format!("prueba_{number}");
+        let admin = Database::new(self.port, "postgres");
+        admin.execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).await;
+        Database::new(self.port, &name)
+    }
+
+    /// A fresh database without any table.
+    pub async fn empty_database(&self) -> Database {
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let name = format!("vacia_{number}");
+        Database::new(self.port, "postgres").execute(&format!("CREATE DATABASE {name}")).await;
+        Database::new(self.port, &name)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The certificate authority's file, of a cluster with TLS.
+    pub fn ca(&self) -> &Path {
+        self.tls.as_deref().expect("a cluster made by own_with_tls()")
+    }
+
+    /// Starts a stopped cluster on its old port; returns once it takes queries.
+    pub fn start(&self) {
+        let log = self.log_path();
+        let file = File::options().create(true).append(true).open(&log).expect("a log file");
+        let mut postgres = service(&program("postgres"), "QUIT");
+        postgres.arg("-D").arg(self.dir.path().join("data"));
+        postgres.arg("-k").arg(self.dir.path()).args(["-p", &self.port.to_string()]);
+        for setting in [
+            "listen_addresses=127.0.0.1",
+            "fsync=off",
+            "full_page_writes=off",
+            "autovacuum=off",
+            "max_connections=200",
+            "shared_buffers=64MB",
+        ] {
+            postgres.args(["-c", setting]);
+        }
+        if self.tls.is_some() {
+            postgres.args(["-c", "ssl=on", "-c", "ssl_cert_file=../server.crt", "-c", "ssl_key_file=../server.key"]);
+        }
+        postgres.stdout(file.try_clone().expect("a second handle")).stderr(file);
+        let mut child = spawn(postgres);
+        let ready = program("pg_isready");
+        loop {
+            let answer = Command::new(&ready)
+                .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
+                .status()
+                .expect("pg_isready runs");
+            if answer.success() {
+                break;
+            }
+            if let Some(status) = child.try_wait().expect("our own child") {
+                let said = std::fs::read_to_string(&log).unwrap_or_default();
+                panic!("postgres ended at start ({status}):\n{said}");
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        *self.postmaster.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+    }
+
+    /// Kills every process of the cluster, as a power cut would.
+    pub fn stop_hard(&self) {
+        let Some(mut child) = self.postmaster.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        for pid in family(&child) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        child.wait().expect("our own child");
+    }
+
+    /// Stops every process of the cluster in its tracks: connections open, nobody ever answers.
+    pub fn freeze(&self) {
+        self.signal_all(Signal::STOP);
+    }
+
+    pub fn thaw(&self) {
+        self.signal_all(Signal::CONT);
+    }
+
+    /// What the server wrote to its log so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.dir.path().join("log")
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        let postmaster = self.postmaster.lock().unwrap_or_else(PoisonError::into_inner);
+        let child = postmaster.as_ref().expect("a running cluster");
+        for pid in family(child) {
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    fn psql(&self, database: &str, sql: &str) {
+        let mut psql = Command::new(program("psql"));
+        psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "pulso", "-d", database]);
+        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql]).stdin(Stdio::null());
+        run(&mut psql, "psql");
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let Some(mut child) = self.postmaster.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        for pid in family(&child) {
+            let _ = kill_process(pid, Signal::CONT);
+        }
+        let _ = kill_process(pid_of(&child), Signal::QUIT);
+        let _ = child.wait();
+    }
+}
+
+/// The postmaster first, then its children.
+fn family(postmaster: &Child) -> Vec<Pid> {
+    let id = postmaster.id();
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    let children = children.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+    std::iter::once(pid_of(postmaster)).chain(children).collect()
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_child(child)
+}
+
+/// A program of the newest PostgreSQL installed.
+fn program(name: &str) -> PathBuf {
+    let mut versions: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin").join(name))))
+        .filter(|(_, path)| path.is_file())
+        .collect();
+    versions.sort();
+    versions.pop().map_or_else(|| find(name, "postgresql"), |(_, path)| path)
+}

@@ -1,0 +1,25 @@
+//! Waiting for a condition instead of for a time.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+const LIMIT: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Returns once `condition` holds; panics with `what` when it does not within 30 s.
+pub async fn until<F, Fut>(mut condition: F, what: &str)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        if condition().await {
+            return;
+        }
+        assert!(Instant::now() < deadline, "waited {LIMIT:?} in vain: {what}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,106 @@
+//! A database of either kind, so that one test can promise the same of both.
+
+use jiff::civil::{Date, date};
+use pulso::config::{DatabaseConfig, DatabaseUrl, Secret};
+use pulso::negocio::{IdType, NegocioId, UserId};
+use pulso::store::{Figures, Ownership, Store, open};
+use pulso_harness::{Database, Postgres, Scratch};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use std::sync::Arc;
+
+pub const TODAY: Date = date(2026, 11, 22);
+
+pub enum Backend {
+    Postgres(Database),
+    Sqlite,
+}
+
+/// A database without tables, its store's settings, and a place for query files.
+pub struct Prepared {
+    backend: Backend,
+    pub config: DatabaseConfig,
+    pub scratch: Scratch,
+}
+
+impl Prepared {
+    pub async fn postgres() -> Self {
+        let database = Postgres::shared().empty_database().await;
+        let config = postgres_config(&database.url());
+        Self { backend: Backend::Postgres(database), config, scratch: Scratch::new() }
+    }
+
+    pub async fn sqlite() -> Self {
+        let scratch = Scratch::new();
+        let file = scratch.path().join("citas.db");
+        let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+        options.connect().await.unwrap().close().await.unwrap();
+        let config = DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new(format!("sqlite://{}", file.display()))));
+        Self { backend: Backend::Sqlite, config, scratch }
+    }
+
+    pub async fn execute(&self, sql: &str) {
+        match &self.backend {
+            Backend::Postgres(database) => database.execute(sql).await,
+            Backend::Sqlite => {
+                let options = SqliteConnectOptions::new().filename(self.scratch.path().join("citas.db"));
+                let mut connection = options.connect().await.unwrap();
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        }
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.backend, Backend::Postgres(_))
+    }
+
+    /// Pulso's shipped tables.
+    pub async fn with_schema(self) -> Self {
+        let postgres = include_str!("../../sql/schema.postgres.sql");
+        let sqlite = include_str!("../../sql/schema.sqlite.sql");
+        self.execute(if self.is_postgres() { postgres } else { sqlite }).await;
+        self
+    }
+
+    /// The least an integrator's own tables may be, with ids of the types given.
+    pub async fn with_tables(self, negocio: &str, user: &str) -> Self {
+        self.execute(&format!(
+            "CREATE TABLE negocios (id {negocio} PRIMARY KEY, admin_negocio_id {user});
+             CREATE TABLE citas (negocio_id {negocio} NOT NULL, fecha date NOT NULL, estado varchar(20) NOT NULL);"
+        ))
+        .await;
+        self
+    }
+
+    /// A row of the least tables.
+    pub async fn cita(&self, negocio: &str, fecha: &str, estado: &str) {
+        self.execute(&format!(
+            "INSERT INTO citas (negocio_id, fecha, estado) VALUES ('{negocio}', '{fecha}', '{estado}')"
+        ))
+        .await;
+    }
+
+    pub fn store(&self) -> Arc<dyn Store> {
+        open(&self.config).unwrap()
+    }
+
+    /// A store that has made contact.
+    pub async fn contacted(&self) -> (Arc<dyn Store>, IdType) {
+        let store = self.store();
+        let id = store.contact().await.unwrap();
+        (store, id)
+    }
+}
+
+pub fn postgres_config(url: &str) -> DatabaseConfig {
+    DatabaseConfig::new(DatabaseUrl::Postgres(Secret::new(url)))
+}
+
+pub fn figures(total_citas: i64, citas_hoy: i64, citas_completadas: i64, citas_canceladas: i64) -> Figures {
+    Figures { citas_hoy, total_citas, citas_completadas, citas_canceladas }
+}
+
+pub fn owns(user: &str, negocio: &NegocioId) -> Ownership {
+    Ownership { negocio: negocio.clone(), user: UserId::new(user) }
+}

@@ -1,0 +1,8 @@
+//! Pulso against real databases, sockets and clients. One file a promise.
+
+mod backend;
+mod harness_itself;
+mod outage;
+mod pooler;
+mod store_contract;
+mod tls;
