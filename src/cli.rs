@@ -1,3 +1,95 @@
-//! The command line.
+//! The command line: what each subcommand needs, what it prints, how it exits.
+//!
+//! Must not know how anything is done; it composes and reports.
 
-pub mod token;
+mod check;
+mod demo;
+mod health;
+mod serve;
+mod signals;
+mod token;
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Warning, settings_help};
+
+/// sysexits' EX_USAGE: the operator has to mend something before another try makes sense.
+const EXIT_USAGE: u8 = 64;
+
+/// Pulso: the API says "something changed", every screen that watches has the new figures.
+///
+/// Try `pulso demo`: it needs nothing configured and prints a link to a live dashboard.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve dashboards and hooks, configured by the environment (or a .env file)
+    #[command(after_help = settings_help())]
+    Serve,
+    /// Show the main job at work on an embedded SQLite: nothing configured, nothing installed, nothing left behind
+    ///
+    /// Honours PORT (8080) and LISTEN_ADDR (127.0.0.1).
+    Demo,
+    Token(token::TokenArgs),
+    /// Try the configuration against the real database and say what to mend
+    ///
+    /// Exits with 0 when all is well, 1 when something would not work, 64 when the configuration itself is wrong.
+    #[command(after_help = settings_help())]
+    Check,
+    /// Ask the server on this machine whether it is alive (for a container's HEALTHCHECK)
+    ///
+    /// Uses PORT (8080) and LISTEN_ADDR. Exits with 0 when it is, 1 when it is not.
+    Health,
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve => serve::run(),
+        Command::Demo => demo::run(),
+        Command::Token(args) => token::run(&args),
+        Command::Check => check::run(),
+        Command::Health => health::run(),
+    }
+}
+
+/// Prints what is wrong, a line each.
+fn complain(lines: &[impl Display]) {
+    let mut out = io::stderr().lock();
+    for line in lines {
+        // Nobody is left to be told of a closed stderr.
+        let _ = writeln!(out, "{line}");
+    }
+}
+
+/// Logs what the operator may want to mend.
+fn log_warnings(warnings: &[Warning]) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// Runs to completion on all cores.
+fn block_on(future: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let code = runtime.block_on(future);
+            // What has not ended by now is a peer's doing.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            complain(&[format!("cannot start: {error}")]);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -15,6 +15,7 @@ pub mod hub;
 pub mod loopback;
 pub mod negocio;
 pub mod publication;
+pub mod server;
 pub mod stats;
 pub mod store;
 pub mod telemetry;

@@ -27,6 +27,11 @@ const YAML: &str = "application/yaml";
 const ASSETS: &[Asset] = &[
     Asset { path: "", content_type: HTML, body: include_str!("../../web/index.html") },
     Asset { path: "app.js", content_type: SCRIPT, body: include_str!("../../web/app.js") },
+    Asset { path: "charts.js", content_type: SCRIPT, body: include_str!("../../web/charts.js") },
+    Asset { path: "connection.js", content_type: SCRIPT, body: include_str!("../../web/connection.js") },
+    Asset { path: "session.js", content_type: SCRIPT, body: include_str!("../../web/session.js") },
+    Asset { path: "trail.js", content_type: SCRIPT, body: include_str!("../../web/trail.js") },
+    Asset { path: "words.js", content_type: SCRIPT, body: include_str!("../../web/words.js") },
     Asset { path: "style.css", content_type: STYLE, body: include_str!("../../web/style.css") },
     Asset { path: "favicon.svg", content_type: "image/svg+xml", body: include_str!("../../web/favicon.svg") },
     Asset { path: "openapi.yaml", content_type: YAML, body: include_str!("../../docs/openapi.yaml") },

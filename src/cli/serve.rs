@@ -1,0 +1,36 @@
+//! `pulso serve`: the server, as the environment configures it.
+
+use std::process::ExitCode;
+
+use super::{EXIT_USAGE, block_on, complain, log_warnings, signals};
+use crate::config::Config;
+use crate::server::{Server, StartError};
+use crate::store;
+use crate::telemetry::log;
+
+pub(super) fn run() -> ExitCode {
+    let (config, warnings) = match Config::load() {
+        Ok(loaded) => loaded,
+        Err(mistakes) => {
+            complain(&mistakes);
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    log::init(config.log.format, &config.log.level);
+    log_warnings(&warnings);
+    block_on(async {
+        match serve(config).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tracing::error!("{error}");
+                ExitCode::from(if error.is_the_operators() { EXIT_USAGE } else { 1 })
+            }
+        }
+    })
+}
+
+async fn serve(config: Config) -> Result<(), StartError> {
+    let store = store::open(&config.database)?;
+    let stop = signals::stop_on_signals()?;
+    Server::bind(config, store)?.run(stop).await
+}

@@ -1,0 +1,214 @@
+//! The composition root: builds every part, starts it, stops it in order. The only file that names them all.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::auth::access::{Access, Questions};
+use crate::auth::origin::OriginPolicy;
+use crate::auth::token::TokenVerifier;
+use crate::client::Environment;
+use crate::clock::Clock;
+use crate::config::{Config, ListenSource};
+use crate::database::Database;
+use crate::http::places::Places;
+use crate::http::{Gate, accept};
+use crate::hub::Hub;
+use crate::stats::Refresher;
+use crate::store::listen::{ListenEvent, listen};
+use crate::store::{ContactError, SettingError, Store};
+use crate::telemetry::metrics::Metrics;
+
+/// Goodbyes are spread over this long, so that a restart is not answered by everybody at once.
+const LONGEST_SPREAD: Duration = Duration::from_secs(3);
+/// How long reads that are still owed may keep a stopping server.
+const LONGEST_SETTLE: Duration = Duration::from_secs(1);
+/// Kept back from the grace for the last steps.
+const LAST_STEPS: Duration = Duration::from_millis(300);
+/// Descriptors beside connections: the database's, the runtime's, the standard streams.
+const SPARE_DESCRIPTORS: u64 = 64;
+
+/// A server that listens but does not serve yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    gate: Arc<Gate>,
+    questions: Questions,
+    listen: Option<ListenSource>,
+    grace: Duration,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on {address}: {source}. Set PORT or LISTEN_ADDR to one that is free")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    #[error("{0}")]
+    WrongQuery(ContactError),
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+impl StartError {
+    /// Whether another try makes no sense before the operator has mended something.
+    pub fn is_the_operators(&self) -> bool {
+        matches!(self, Self::Setting(_) | Self::WrongQuery(_))
+    }
+}
+
+impl Server {
+    /// Builds every part around `store` and takes the address. Needs a running runtime.
+    pub fn bind(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        let address = SocketAddr::new(config.listen.address, config.listen.port);
+        let listener = accept::listen(address).map_err(|source| StartError::Listen { address, source })?;
+        let address = listener.local_addr()?;
+        raise_descriptor_limit(config.connections.max_websockets.saturating_add(config.connections.max_http));
+
+        let metrics = Arc::new(Metrics::new());
+        let hub = Arc::new(Hub::new(Arc::clone(&metrics)));
+        let clock = Clock::system(config.stats.zone.clone());
+        let database = Arc::new(Database::new(store, &config.database, Arc::clone(&metrics)));
+        let (access, questions) = Access::new(&config.auth, Arc::clone(&metrics));
+        let refresher =
+            Refresher::new(Arc::clone(&database), Arc::clone(&hub), clock.clone(), config.stats, Arc::clone(&metrics));
+        let environment = Arc::new(Environment {
+            hub,
+            refresher,
+            access,
+            database,
+            tokens: TokenVerifier::new(&config.auth),
+            clock,
+            limits: config.client,
+            recheck: config.auth.recheck,
+            since: Instant::now(),
+            goodbye: CancellationToken::new(),
+            goodbye_spread: LONGEST_SPREAD.min(config.shutdown_grace * 3 / 8),
+            metrics,
+        });
+        let gate = Arc::new(Gate {
+            environment,
+            origins: OriginPolicy::new(config.listen.origins),
+            trusted_proxies: config.listen.trusted_proxies,
+            places: Places::new(&config.connections, config.hooks.max_concurrent),
+            hooks: config.hooks,
+            limits: config.connections,
+            clients: TaskTracker::new(),
+            is_stopping: AtomicBool::new(false),
+            hang_up: CancellationToken::new(),
+        });
+        let (listen, grace) = (config.database.listen, config.shutdown_grace);
+        Ok(Self { listener, address, gate, questions, listen, grace })
+    }
+
+    /// Where it listens, with the port that was really taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop`, then stops in order within the grace. Returns early only when a query file is wrong.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
+        let Self { listener, address, gate, questions, listen: source, grace } = self;
+        let environment = Arc::clone(&gate.environment);
+        let (connections, background) = (TaskTracker::new(), TaskTracker::new());
+        let halt = CancellationToken::new();
+        let accepting = CancellationToken::new();
+        background.spawn(accept::accept(listener, Arc::clone(&gate), connections.clone(), accepting.clone()));
+        info!(%address, "listening");
+
+        // Reachable but wrong is a mistake to mend now; not reachable is only a matter of time.
+        if let Err(wrong @ ContactError::WrongQuery { .. }) = environment.database.contact().await {
+            return Err(StartError::WrongQuery(wrong));
+        }
+        background.spawn({
+            let (database, halt) = (Arc::clone(&environment.database), halt.clone());
+            async move { database.monitor(halt).await }
+        });
+        background.spawn(Arc::clone(&environment.refresher).keep_up(environment.database.state(), halt.clone()));
+        let (access, database) = (Arc::clone(&environment.access), Arc::clone(&environment.database));
+        background.spawn(access.answer_questions(questions, database, halt.clone()));
+        if let Some(source) = source {
+            let (environment, halt) = (Arc::clone(&environment), halt.clone());
+            background.spawn(async move {
+                listen(&source, |event| on_listen(&environment, event), halt).await;
+            });
+        }
+
+        stop.cancelled().await;
+        let deadline = Instant::now() + grace.saturating_sub(LAST_STEPS);
+        accepting.cancel();
+        stop_in_order(&gate, &connections, deadline).await;
+        halt.cancel();
+        background.close();
+        // What hangs here hangs on the database; nobody waits for it any more.
+        let _ = timeout_at(deadline + LAST_STEPS / 2, background.wait()).await;
+        info!("stopped");
+        Ok(())
+    }
+}
+
+/// Hooks first, then their figures, then the goodbyes, then the rest of HTTP.
+async fn stop_in_order(gate: &Gate, connections: &TaskTracker, deadline: Instant) {
+    gate.is_stopping.store(true, Ordering::Relaxed);
+    let spread = gate.environment.goodbye_spread;
+    let hooks_until = (deadline - spread).max(Instant::now());
+    if timeout_at(hooks_until, gate.places.hooks_done()).await.is_err() {
+        warn!("hook calls still under way are given up");
+    }
+    let settle_until = (Instant::now() + LONGEST_SETTLE).min(hooks_until.max(Instant::now()));
+    gate.environment.refresher.settle(settle_until).await;
+    gate.environment.goodbye.cancel();
+    gate.clients.close();
+    if timeout_at(deadline, gate.clients.wait()).await.is_err() {
+        warn!(clients = gate.clients.len(), "clients that do not take their goodbye are left behind");
+    }
+    gate.hang_up.cancel();
+    connections.close();
+    let _ = timeout_at(deadline + LAST_STEPS / 3, connections.wait()).await;
+}
+
+fn on_listen(environment: &Environment, event: ListenEvent) {
+    match event {
+        ListenEvent::Notice(id) => {
+            // Before the first contact nobody watches anything.
+            let Some(id_type) = environment.database.id_type() else { return };
+            if let Some(negocio) = id_type.parse(&id) {
+                environment.refresher.triggered(&negocio);
+            } else {
+                error!(payload = ?id, "the trigger sent what is no id of a business");
+            }
+        }
+        ListenEvent::Gap => {
+            environment.metrics.listen_gaps.inc();
+            environment.refresher.recover();
+        }
+    }
+}
+
+/// Takes all the descriptors this process may have, and says so if that is fewer than the connections it may have.
+fn raise_descriptor_limit(connections: usize) {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    {
+        warn!(%error, "cannot raise the descriptor limit");
+    }
+    let wanted = connections as u64 + SPARE_DESCRIPTORS;
+    if let Some(limit) = getrlimit(Resource::Nofile).current.filter(|limit| *limit < wanted) {
+        warn!(
+            limit,
+            wanted, "the descriptor limit is lower than MAX_CONNECTIONS and MAX_HTTP_CONNECTIONS need (see ulimit -n)"
+        );
+    }
+}
