@@ -6,8 +6,9 @@
 
 mod bind;
 mod connections;
-mod failure;
-mod options;
+pub(in crate::store) mod failure;
+pub(in crate::store) mod options;
+pub(in crate::store) mod pooler;
 mod shape;
 
 use std::collections::HashSet;
@@ -65,6 +66,9 @@ impl PostgresStore {
             return Err(SettingError { variable: "DATABASE_URL", reason: "is not a PostgreSQL URL".to_owned() });
         };
         let options = options::parse(url, "DATABASE_URL")?;
+        if let Some(source) = &config.listen {
+            options::parse(&source.url, "LISTEN_DATABASE_URL")?;
+        }
         Ok(Self {
             connections: Connections::new(options, config.connect_timeout),
             permits: Semaphore::new(usize::try_from(config.max_connections.max(1)).unwrap_or(usize::MAX)),

@@ -2,6 +2,7 @@
 
 mod backend;
 mod harness_itself;
+mod listener;
 mod outage;
 mod pooler;
 mod store_contract;

@@ -41,7 +41,7 @@ pub(super) fn of_query(error: &sqlx::Error) -> StoreError {
 }
 
 /// A connection's failure.
-pub(super) fn of_connecting(error: &sqlx::Error, address: &str) -> StoreError {
+pub(in crate::store) fn of_connecting(error: &sqlx::Error, address: &str) -> StoreError {
     let text = plain(error);
     let advice = if text.contains("UnknownIssuer") {
         "; the server's certificate is signed by an authority that is not known here: add \
@@ -84,7 +84,7 @@ pub(super) fn of_contact(error: &sqlx::Error, variable: &'static str) -> Contact
 }
 
 /// The server's own words, without the driver's frame around them.
-pub(super) fn plain(error: &sqlx::Error) -> String {
+pub(in crate::store) fn plain(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => match error.code() {
             Some(code) => format!("{} (SQLSTATE {code})", DatabaseError::message(&**error)),
