@@ -1,6 +1,8 @@
 //! Pulso against real databases, sockets and clients. One file a promise.
 
 mod backend;
+mod business;
+mod dashboard;
 mod harness_itself;
 mod listener;
 mod outage;

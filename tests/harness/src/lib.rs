@@ -1,16 +1,24 @@
-//! Real backends for the tests: PostgreSQL, pgbouncer, and a line between them that can be cut.
+//! Real backends for the tests: PostgreSQL, pgbouncer, a line between them that can be cut, and the server itself in
+//! a process of its own.
 //!
 //! Everything here ends with the test process, however that ends. A missing program fails the test with the name of
-//! the package to install; nothing is ever skipped. Knows nothing of Pulso but its schema.
+//! the package to install; nothing is ever skipped. Knows nothing of Pulso but its schema, its wire and how it is started.
 
 pub mod chaos;
+pub mod dashboard;
+pub mod http;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod process;
+pub mod pulso;
 pub mod scratch;
+pub mod token;
 pub mod wait;
 
 pub use chaos::ChaosProxy;
+pub use dashboard::{Closed, Dashboard, Stats};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Database, Postgres};
+pub use pulso::{Pulso, Running, SECRET};
 pub use scratch::Scratch;
+pub use token::Claims;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-const LIMIT: Duration = Duration::from_secs(30);
+/// More than anything a test waits for should ever take.
+pub const LIMIT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Returns once `condition` holds; panics with `what` when it does not within 30 s.

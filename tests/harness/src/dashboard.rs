@@ -1,0 +1,216 @@
+//! A dashboard as a test sees it: subscribes, reads what it is sent, and keeps every frame to be one JSON object.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::Error;
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+use crate::wait::LIMIT;
+
+/// Long enough for a frame that is not meant to come to have come.
+const QUIET: Duration = Duration::from_millis(700);
+
+/// A WebSocket client of `/ws`.
+#[derive(Debug)]
+pub struct Dashboard {
+    socket: WebSocketStream<TcpStream>,
+}
+
+/// A handshake that was refused.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    pub status: u16,
+    pub body: String,
+}
+
+/// The figures of a `stats` message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stats {
+    pub negocio_id: String,
+    pub hoy: i64,
+    pub total: i64,
+    pub completadas: i64,
+    pub canceladas: i64,
+    pub timestamp: i64,
+    pub seq: u64,
+}
+
+/// The code and reason of a Close; code 1006 for a line that ended without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    pub code: u16,
+    pub reason: String,
+}
+
+impl Dashboard {
+    /// Connects; panics when refused.
+    pub async fn connect(port: u16, path: &str, headers: &[(&str, &str)]) -> Self {
+        Self::try_connect(port, path, headers).await.unwrap_or_else(|refused| panic!("not accepted: {refused:?}"))
+    }
+
+    pub async fn try_connect(port: u16, path: &str, headers: &[(&str, &str)]) -> Result<Self, Refused> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("the server accepts");
+        Self::handshake(stream, port, path, headers).await
+    }
+
+    /// The handshake over a stream of the test's own.
+    pub async fn handshake(
+        stream: TcpStream,
+        port: u16,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Self, Refused> {
+        let mut request = format!("ws://127.0.0.1:{port}{path}").into_client_request().expect("a request");
+        for (name, value) in headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
+            request.headers_mut().append(name, HeaderValue::from_str(value).expect("a header's value"));
+        }
+        match timeout(LIMIT, client_async(request, stream)).await.expect("an answer to the handshake") {
+            Ok((socket, _)) => Ok(Self { socket }),
+            Err(Error::Http(response)) => {
+                let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
+                Err(Refused { status: response.status().as_u16(), body })
+            }
+            Err(error) => panic!("neither accepted nor refused: {error}"),
+        }
+    }
+
+    pub async fn send(&mut self, message: &Value) {
+        self.send_text(&message.to_string()).await;
+    }
+
+    pub async fn send_text(&mut self, text: &str) {
+        self.send_message(Message::text(text)).await;
+    }
+
+    pub async fn send_message(&mut self, message: Message) {
+        self.socket.send(message).await.expect("the server reads");
+    }
+
+    /// The stream beneath, for bytes that no library would send.
+    pub fn stream(&mut self) -> &mut TcpStream {
+        self.socket.get_mut()
+    }
+
+    pub async fn subscribe(&mut self, negocio: &str) {
+        self.send(&json!({ "type": "subscribe", "data": { "channel": format!("estadisticas:{negocio}") } })).await;
+    }
+
+    pub async fn unsubscribe(&mut self, negocio: &str) {
+        self.send(&json!({ "type": "unsubscribe", "data": { "channel": format!("estadisticas:{negocio}") } })).await;
+    }
+
+    /// Subscribes and returns the figures that come at once.
+    pub async fn watch(&mut self, negocio: &str) -> Stats {
+        self.subscribe(negocio).await;
+        self.stats().await
+    }
+
+    /// The next JSON object. Panics on a Close, on anything else, and when nothing comes within 30 s.
+    pub async fn next(&mut self) -> Value {
+        match self.next_or_close().await {
+            Ok(message) => message,
+            Err(closed) => panic!("closed: {closed:?}"),
+        }
+    }
+
+    /// The next message, which must be `stats`.
+    pub async fn stats(&mut self) -> Stats {
+        let message = self.next().await;
+        Stats::from(&message).unwrap_or_else(|| panic!("not stats: {message}"))
+    }
+
+    /// Reads `stats` until one satisfies `wanted`; panics on anything else in between.
+    pub async fn stats_until(&mut self, wanted: impl Fn(&Stats) -> bool) -> Stats {
+        loop {
+            let stats = self.stats().await;
+            if wanted(&stats) {
+                return stats;
+            }
+        }
+    }
+
+    /// The text of the next message, which must be an `error`.
+    pub async fn error(&mut self) -> String {
+        let message = self.next().await;
+        assert_eq!(message["type"], "error", "not an error: {message}");
+        message["message"].as_str().expect("an error has a message").to_owned()
+    }
+
+    /// Asks for a pong and reads it: proves that everything sent before has been dealt with in turn.
+    pub async fn ping(&mut self) {
+        self.send(&json!({ "type": "ping" })).await;
+        assert_eq!(self.next().await, json!({ "type": "pong" }));
+    }
+
+    /// Panics when anything comes within a moment.
+    pub async fn expect_silence(&mut self) {
+        if let Ok(message) = timeout(QUIET, self.next_or_close()).await {
+            panic!("expected silence, got {message:?}");
+        }
+    }
+
+    /// Reads until the connection ends, ignoring messages.
+    pub async fn closed(&mut self) -> Closed {
+        loop {
+            if let Err(closed) = self.next_or_close().await {
+                return closed;
+            }
+        }
+    }
+
+    /// The next JSON object, or how the connection ended. Pings are answered and passed over.
+    pub async fn next_or_close(&mut self) -> Result<Value, Closed> {
+        let read = async {
+            loop {
+                match self.socket.next().await {
+                    Some(Ok(Message::Text(text))) => return Ok(object(&text)),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    Some(Ok(Message::Close(Some(frame)))) => {
+                        let closed = Closed { code: frame.code.into(), reason: frame.reason.to_string() };
+                        // Lets the library send its answer.
+                        while self.socket.next().await.is_some_and(|message| message.is_ok()) {}
+                        return Err(closed);
+                    }
+                    Some(Ok(Message::Close(None))) => {
+                        return Err(Closed { code: CloseCode::Status.into(), reason: String::new() });
+                    }
+                    Some(Ok(other)) => panic!("a frame that is no JSON object: {other:?}"),
+                    Some(Err(_)) | None => return Err(Closed { code: 1006, reason: String::new() }),
+                }
+            }
+        };
+        timeout(LIMIT, read).await.expect("a message in time")
+    }
+}
+
+impl Stats {
+    /// `None` unless it is a `stats` message with exactly the six keys.
+    pub fn from(message: &Value) -> Option<Self> {
+        let data = message.get("data")?.as_object()?;
+        (message.get("type")? == "stats" && data.len() == 6).then_some(())?;
+        Some(Self {
+            negocio_id: data.get("negocio_id")?.as_str()?.to_owned(),
+            hoy: data.get("citas_hoy")?.as_i64()?,
+            total: data.get("total_citas")?.as_i64()?,
+            completadas: data.get("citas_completadas")?.as_i64()?,
+            canceladas: data.get("citas_canceladas")?.as_i64()?,
+            timestamp: data.get("timestamp")?.as_i64()?,
+            seq: message.get("seq")?.as_u64()?,
+        })
+    }
+}
+
+fn object(text: &Utf8Bytes) -> Value {
+    let message: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("not JSON ({error}): {text}"));
+    assert!(message.is_object(), "not a JSON object: {message}");
+    message
+}

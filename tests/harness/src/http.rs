@@ -1,0 +1,70 @@
+//! One HTTP/1.1 exchange over a bare socket: what is sent is what the test says, to the byte.
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::wait::LIMIT;
+
+/// What a server answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON; panics with the body when it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
+    }
+}
+
+/// Sends `head` (request line and headers, without the empty line) and `body`, and reads until the server closes.
+/// `Host`, `Connection: close` and, with a body, `Content-Length` are added where `head` has none.
+pub async fn exchange(port: u16, head: &str, body: &str) -> Answer {
+    let mut request = head.trim_end().replace('\n', "\r\n").replace("\r\r\n", "\r\n");
+    let lower = request.to_ascii_lowercase();
+    for (name, value) in [("host", format!("127.0.0.1:{port}")), ("connection", "close".into())] {
+        if !lower.contains(&format!("\r\n{name}:")) {
+            request += &format!("\r\n{name}: {value}");
+        }
+    }
+    if !body.is_empty() && !lower.contains("\r\ncontent-length:") && !lower.contains("\r\ntransfer-encoding:") {
+        request += &format!("\r\ncontent-length: {}", body.len());
+    }
+    raw(port, format!("{request}\r\n\r\n{body}").as_bytes()).await
+}
+
+/// Sends `bytes` as they are and reads the answer until the server closes.
+pub async fn raw(port: u16, bytes: &[u8]) -> Answer {
+    let talk = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("the server accepts");
+        stream.write_all(bytes).await.expect("the server reads");
+        let mut answer = Vec::new();
+        // A reset after the answer is no concern of a test that has its answer.
+        let _ = stream.read_to_end(&mut answer).await;
+        answer
+    };
+    let answer = timeout(LIMIT, talk).await.expect("an answer in time");
+    parse(&answer).unwrap_or_else(|| panic!("not an HTTP answer: {:?}", String::from_utf8_lossy(&answer)))
+}
+
+fn parse(answer: &[u8]) -> Option<Answer> {
+    let text = String::from_utf8_lossy(answer).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    Some(Answer { status, headers, body: body.to_owned() })
+}

@@ -1,0 +1,195 @@
+//! The server under test: the real binary in a process of its own, configured by its environment alone.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::dashboard::Dashboard;
+use crate::http::{self, Answer};
+use crate::process::{find, spawn};
+use crate::token::Claims;
+use crate::wait;
+
+/// Signs every token of the tests.
+pub const SECRET: &str = "a secret for tests, longer than 32 bytes";
+
+/// A server to be started.
+#[derive(Clone, Debug)]
+pub struct Pulso {
+    binary: PathBuf,
+    environment: Vec<(String, String)>,
+    wrapper: Vec<String>,
+}
+
+/// A server that runs; killed when dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Mutex<Child>,
+    pid: Pid,
+    port: u16,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Pulso {
+    /// `binary`: `env!("CARGO_BIN_EXE_pulso")`. Listens on a free port of the loopback, logs JSON at debug level, and
+    /// takes nothing from the test's own environment.
+    pub fn new(binary: &str, database_url: &str) -> Self {
+        Self { binary: binary.into(), environment: Vec::new(), wrapper: Vec::new() }
+            .with("DATABASE_URL", database_url)
+            .with("JWT_SECRET", SECRET)
+            .with("PORT", "0")
+            .with("LISTEN_ADDR", "127.0.0.1")
+            .with("TIMEZONE", "America/Guayaquil")
+            .with("LOG_FORMAT", "json")
+            .with("LOG_LEVEL", "info,pulso=debug")
+    }
+
+    /// Sets a variable; an empty value unsets it.
+    #[must_use]
+    pub fn with(mut self, variable: &str, value: &str) -> Self {
+        self.environment.retain(|(name, _)| name != variable);
+        self.environment.push((variable.into(), value.into()));
+        self
+    }
+
+    /// Runs the server under another program, such as `["faketime", "-f", "@2026-01-01 00:00:00"]`.
+    #[must_use]
+    pub fn under(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|&word| word.into()).collect();
+        self
+    }
+
+    /// The command line, for tests of what it prints and how it exits.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(find("setpriv", "util-linux"));
+        command.args(["--pdeathsig", "KILL", "--"]).args(&self.wrapper).arg(&self.binary).args(arguments);
+        // An empty directory of its own: no stray .env is read.
+        command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        for kept in ["PATH", "HOME", "TZDIR"] {
+            if let Some(value) = std::env::var_os(kept) {
+                command.env(kept, value);
+            }
+        }
+        command.current_dir(Path::new("/")).stdin(Stdio::null());
+        command
+    }
+
+    /// Starts `serve` and waits until it listens. Whether its database is there is another matter: see
+    /// [`Running::until_ready`].
+    pub async fn start(&self) -> Running {
+        let mut command = self.command(&["serve"]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = spawn(command);
+        let stderr = child.stderr.take().expect("a pipe for the log");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&log);
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
+        });
+        let pid = Pid::from_child(&child);
+        let mut running = Running { child: Mutex::new(child), pid, port: 0, log };
+        wait::until(async || running.listening_port().is_some() || running.exit_code().is_some(), "the server listens")
+            .await;
+        running.port = running.listening_port().unwrap_or_else(|| panic!("it did not start: {:#?}", running.log()));
+        running
+    }
+
+    /// As [`Self::start`], and waits until the database answers.
+    pub async fn ready(&self) -> Running {
+        let running = self.start().await;
+        running.until_ready().await;
+        running
+    }
+}
+
+impl Running {
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Waits until `/ready` says yes.
+    pub async fn until_ready(&self) {
+        wait::until(async || self.get("/ready").await.status == 200, "the server is ready").await;
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.exchange(&format!("GET {path} HTTP/1.1"), "").await
+    }
+
+    /// See [`http::exchange`].
+    pub async fn exchange(&self, head: &str, body: &str) -> Answer {
+        http::exchange(self.port, head, body).await
+    }
+
+    /// Calls the hook for `negocio` as a REST API does.
+    pub async fn notify(&self, negocio: &str) -> Answer {
+        let body = serde_json::json!({ "negocio_id": negocio, "action": "created" }).to_string();
+        self.exchange("POST /notify/cita HTTP/1.1\ncontent-type: application/json", &body).await
+    }
+
+    /// Connects with a token for `claims` in the query.
+    pub async fn connect(&self, claims: &Claims) -> Dashboard {
+        Dashboard::connect(self.port, &format!("/ws?token={}", claims.sign(SECRET)), &[]).await
+    }
+
+    /// The value of a metric, by the start of its line: `pulso_queries_total`. Zero when it has not been counted.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").await.body;
+        let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
+        line.and_then(|line| line.rsplit(' ').next()).map_or(0.0, |value| value.parse().expect("a number"))
+    }
+
+    /// The log so far, a line an entry.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether any log line contains `text`.
+    pub fn has_logged(&self, text: &str) -> bool {
+        self.log().iter().any(|line| line.contains(text))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid, signal).expect("the server runs");
+    }
+
+    /// The exit code once it has ended; `Some(-1)` when a signal ended it.
+    pub fn exit_code(&self) -> Option<i32> {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        child.try_wait().expect("a child").map(|status| status.code().unwrap_or(-1))
+    }
+
+    /// Waits for the end and returns the exit code.
+    pub async fn ended(&self) -> i32 {
+        wait::until(async || self.exit_code().is_some(), "the server ends").await;
+        self.exit_code().unwrap_or(-1)
+    }
+
+    fn listening_port(&self) -> Option<u16> {
+        self.log().iter().find_map(|line| {
+            let event: Value = serde_json::from_str(line).ok()?;
+            (event.get("message")?.as_str()? == "listening").then_some(())?;
+            event.get("address")?.as_str()?.rsplit(':').next()?.parse().ok()
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        // It may have ended already.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
