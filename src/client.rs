@@ -4,6 +4,7 @@
 
 mod allowance;
 mod fragments;
+mod line;
 mod session;
 mod socket;
 mod subscriptions;
@@ -29,13 +30,13 @@ use crate::database::Database;
 use crate::dialect::stats::{self as words, ClientMessage, Denial, Misunderstood};
 use crate::hub::Hub;
 use crate::hub::mailbox::{Mailbox, Next, Outgoing};
-use crate::publication::Frame;
+use crate::publication::{Frame, Publication};
 use crate::stats::Refresher;
 use crate::telemetry::metrics::{Close, Metrics, RefusalReason};
 
 use allowance::Allowance;
 use session::Session;
-use socket::{Incoming, Socket, WriteFailed};
+use socket::{Event, Socket};
 use subscriptions::Subscriptions;
 
 /// What every client works with.
@@ -89,9 +90,16 @@ struct Client<S> {
     session: Session,
     subscriptions: Subscriptions,
     messages: Allowance,
+    writing: Option<Writing>,
     heard: Instant,
     asked: Option<Instant>,
     leaves_at: Option<Instant>,
+}
+
+/// The message that is being written.
+struct Writing {
+    since: Instant,
+    state: Option<Arc<Publication>>,
 }
 
 /// Serves one connection until it ends.
@@ -110,6 +118,7 @@ where
         subscriptions: Subscriptions::new(Arc::clone(&environment), Arc::clone(&mailbox)),
         session: Session::new(admitted, &environment),
         messages: Allowance::new(limits.message_burst, limits.message_rate),
+        writing: None,
         heard: Instant::now(),
         asked: None,
         leaves_at: None,
@@ -152,51 +161,63 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 self.leaves_at = Some(Instant::now() + spread.mul_f64(rand::rng().random::<f64>()));
                 Ok(())
             }
-            next = poll_fn(|cx| self.mailbox.poll_next(cx)) => self.on_outgoing(next).await,
-            () = sleep_until(due) => self.on_time().await,
+            next = poll_fn(|cx| self.mailbox.poll_next(cx, self.writing.is_none())) => self.on_outgoing(next),
+            () = sleep_until(due) => self.on_time(),
             settled = self.subscriptions.settled() => {
                 self.subscriptions.on_settled(settled, self.session.user());
                 Ok(())
             }
-            incoming = self.socket.next() => self.on_incoming(incoming).await,
+            event = self.socket.event() => self.on_event(event),
         }
     }
 
-    async fn on_outgoing(&mut self, next: Next) -> Result<(), Ending> {
-        let metrics = &self.environment.metrics;
+    fn on_outgoing(&mut self, next: Next) -> Result<(), Ending> {
         match next {
             Next::Overflowed => {
-                metrics.slow_closes.inc();
-                Err(Ending::Close(CloseReason::SlowConsumer))
+                self.environment.metrics.slow_closes.inc();
+                return Err(Ending::Close(CloseReason::SlowConsumer));
             }
-            Next::Message(Outgoing::Answer(frame)) => Ok(self.socket.write(&frame).await?),
-            Next::Message(Outgoing::State(publication)) => {
-                self.socket.write(&publication.frame).await?;
-                metrics.deliveries.inc();
-                if let Some(noticed) = publication.take_noticed() {
-                    metrics.notice_to_socket_seconds.observe(noticed.elapsed().as_secs_f64());
-                }
-                Ok(())
-            }
+            Next::Message(Outgoing::Answer(frame)) => self.write(frame, None),
+            Next::Message(Outgoing::State(state)) => self.write(state.frame.clone(), Some(state)),
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, frame: Frame, state: Option<Arc<Publication>>) {
+        self.writing = Some(Writing { since: Instant::now(), state });
+        self.socket.begin(frame);
+    }
+
+    fn on_written(&mut self) {
+        let Some(Writing { state: Some(state), .. }) = self.writing.take() else { return };
+        let metrics = &self.environment.metrics;
+        metrics.deliveries.inc();
+        if let Some(noticed) = state.take_noticed() {
+            metrics.notice_to_socket_seconds.observe(noticed.elapsed().as_secs_f64());
         }
     }
 
-    async fn on_incoming(&mut self, incoming: Incoming) -> Result<(), Ending> {
+    fn on_event(&mut self, event: Event) -> Result<(), Ending> {
+        if matches!(event, Event::Written) {
+            self.on_written();
+            return Ok(());
+        }
         self.heard = Instant::now();
         self.asked = None;
-        match incoming {
-            Incoming::Close => Err(Ending::ByPeer),
-            Incoming::Breach(reason) => Err(Ending::Breach(reason)),
-            Incoming::Lost => Err(Ending::Lost),
-            Incoming::Text(_) | Incoming::Binary | Incoming::Control if !self.messages.take() => {
+        match event {
+            Event::Close => Err(Ending::ByPeer),
+            Event::Breach(reason) => Err(Ending::Breach(reason)),
+            Event::Lost => Err(Ending::Lost),
+            Event::Text(_) | Event::Binary | Event::Control if !self.messages.take() => {
                 Err(Ending::Close(CloseReason::TooManyMessages))
             }
-            Incoming::Control => Ok(self.socket.flush().await?),
-            Incoming::Binary => {
+            // The library answers pings by itself.
+            Event::Control | Event::Written => Ok(()),
+            Event::Binary => {
                 self.misunderstood(Misunderstood::Binary);
                 Ok(())
             }
-            Incoming::Text(text) => self.on_text(&text),
+            Event::Text(text) => self.on_text(&text),
         }
     }
 
@@ -236,7 +257,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         Ok(())
     }
 
-    async fn on_time(&mut self) -> Result<(), Ending> {
+    fn on_time(&mut self) -> Result<(), Ending> {
         let now = Instant::now();
         if self.leaves_at.is_some_and(|at| at <= now) {
             return Err(Ending::Close(CloseReason::GoingAway));
@@ -244,27 +265,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         if let Some(reason) = self.session.is_over(now) {
             return Err(Ending::Close(reason));
         }
-        self.subscriptions.on_time(now, self.session.identity());
-        let limits = &self.environment.limits;
-        match self.asked {
-            Some(asked) if asked + limits.pong_timeout <= now => return Err(Ending::Lost),
-            None if self.heard + limits.ping_interval <= now => {
-                self.asked = Some(now);
-                self.socket.write(&Frame::ping()).await?;
+        if self.silence_due() <= now {
+            if self.writing.is_some() || self.asked.is_some() {
+                return Err(Ending::Lost);
             }
-            _ => {}
+            self.asked = Some(now);
+            self.write(Frame::ping(), None);
         }
+        self.subscriptions.on_time(now, self.session.identity());
         Ok(())
     }
 
     fn next_due(&self) -> Instant {
-        let limits = &self.environment.limits;
-        let heartbeat = match self.asked {
-            Some(asked) => asked + limits.pong_timeout,
-            None => self.heard + limits.ping_interval,
-        };
         let optional = self.leaves_at.into_iter().chain(self.subscriptions.due());
-        optional.fold(heartbeat.min(self.session.due()), Instant::min)
+        optional.fold(self.silence_due().min(self.session.due()), Instant::min)
+    }
+
+    /// Until when the peer may keep silent: not take what is being written, not answer a ping, not say anything.
+    fn silence_due(&self) -> Instant {
+        let limits = &self.environment.limits;
+        match (&self.writing, self.asked) {
+            (Some(writing), _) => writing.since + limits.write_timeout,
+            (None, Some(asked)) => asked + limits.pong_timeout,
+            (None, None) => self.heard + limits.ping_interval,
+        }
     }
 
     fn misunderstood(&self, why: Misunderstood) {
@@ -275,12 +299,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     fn answer(&self, frame: Frame) {
         // A full mailbox is noticed when it is read.
         let _ = self.mailbox.push_answer(frame);
-    }
-}
-
-impl From<WriteFailed> for Ending {
-    fn from(_: WriteFailed) -> Self {
-        Self::Lost
     }
 }
 

@@ -3,28 +3,14 @@
 //! The WebSocket library bounds a message's size but not its pieces: empty continuation frames would keep it busy for
 //! ever. Knows the frame header and nothing else of the protocol.
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
 /// A message came in more frames than allowed.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("too many fragments")]
 pub(super) struct TooManyFragments;
 
-/// A stream whose incoming frames are counted.
+/// Follows the frames of one direction of one connection.
 #[derive(Debug)]
-pub(super) struct Metered<S> {
-    /// What came before the stream was handed over, until it has been read.
-    early: Vec<u8>,
-    stream: S,
-    meter: Meter,
-}
-
-#[derive(Debug)]
-struct Meter {
+pub(super) struct Meter {
     most: usize,
     /// Data frames of the message under way.
     frames: usize,
@@ -46,14 +32,14 @@ enum Position {
 const AT_HEADER: Position = Position::Header { bytes: [0; 10], have: 0 };
 const MASK_BYTES: u64 = 4;
 
-impl<S> Metered<S> {
-    pub(super) fn new(stream: S, early: &[u8], most: usize) -> Self {
-        Self { early: early.to_vec(), stream, meter: Meter { most, frames: 0, position: AT_HEADER } }
-    }
-}
-
 impl Meter {
-    fn pass(&mut self, mut bytes: &[u8]) -> Result<(), TooManyFragments> {
+    /// `most`: frames that one message may come in.
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, frames: 0, position: AT_HEADER }
+    }
+
+    /// Bytes went by.
+    pub(super) fn pass(&mut self, mut bytes: &[u8]) -> Result<(), TooManyFragments> {
         while let Some((&first, rest)) = bytes.split_first() {
             match &mut self.position {
                 Position::Header { bytes: header, have } => {
@@ -108,36 +94,6 @@ fn body_length(header: &[u8]) -> Option<u64> {
     Some(payload.saturating_add(mask))
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        if self.early.is_empty() {
-            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        } else {
-            let some = self.early.len().min(buf.remaining());
-            buf.put_slice(&self.early[..some]);
-            self.early.drain(..some);
-            self.early.shrink_to_fit();
-        }
-        self.meter.pass(&buf.filled()[before..]).map_err(io::Error::other)?;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +123,7 @@ mod tests {
     /// Feeds the bytes in pieces of every small size and tells at which frame the meter objects.
     fn passes(frames: &[Vec<u8>], most: usize) -> bool {
         (1..=9).all(|piece| {
-            let mut meter = Meter { most, frames: 0, position: AT_HEADER };
+            let mut meter = Meter::new(most);
             frames.concat().chunks(piece).all(|bytes| meter.pass(bytes).is_ok())
         })
     }

@@ -1,8 +1,10 @@
-//! One WebSocket as its actor uses it: messages in, finished frames out, and an orderly end.
+//! One WebSocket as its actor uses it: messages in, finished frames out, both at once, and an orderly end.
 //!
-//! The only writer of its stream. Must not know what the messages mean.
+//! Must not know what the messages mean.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -13,24 +15,30 @@ use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-use super::fragments::{Metered, TooManyFragments};
+use super::fragments::{Meter, TooManyFragments};
+use super::line::Line;
 use crate::close::CloseReason;
 use crate::config::ClientLimits;
 use crate::publication::Frame;
 
 /// Read at once from the socket; small, because every idle connection holds it.
 const READ_BUFFER: usize = 512;
+/// For the library's own frames: pongs and a Close.
+const WRITE_BUFFER: usize = 1024;
 /// How long a peer may take to answer a Close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) struct Socket<S> {
-    stream: WebSocketStream<Metered<S>>,
-    write_timeout: Duration,
+    stream: WebSocketStream<Line<S>>,
+    /// A frame that waits for the library to have written its own.
+    next: Option<Frame>,
 }
 
-/// What came in.
+/// What happened on the socket.
 #[derive(Debug)]
-pub(super) enum Incoming {
+pub(super) enum Event {
+    /// The frame has been written: there is room for another.
+    Written,
     Text(Utf8Bytes),
     Binary,
     /// A ping or pong: the peer is alive.
@@ -43,57 +51,70 @@ pub(super) enum Incoming {
     Lost,
 }
 
-/// A write did not succeed: the line is gone, or the peer has not read for the whole write timeout.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct WriteFailed;
-
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// `early`: what the peer sent right behind its handshake.
     pub(super) async fn new(stream: S, early: &[u8], limits: &ClientLimits) -> Self {
         let mut config = WebSocketConfig::default();
         config.read_buffer_size = READ_BUFFER;
         config.write_buffer_size = 0;
-        config.max_write_buffer_size = 64 * 1024;
+        config.max_write_buffer_size = WRITE_BUFFER;
         config.max_message_size = Some(limits.max_message_bytes);
         config.max_frame_size = Some(limits.max_message_bytes);
-        let metered = Metered::new(stream, early, limits.max_message_fragments);
-        Self {
-            stream: WebSocketStream::from_raw_socket(metered, Role::Server, Some(config)).await,
-            write_timeout: limits.write_timeout,
+        let line = Line::new(stream, early, Meter::new(limits.max_message_fragments));
+        Self { stream: WebSocketStream::from_raw_socket(line, Role::Server, Some(config)).await, next: None }
+    }
+
+    /// Puts a finished frame on its way, past the library's buffer, which would copy it and never shrink. Only when
+    /// [`Self::is_writing`] says no; [`Event::Written`] follows.
+    pub(super) fn begin(&mut self, frame: Frame) {
+        self.next = Some(frame);
+    }
+
+    pub(super) fn is_writing(&self) -> bool {
+        self.next.is_some() || self.stream.get_ref().is_writing()
+    }
+
+    /// The next thing that happens. Reads also while a write is stuck: what a peer says decides what becomes of it.
+    /// Safe to drop and call again.
+    pub(super) async fn event(&mut self) -> Event {
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if self.is_writing() {
+            match self.poll_write(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Event::Written),
+                Poll::Ready(Err(())) => return Poll::Ready(Event::Lost),
+                Poll::Pending => {}
+            }
         }
+        self.stream.poll_next_unpin(cx).map(|message| match message {
+            Some(Ok(Message::Text(text))) => Event::Text(text),
+            Some(Ok(Message::Binary(_))) => Event::Binary,
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Event::Control,
+            Some(Ok(Message::Close(_))) => Event::Close,
+            Some(Err(error)) => event_of(&error),
+            None => Event::Lost,
+        })
     }
 
-    /// The next thing that comes in. Safe to drop and call again.
-    pub(super) async fn next(&mut self) -> Incoming {
-        match self.stream.next().await {
-            Some(Ok(Message::Text(text))) => Incoming::Text(text),
-            Some(Ok(Message::Binary(_))) => Incoming::Binary,
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Incoming::Control,
-            Some(Ok(Message::Close(_))) => Incoming::Close,
-            Some(Err(error)) => incoming_error(&error),
-            None => Incoming::Lost,
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        if self.next.is_some() {
+            // The library's buffer first: it may hold the beginning of a pong.
+            match self.stream.poll_flush_unpin(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(())),
+                Poll::Pending => return Poll::Pending,
+            }
+            if let Some(frame) = self.next.take() {
+                self.stream.get_mut().begin(frame);
+            }
         }
+        self.stream.get_mut().poll_ours(cx).map_err(drop)
     }
 
-    /// Sends what the library has queued on its own: pongs, the answer to a Close.
-    pub(super) async fn flush(&mut self) -> Result<(), WriteFailed> {
-        match timeout(self.write_timeout, self.stream.flush()).await {
-            Ok(Ok(()) | Err(Error::ConnectionClosed)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(WriteFailed),
-        }
-    }
-
-    /// Sends a finished frame, past the library's buffer, which would copy it and never shrink.
-    pub(super) async fn write(&mut self, frame: &Frame) -> Result<(), WriteFailed> {
-        let Self { stream, write_timeout } = self;
-        let write = async {
-            stream.flush().await.map_err(|_| WriteFailed)?;
-            stream.get_mut().write_all(frame.bytes()).await.map_err(|_| WriteFailed)
-        };
-        timeout(*write_timeout, write).await.unwrap_or(Err(WriteFailed))
-    }
-
-    /// Says why, waits a moment for the peer's Close so that it sees the code, and ends the line.
+    /// Says why, waits a moment for the peer's Close so that it sees the code, and ends the line. A frame that is half
+    /// written goes out first.
     pub(super) async fn close(mut self, reason: CloseReason) {
         let farewell = async {
             self.stream.close(Some(reason.frame())).await?;
@@ -112,13 +133,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let farewell = async {
             // Fails when the library has given up the stream already; the frame below goes out all the same.
             let _ = self.stream.flush().await;
-            let stream = self.stream.get_mut();
-            stream.write_all(&close_frame(reason)).await?;
-            stream.shutdown().await?;
+            let line = self.stream.get_mut();
+            line.write_all(&close_frame(reason)).await?;
+            line.shutdown().await?;
             // Closing with unread bytes would reset the line before the peer has read the code.
             let mut sink = [0; 1024];
             loop {
-                match stream.read(&mut sink).await {
+                match line.read(&mut sink).await {
                     Ok(0) => return Ok(()),
                     Err(error) if !is_fragments(&error) => return Err(error),
                     Ok(_) | Err(_) => {}
@@ -140,14 +161,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 }
 
-fn incoming_error(error: &Error) -> Incoming {
+fn event_of(error: &Error) -> Event {
     match error {
-        Error::Utf8(_) => Incoming::Breach(CloseReason::InvalidText),
-        Error::Capacity(_) => Incoming::Breach(CloseReason::TooBig),
-        Error::Io(error) if is_fragments(error) => Incoming::Breach(CloseReason::TooManyFragments),
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Incoming::Lost,
-        Error::Protocol(_) => Incoming::Breach(CloseReason::Protocol),
-        _ => Incoming::Lost,
+        Error::Utf8(_) => Event::Breach(CloseReason::InvalidText),
+        Error::Capacity(_) => Event::Breach(CloseReason::TooBig),
+        Error::Io(error) if is_fragments(error) => Event::Breach(CloseReason::TooManyFragments),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Event::Lost,
+        Error::Protocol(_) => Event::Breach(CloseReason::Protocol),
+        _ => Event::Lost,
     }
 }
 

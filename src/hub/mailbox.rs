@@ -129,11 +129,12 @@ impl Mailbox {
         outcome
     }
 
-    /// The next message, for the one task that owns the socket.
-    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
+    /// The next message, for the one task that owns the socket. While that has no room, only an overflow.
+    pub fn poll_next(&self, cx: &mut Context<'_>, has_room: bool) -> Poll<Next> {
         // Registered before looking: a push in between wakes a task that is about to sleep.
         self.reader.register(cx.waker());
-        self.try_next().map_or(Poll::Pending, Poll::Ready)
+        let next = if has_room { self.try_next() } else { self.lock().overflowed.then_some(Next::Overflowed) };
+        next.map_or(Poll::Pending, Poll::Ready)
     }
 
     /// The next message if one waits.
