@@ -1,9 +1,10 @@
 -- The part of the business's database that Pulso reads. Shipped for compose.yaml and the tests; in production these
--- tables belong to the REST API.
+-- tables belong to the REST API, and Pulso needs no more than
+--     CREATE ROLE pulso LOGIN PASSWORD '…'; GRANT SELECT ON citas, negocios TO pulso;
 CREATE TYPE estado_cita AS ENUM ('pendiente', 'atendida', 'cancelada');
 
 CREATE TABLE negocios (
-    id               uuid PRIMARY KEY,
+    id               uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     admin_negocio_id uuid,
     nombre           text    NOT NULL,
     estado           boolean NOT NULL DEFAULT true
@@ -22,4 +23,5 @@ CREATE TABLE citas (
     creado_en   timestamp   NOT NULL DEFAULT now()
 );
 
-CREATE INDEX citas_estadisticas ON citas (negocio_id) INCLUDE (fecha, estado);
+-- As in index.postgres.sql, where the reasons are.
+CREATE INDEX citas_estadisticas ON citas (negocio_id, fecha, estado);

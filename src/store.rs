@@ -3,6 +3,7 @@
 //! A store knows SQL and nothing of who asks: no hub, no socket, no HTTP. Both stores pass the one suite in
 //! `tests/integration/store_contract.rs`.
 
+pub mod inspect;
 pub mod listen;
 mod ownership;
 pub mod postgres;

@@ -6,10 +6,12 @@
 
 mod bind;
 mod connections;
+mod contact;
 pub(in crate::store) mod failure;
 pub(in crate::store) mod options;
 pub(in crate::store) mod pooler;
 mod shape;
+mod transaction;
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,16 +19,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::civil::Date;
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqlSafeStr};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
+use sqlx::{PgConnection, Row};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::debug;
 
 use self::connections::{Connections, Lease};
-use self::shape::{Description, Shape};
+pub(super) use self::contact::Examined;
+use self::shape::Shape;
 use super::ownership::Questions;
-use super::queries::{OWNER_SQL, Queries, STATS_SQL};
+use super::queries::Queries;
 use super::{ContactError, Figures, Ownership, SettingError, Store, StoreError};
 use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::negocio::{IdType, NegocioId};
@@ -132,7 +135,7 @@ impl PostgresStore {
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, Attempt> {
         let limit = self.limits.statement + GRACE;
-        let asked = timeout(limit, ask(&mut lease.connection, &self.limits.begin, sql, arguments)).await;
+        let asked = timeout(limit, transaction::ask(&mut lease.connection, &self.limits.begin, sql, arguments)).await;
         match asked {
             Ok(Ok(rows)) => {
                 lease.keep();
@@ -159,25 +162,18 @@ impl PostgresStore {
         }
     }
 
-    /// Describes and tries both queries.
-    async fn learn(&self, connection: &mut PgConnection) -> Result<Shape, ContactError> {
-        let wrong = |variable| move |reason| ContactError::WrongQuery { variable, reason };
-        let of = |variable| move |error| failure::of_contact(&error, variable);
-        let begin = &self.limits.begin;
+    /// A connection outside of the store's own, for `pulso check`.
+    pub(super) async fn dedicated(&self) -> Result<PgConnection, StoreError> {
+        self.connections.fresh().await.map(|lease| lease.connection)
+    }
 
-        let described = describe(connection, begin, &self.queries.stats).await.map_err(of(STATS_SQL))?;
-        let stats = described.stats().map_err(wrong(STATS_SQL))?;
-        let sample = samples::stats(stats)?;
-        explain(connection, begin, &self.queries.stats, sample).await.map_err(of(STATS_SQL))?;
+    /// Contact with its plans, for `pulso check`.
+    pub(super) async fn examine(&self, connection: &mut PgConnection) -> Result<Examined, ContactError> {
+        contact::examine(connection, &self.limits.begin, &self.queries).await
+    }
 
-        if !self.asks_ownership {
-            return Ok(Shape { stats, owner: None });
-        }
-        let described = describe(connection, begin, &self.queries.owner).await.map_err(of(OWNER_SQL))?;
-        let owner = described.owner().map_err(wrong(OWNER_SQL))?;
-        let sample = samples::owner(owner)?;
-        explain(connection, begin, &self.queries.owner, sample).await.map_err(of(OWNER_SQL))?;
-        Ok(Shape { stats, owner: Some(owner) })
+    pub(super) fn options(&self) -> &PgConnectOptions {
+        self.connections.options()
     }
 }
 
@@ -188,7 +184,8 @@ impl Store for PostgresStore {
         let _permit = self.permit().await?;
         let learning = async {
             let mut lease = self.connections.fresh().await?;
-            let shape = self.learn(&mut lease.connection).await?;
+            let (begin, queries) = (&self.limits.begin, &self.queries);
+            let shape = contact::learn(&mut lease.connection, begin, queries, self.asks_ownership).await?;
             lease.keep();
             Ok::<_, ContactError>(shape)
         };
@@ -246,79 +243,5 @@ impl Limits {
     /// When a call that begins now is over, whatever happens.
     fn deadline(&self) -> Instant {
         Instant::now() + self.connect + self.statement + GRACE
-    }
-}
-
-/// One transaction. An error comes with whether the connection is fit for another.
-async fn ask(
-    connection: &mut PgConnection,
-    begin: &Arc<str>,
-    sql: &Arc<str>,
-    arguments: PgArguments,
-) -> Result<Vec<PgRow>, (sqlx::Error, bool)> {
-    let dead = |error| (error, false);
-    let mut transaction = connection.begin_with(AssertSqlSafe(Arc::clone(begin))).await.map_err(dead)?;
-    let query = sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), arguments).persistent(false);
-    match query.fetch_all(&mut *transaction).await {
-        Ok(rows) => transaction.commit().await.map(|()| rows).map_err(dead),
-        Err(error) if failure::is_lost(&error) => Err(dead(error)),
-        Err(error) => {
-            let usable = transaction.rollback().await.is_ok();
-            Err((error, usable))
-        }
-    }
-}
-
-/// What `sql` takes and returns. The statement it leaves behind has a name, and behind a pooler that name may be
-/// another client's: hence the cleaning on both sides.
-async fn describe(connection: &mut PgConnection, begin: &Arc<str>, sql: &Arc<str>) -> Result<Description, sqlx::Error> {
-    let mut transaction = connection.begin_with(AssertSqlSafe(Arc::clone(begin))).await?;
-    transaction.execute("DEALLOCATE ALL").await?;
-    let statement = transaction.prepare(AssertSqlSafe(Arc::clone(sql)).into_sql_str()).await?;
-    transaction.execute("DEALLOCATE ALL").await?;
-    transaction.commit().await?;
-    Ok(Description::of(&statement))
-}
-
-/// The plan of `sql`, which also proves the right to run it.
-async fn explain(
-    connection: &mut PgConnection,
-    begin: &Arc<str>,
-    sql: &Arc<str>,
-    arguments: PgArguments,
-) -> Result<String, sqlx::Error> {
-    let rows = ask(connection, begin, &format!("EXPLAIN {sql}").into(), arguments).await.map_err(|(error, _)| error)?;
-    let lines: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
-    Ok(lines?.join("\n"))
-}
-
-/// Arguments for trying a query out.
-mod samples {
-    use sqlx::postgres::PgArguments;
-
-    use super::bind;
-    use super::shape::{OwnerShape, StatsShape};
-    use crate::negocio::IdType;
-    use crate::store::StoreError;
-
-    pub(super) fn stats(shape: StatsShape) -> Result<PgArguments, StoreError> {
-        let mut arguments = PgArguments::default();
-        bind::id(&mut arguments, shape.id, sample(shape.id))?;
-        bind::today(&mut arguments, shape.today, jiff::civil::Date::constant(2000, 1, 1))?;
-        Ok(arguments)
-    }
-
-    pub(super) fn owner(shape: OwnerShape) -> Result<PgArguments, StoreError> {
-        let mut arguments = PgArguments::default();
-        bind::ids(&mut arguments, shape.negocio, &[sample(shape.negocio)])?;
-        bind::ids(&mut arguments, shape.user, &[sample(shape.user)])?;
-        Ok(arguments)
-    }
-
-    fn sample(id: IdType) -> &'static str {
-        match id {
-            IdType::Uuid => "00000000-0000-0000-0000-000000000000",
-            IdType::Text | IdType::Int2 | IdType::Int4 | IdType::Int8 => "0",
-        }
     }
 }

@@ -105,7 +105,23 @@ impl SqliteStore {
         })
     }
 
-    fn path(&self) -> String {
+    /// Of the library, read through the file.
+    pub(super) async fn version(&self) -> Result<String, StoreError> {
+        // Reads the file's header, which a mere connection does not.
+        self.rows(&"PRAGMA schema_version".into(), &[]).await?;
+        let rows = self.rows(&"SELECT sqlite_version()".into(), &[]).await?;
+        Ok(rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default())
+    }
+
+    /// How SQLite would run the statistics query.
+    pub(super) async fn plan(&self) -> Result<String, StoreError> {
+        let sql = format!("EXPLAIN QUERY PLAN {}", self.queries.stats).into();
+        let rows = self.rows(&sql, &["0".to_owned(), "2000-01-01".to_owned()]).await?;
+        let lines: Vec<String> = rows.iter().filter_map(|row| row.try_get("detail").ok()).collect();
+        Ok(lines.join("\n"))
+    }
+
+    pub(super) fn path(&self) -> String {
         self.pool.connect_options().get_filename().display().to_string()
     }
 
@@ -194,8 +210,11 @@ async fn ask(
     sql: &Arc<str>,
     arguments: &[String],
 ) -> Result<Vec<SqliteRow>, sqlx::Error> {
-    let query = sqlx::query(AssertSqlSafe(Arc::clone(sql)));
-    arguments.iter().fold(query, |query, argument| query.bind(argument)).fetch_all(connection).await
+    let mut query = sqlx::query(AssertSqlSafe(Arc::clone(sql)));
+    for argument in arguments {
+        query = query.bind(argument);
+    }
+    query.fetch_all(connection).await
 }
 
 /// Whether `sql` takes two parameters and returns `columns`.

@@ -15,7 +15,7 @@ const TERCERA: &str = "22222222-0000-4000-8000-000000000002";
 /// A running listener and what it heard.
 struct Ear {
     events: mpsc::Receiver<ListenEvent>,
-    _stop: DropGuard,
+    stop: DropGuard,
 }
 
 impl Ear {
@@ -26,7 +26,7 @@ impl Ear {
         tokio::spawn(async move {
             listen(&source, |event| sender.try_send(event).unwrap(), token).await;
         });
-        Self { events, _stop: stop.drop_guard() }
+        Self { events, stop: stop.drop_guard() }
     }
 
     async fn next(&mut self) -> ListenEvent {
@@ -183,8 +183,8 @@ async fn stopping_ends_the_listener() {
     let database = with_trigger().await;
     let mut ear = Ear::on(&database.url());
     assert_eq!(ear.next().await, ListenEvent::Gap);
-    let Ear { mut events, _stop } = ear;
-    drop(_stop);
+    let Ear { mut events, stop } = ear;
+    drop(stop);
     assert_eq!(events.recv().await, None);
     let sessions = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pulso'";
     wait::until(async || database.rows(sessions).await.is_empty(), "the listener's connection is closed").await;

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pulso::negocio::IdType;
-use pulso::store::{Store, open};
+use pulso::store::{Store, StoreError, open};
 use pulso_harness::pgbouncer::Options;
-use pulso_harness::{Database, PgBouncer, Postgres};
+use pulso_harness::{Database, PgBouncer, Postgres, wait};
 use tokio::task::JoinSet;
 
 use crate::backend::{TODAY, figures, owns, postgres_config};
@@ -88,4 +89,23 @@ async fn a_server_that_the_pooler_lost_is_found_again() {
         database.terminate_connections().await;
         assert_eq!(store.figures(&negocio, TODAY).await.unwrap(), figures(4, 2, 4, 0));
     }
+}
+
+#[tokio::test]
+async fn a_server_that_died_behind_the_pooler_is_a_failure_and_then_found_again() {
+    let server = Postgres::own();
+    let database = server.database().await;
+    let pooler = PgBouncer::start(&database, Options::default());
+    let mut config = postgres_config(&pooler.url(&database));
+    config.connect_timeout = Duration::from_millis(600);
+    config.statement_timeout = Duration::from_millis(700);
+    let store = open(&config).unwrap();
+    let negocio = store.contact().await.unwrap().parse("00000000-0000-4000-8000-000000000004").unwrap();
+    server.stop_hard();
+    for _ in 0..3 {
+        let error = store.figures(&negocio, TODAY).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unreachable(_) | StoreError::TimedOut(_)), "{error:?}");
+    }
+    server.start();
+    wait::until(async || store.figures(&negocio, TODAY).await.is_ok(), "the server is found again").await;
 }

@@ -45,6 +45,10 @@ impl Connections {
         Self { options, connect_timeout, idle: Mutex::default() }
     }
 
+    pub fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
     /// One that was used before, if any waits. It may have died since.
     pub fn reuse(&self) -> Option<Lease<'_>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);

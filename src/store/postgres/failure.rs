@@ -2,6 +2,8 @@
 //!
 //! Must not know who asked. Everything said here may reach a log, so nothing comes from the URL but host and port.
 
+use std::borrow::Cow;
+
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
@@ -24,7 +26,7 @@ pub(super) fn is_lost(error: &sqlx::Error) -> bool {
 }
 
 /// A query's failure.
-pub(super) fn of_query(error: &sqlx::Error) -> StoreError {
+pub(in crate::store) fn of_query(error: &sqlx::Error) -> StoreError {
     if is_lost(error) {
         return StoreError::Unreachable(format!("the connection was lost: {}", plain(error)));
     }
@@ -97,7 +99,7 @@ pub(in crate::store) fn plain(error: &sqlx::Error) -> String {
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {
-    error.as_database_error()?.code().map(|code| code.into_owned())
+    error.as_database_error()?.code().map(Cow::into_owned)
 }
 
 /// The first name in quotes, of whichever language the server speaks.

@@ -39,7 +39,8 @@ pub(in crate::store) fn parse(url: &Secret, variable: &'static str) -> Result<Pg
     let mut url = Url::parse(url.expose()).map_err(|_| refuse())?;
     let credentials_in_query = url.query_pairs().any(|(key, _)| key == "user");
     let stray_at = url.query().is_some_and(|query| query.contains('@')) && url.username().is_empty();
-    if url.fragment().is_some() || url.path().contains('@') || (stray_at && !credentials_in_query) {
+    let scheme = matches!(url.scheme(), "postgres" | "postgresql");
+    if !scheme || url.fragment().is_some() || url.path().contains('@') || (stray_at && !credentials_in_query) {
         return Err(refuse());
     }
     let (known, unknown): (Vec<_>, Vec<_>) = url

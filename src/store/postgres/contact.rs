@@ -1,0 +1,121 @@
+//! First contact: what the two queries look like to this database, and whether they may be run.
+//!
+//! Must not decide what is done about a failure.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use sqlx::PgConnection;
+use sqlx::postgres::PgArguments;
+
+use super::shape::{OwnerShape, Shape, StatsShape};
+use super::transaction::{describe, explain};
+use super::{bind, failure};
+use crate::negocio::IdType;
+use crate::store::queries::{OWNER_SQL, Queries, STATS_SQL};
+use crate::store::{ContactError, StoreError};
+
+/// Refuses the planner what a small table makes it prefer, to see whether an index could serve.
+const WITHOUT_SCAN: &str = "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off";
+
+/// What contact found, with the plans, for a person.
+pub(in crate::store) struct Examined {
+    pub id: IdType,
+    pub stats_plan: String,
+    pub stats_plan_without_scan: String,
+    pub owner_plan_without_scan: String,
+}
+
+/// Describes both queries and proves that they may be run.
+pub(super) async fn learn(
+    connection: &mut PgConnection,
+    begin: &Arc<str>,
+    queries: &Queries,
+    asks_ownership: bool,
+) -> Result<Shape, ContactError> {
+    let stats = learn_stats(connection, begin, queries).await?;
+    let owner = if asks_ownership { Some(learn_owner(connection, begin, queries).await?) } else { None };
+    Ok(Shape { stats, owner })
+}
+
+/// As [`learn`], and how the queries would be run.
+pub(super) async fn examine(
+    connection: &mut PgConnection,
+    begin: &Arc<str>,
+    queries: &Queries,
+) -> Result<Examined, ContactError> {
+    let stats = learn_stats(connection, begin, queries).await?;
+    let owner = learn_owner(connection, begin, queries).await?;
+    let forced: Arc<str> = format!("{begin}{WITHOUT_SCAN}").into();
+    let of_stats = |error| failure::of_contact(&error, STATS_SQL);
+    let of_owner = |error| failure::of_contact(&error, OWNER_SQL);
+    Ok(Examined {
+        id: stats.id,
+        stats_plan: explain(connection, begin, &queries.stats, stats_sample(stats)?).await.map_err(of_stats)?,
+        stats_plan_without_scan: explain(connection, &forced, &queries.stats, stats_sample(stats)?)
+            .await
+            .map_err(of_stats)?,
+        owner_plan_without_scan: explain(connection, &forced, &queries.owner, owner_sample(owner)?)
+            .await
+            .map_err(of_owner)?,
+    })
+}
+
+impl Examined {
+    /// As SQL calls it.
+    pub fn id_name(&self) -> &'static str {
+        match self.id {
+            IdType::Uuid => "uuid",
+            IdType::Text => "text",
+            IdType::Int2 => "smallint",
+            IdType::Int4 => "integer",
+            IdType::Int8 => "bigint",
+        }
+    }
+}
+
+async fn learn_stats(
+    connection: &mut PgConnection,
+    begin: &Arc<str>,
+    queries: &Queries,
+) -> Result<StatsShape, ContactError> {
+    let failed = |error| failure::of_contact(&error, STATS_SQL);
+    let described = describe(connection, begin, &queries.stats).await.map_err(failed)?;
+    let shape = described.stats().map_err(|reason| ContactError::WrongQuery { variable: STATS_SQL, reason })?;
+    explain(connection, begin, &queries.stats, stats_sample(shape)?).await.map_err(failed)?;
+    Ok(shape)
+}
+
+async fn learn_owner(
+    connection: &mut PgConnection,
+    begin: &Arc<str>,
+    queries: &Queries,
+) -> Result<OwnerShape, ContactError> {
+    let failed = |error| failure::of_contact(&error, OWNER_SQL);
+    let described = describe(connection, begin, &queries.owner).await.map_err(failed)?;
+    let shape = described.owner().map_err(|reason| ContactError::WrongQuery { variable: OWNER_SQL, reason })?;
+    explain(connection, begin, &queries.owner, owner_sample(shape)?).await.map_err(failed)?;
+    Ok(shape)
+}
+
+fn stats_sample(shape: StatsShape) -> Result<PgArguments, StoreError> {
+    let mut arguments = PgArguments::default();
+    bind::id(&mut arguments, shape.id, sample(shape.id))?;
+    bind::today(&mut arguments, shape.today, Date::constant(2000, 1, 1))?;
+    Ok(arguments)
+}
+
+fn owner_sample(shape: OwnerShape) -> Result<PgArguments, StoreError> {
+    let mut arguments = PgArguments::default();
+    bind::ids(&mut arguments, shape.negocio, &[sample(shape.negocio)])?;
+    bind::ids(&mut arguments, shape.user, &[sample(shape.user)])?;
+    Ok(arguments)
+}
+
+/// An id that any column of this type can hold.
+fn sample(id: IdType) -> &'static str {
+    match id {
+        IdType::Uuid => "00000000-0000-0000-0000-000000000000",
+        IdType::Text | IdType::Int2 | IdType::Int4 | IdType::Int8 => "0",
+    }
+}
