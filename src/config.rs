@@ -92,6 +92,9 @@ pub struct DatabaseConfig {
     pub owner_sql: Option<PathBuf>,
     /// `LISTEN_CHANNEL`: listen for notices from the trigger in `sql/`; off when unset.
     pub listen: Option<ListenSource>,
+    /// Whether ownership is asked at all: not when `SUBSCRIBE_ACCESS` lets everybody in, and then its table may be
+    /// missing.
+    pub asks_ownership: bool,
 }
 
 /// `LISTEN_CHANNEL`, and `LISTEN_DATABASE_URL` (a direct connection where `DATABASE_URL` is a pooler's).
@@ -288,6 +291,7 @@ impl DatabaseConfig {
             stats_sql: None,
             owner_sql: None,
             listen: None,
+            asks_ownership: true,
         }
     }
 }

@@ -1,7 +1,48 @@
-//! `pulso check`: the configuration tried against the real database.
+//! `pulso check`: the configuration tried against the real database, in sentences to act on.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use super::{EXIT_USAGE, block_on, complain};
+use crate::config::Config;
+use crate::store::inspect::{Finding, Level, inspect};
+
 pub(super) fn run() -> ExitCode {
-    ExitCode::SUCCESS
+    let (config, warnings) = match Config::load() {
+        Ok(loaded) => loaded,
+        Err(mistakes) => {
+            complain(&mistakes);
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    complain(&warnings);
+    block_on(async {
+        let findings = inspect(&config.database).await;
+        let worst = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok);
+        if report(&findings, worst).is_err() || worst == Level::Problem {
+            return ExitCode::FAILURE;
+        }
+        ExitCode::SUCCESS
+    })
+}
+
+fn report(findings: &[Finding], worst: Level) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for Finding { level, what, advice } in findings {
+        let mark = match level {
+            Level::Ok => "ok      ",
+            Level::Warning => "warning ",
+            Level::Problem => "PROBLEM ",
+        };
+        writeln!(out, "{mark} {what}")?;
+        for line in advice.iter().flat_map(|advice| advice.lines()) {
+            writeln!(out, "          {line}")?;
+        }
+    }
+    let verdict = match worst {
+        Level::Ok => "All is well.",
+        Level::Warning => "Pulso works with this; the warnings are worth a look.",
+        Level::Problem => "Pulso does not work like this: mend the problems and check again.",
+    };
+    writeln!(out, "\n{verdict}")
 }

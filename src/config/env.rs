@@ -18,7 +18,9 @@ use tracing_subscriber::EnvFilter;
 
 use super::dotenv::Environment;
 use super::reader::{Reader, quote};
-use super::{Config, DEFAULT_SHUTDOWN_GRACE, LogConfig, LogFormat, Mistake, SETTINGS, Secret, Warning, spelling};
+use super::{
+    AccessPolicy, Config, DEFAULT_SHUTDOWN_GRACE, LogConfig, LogFormat, Mistake, SETTINGS, Secret, Warning, spelling,
+};
 
 const MILLIS_100: Duration = Duration::from_millis(100);
 
@@ -62,7 +64,8 @@ impl Config {
         let shutdown_grace = reader.duration("SHUTDOWN_GRACE", DEFAULT_SHUTDOWN_GRACE, grace);
         let Reader { mistakes, warnings, .. } = reader;
         match (database, auth) {
-            (Some(database), Some(auth)) if mistakes.is_empty() => {
+            (Some(mut database), Some(auth)) if mistakes.is_empty() => {
+                database.asks_ownership = auth.access == AccessPolicy::Owner;
                 Ok((Self { listen, database, auth, hooks, connections, client, stats, log, shutdown_grace }, warnings))
             }
             _ => Err(mistakes),

@@ -77,16 +77,9 @@ impl PostgresStore {
             permits: Semaphore::new(usize::try_from(config.max_connections.max(1)).unwrap_or(usize::MAX)),
             limits: Limits::new(config),
             queries: Queries::for_postgres(config)?,
-            asks_ownership: true,
+            asks_ownership: config.asks_ownership,
             shape: RwLock::new(None),
         })
-    }
-
-    /// For installations where nobody asks about ownership: contact does not need the ownership query's table.
-    #[must_use]
-    pub fn without_ownership(mut self) -> Self {
-        self.asks_ownership = false;
-        self
     }
 
     fn shape(&self) -> Result<Shape, StoreError> {
@@ -169,7 +162,7 @@ impl PostgresStore {
 
     /// Contact with its plans, for `pulso check`.
     pub(super) async fn examine(&self, connection: &mut PgConnection) -> Result<Examined, ContactError> {
-        contact::examine(connection, &self.limits.begin, &self.queries).await
+        contact::examine(connection, &self.limits.begin, &self.queries, self.asks_ownership).await
     }
 
     pub(super) fn options(&self) -> &PgConnectOptions {

@@ -36,10 +36,6 @@ impl Queries {
         Self::read(config, OWNER_SQLITE)
     }
 
-    pub fn built_in_sqlite() -> Self {
-        Self { stats: STATS.into(), owner: OWNER_SQLITE.into() }
-    }
-
     fn read(config: &DatabaseConfig, owner: &str) -> Result<Self, SettingError> {
         Ok(Self {
             stats: text(config.stats_sql.as_deref(), STATS_SQL, STATS)?,

@@ -1,7 +1,7 @@
 //! The embedded SQLite: a file on this machine, or the demo's memory.
 //!
 //! SQLite has no parameter types: ids are bound as text and the column's affinity does the rest, index included.
-//! Must not create a database that is not there; only [`SqliteStore::in_memory`] makes one.
+//! Must not create a database that is not there.
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,11 +23,8 @@ use super::{ContactError, Figures, Ownership, SettingError, Store, StoreError};
 use crate::config::{DatabaseConfig, DatabaseUrl, Secret};
 use crate::negocio::{IdType, NegocioId};
 
-const SCHEMA: &str = include_str!("../../sql/schema.sqlite.sql");
 /// How much later than SQLite (its wait for a lock) Pulso itself gives a statement up.
 const GRACE: Duration = Duration::from_millis(250);
-/// The demo's limit; files have theirs from `DB_STATEMENT_TIMEOUT`.
-const DEMO_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A SQLite database.
 pub struct SqliteStore {
@@ -51,46 +48,12 @@ impl SqliteStore {
             .test_before_acquire(false)
             .connect_lazy_with(options);
         Ok(Self {
-            queries: Queries::for_sqlite(config)?,
-            statement_timeout: config.statement_timeout,
-            ..Self::from_pool(pool)
-        })
-    }
-
-    /// Over a pool that somebody else writes through, with Pulso's own queries.
-    pub fn from_pool(pool: SqlitePool) -> Self {
-        Self {
             pool,
-            statement_timeout: DEMO_TIMEOUT,
-            queries: Queries::built_in_sqlite(),
-            asks_ownership: true,
+            statement_timeout: config.statement_timeout,
+            queries: Queries::for_sqlite(config)?,
+            asks_ownership: config.asks_ownership,
             id: RwLock::new(None),
-        }
-    }
-
-    /// A new database in memory with the shipped schema and no rows. It lives as long as the pool.
-    pub async fn in_memory() -> Result<SqlitePool, StoreError> {
-        let refuse = |error: sqlx::Error| of_query(&error);
-        let options: SqliteConnectOptions = "sqlite::memory:".parse().map_err(refuse)?;
-        let pool = SqlitePoolOptions::new()
-            // The last connection takes the database with it.
-            .min_connections(1)
-            .max_connections(4)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_with(options.disable_statement_logging())
-            .await
-            .map_err(refuse)?;
-        sqlx::raw_sql(SCHEMA).execute(&pool).await.map_err(refuse)?;
-        Ok(pool)
-    }
-
-    /// For installations where nobody asks about ownership: contact does not need the ownership query's table.
-    #[must_use]
-    pub fn without_ownership(mut self) -> Self {
-        self.asks_ownership = false;
-        self
+        })
     }
 
     fn id_type(&self) -> Result<IdType, StoreError> {

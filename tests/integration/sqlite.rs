@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use pulso::config::{DatabaseConfig, DatabaseUrl, Secret};
-use pulso::store::sqlite::SqliteStore;
-use pulso::store::{ContactError, Store, StoreError, open};
+use pulso::store::{ContactError, StoreError, open};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
@@ -72,34 +71,4 @@ async fn the_store_never_writes() {
     ));
     let error = prepared.store().contact().await.unwrap_err();
     assert!(error.to_string().contains("readonly"), "{error}");
-}
-
-#[tokio::test]
-async fn the_demos_memory_is_written_while_it_is_read() {
-    let pool = SqliteStore::in_memory().await.unwrap();
-    sqlx::raw_sql("INSERT INTO negocios (id, admin_negocio_id, nombre) VALUES ('demo', 'ana', 'Demo')")
-        .execute(&pool)
-        .await
-        .unwrap();
-    let store = SqliteStore::from_pool(pool.clone());
-    let negocio = store.contact().await.unwrap().parse("demo").unwrap();
-    let writer = tokio::spawn(async move {
-        for number in 0..200 {
-            sqlx::query(
-                "INSERT INTO citas (id, cliente_id, negocio_id, servicio_id, fecha, hora_inicio, hora_fin) \
-                 VALUES ($1, 'c', 'demo', 's', '2026-11-22', '09:00', '09:30')",
-            )
-            .bind(number.to_string())
-            .execute(&pool)
-            .await
-            .unwrap();
-        }
-    });
-    let mut last = 0;
-    while last < 200 {
-        let read = store.figures(&negocio, TODAY).await.unwrap();
-        assert!(read.total_citas >= last && read.citas_hoy == read.total_citas);
-        last = read.total_citas;
-    }
-    writer.await.unwrap();
 }

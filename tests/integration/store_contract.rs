@@ -314,15 +314,10 @@ async fn empty_answers_of_a_grouping_query_are_zeros(prepared: Prepared) {
     assert_eq!(store.figures(&id.parse("lleno").unwrap(), TODAY).await.unwrap(), figures(1, 1, 0, 0));
 }
 
-async fn without_ownership_its_table_is_not_needed(prepared: Prepared) {
-    use pulso::store::{Store, postgres::PostgresStore, sqlite::SqliteStore};
+async fn without_ownership_its_table_is_not_needed(mut prepared: Prepared) {
     prepared.execute("CREATE TABLE citas (negocio_id text, fecha date, estado text)").await;
-    let contact = if prepared.is_postgres() {
-        PostgresStore::new(&prepared.config).unwrap().without_ownership().contact().await
-    } else {
-        SqliteStore::new(&prepared.config).unwrap().without_ownership().contact().await
-    };
-    assert_eq!(contact.unwrap(), IdType::Text);
+    prepared.config.asks_ownership = false;
+    assert_eq!(prepared.store().contact().await.unwrap(), IdType::Text);
 }
 
 async fn a_column_that_changed_its_type_is_read_again(prepared: Prepared) {

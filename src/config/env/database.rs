@@ -41,6 +41,7 @@ pub fn read(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
         stats_sql,
         owner_sql,
         listen,
+        asks_ownership: default.asks_ownership,
     })
 }
 

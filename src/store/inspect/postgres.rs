@@ -41,7 +41,9 @@ async fn fill(config: &DatabaseConfig, findings: &mut Vec<Finding>) -> Result<()
             if config.stats_sql.is_none() {
                 findings.extend(visibility(&mut connection).await.map_err(|error| lost(&error))?);
             }
-            findings.push(ownership_plan(&examined, config.owner_sql.is_none()));
+            if let Some(plan) = &examined.owner_plan_without_scan {
+                findings.push(ownership_plan(plan, config.owner_sql.is_none()));
+            }
         }
         Err(error) => findings.push(not_as_needed(&error)),
     }
@@ -118,8 +120,8 @@ fn statistics_plan(examined: &Examined, shipped: bool) -> Finding {
     Finding::warning("no index serves the statistics query: every read scans the whole table", create)
 }
 
-fn ownership_plan(examined: &Examined, shipped: bool) -> Finding {
-    if uses_index(&examined.owner_plan_without_scan) {
+fn ownership_plan(plan: &str, shipped: bool) -> Finding {
+    if uses_index(plan) {
         return Finding::ok("the ownership query answers, by an index");
     }
     let create = if shipped {

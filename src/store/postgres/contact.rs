@@ -23,7 +23,7 @@ pub(in crate::store) struct Examined {
     pub id: IdType,
     pub stats_plan: String,
     pub stats_plan_without_scan: String,
-    pub owner_plan_without_scan: String,
+    pub owner_plan_without_scan: Option<String>,
 }
 
 /// Describes both queries and proves that they may be run.
@@ -43,21 +43,25 @@ pub(super) async fn examine(
     connection: &mut PgConnection,
     begin: &Arc<str>,
     queries: &Queries,
+    asks_ownership: bool,
 ) -> Result<Examined, ContactError> {
     let stats = learn_stats(connection, begin, queries).await?;
-    let owner = learn_owner(connection, begin, queries).await?;
     let forced: Arc<str> = format!("{begin}{WITHOUT_SCAN}").into();
     let of_stats = |error| failure::of_contact(&error, STATS_SQL);
     let of_owner = |error| failure::of_contact(&error, OWNER_SQL);
+    let owner_plan_without_scan = if asks_ownership {
+        let owner = learn_owner(connection, begin, queries).await?;
+        Some(explain(connection, &forced, &queries.owner, owner_sample(owner)?).await.map_err(of_owner)?)
+    } else {
+        None
+    };
     Ok(Examined {
         id: stats.id,
         stats_plan: explain(connection, begin, &queries.stats, stats_sample(stats)?).await.map_err(of_stats)?,
         stats_plan_without_scan: explain(connection, &forced, &queries.stats, stats_sample(stats)?)
             .await
             .map_err(of_stats)?,
-        owner_plan_without_scan: explain(connection, &forced, &queries.owner, owner_sample(owner)?)
-            .await
-            .map_err(of_owner)?,
+        owner_plan_without_scan,
     })
 }
 
