@@ -177,7 +177,7 @@ async fn a_peer_that_answers_nothing_is_gone_within_a_minute_and_one_that_answer
     let since = Instant::now();
     let listening = tokio::spawn(async move { while alive.socket.next().await.is_some() {} });
     dead.served.await.unwrap();
-    assert!(since.elapsed() <= Duration::from_secs(60));
+    assert!(since.elapsed() <= Duration::from_mins(1));
     sleep(Duration::from_mins(10)).await;
     assert!(!listening.is_finished());
     assert_eq!(environment.metrics.connections.get(), 1);
