@@ -7,6 +7,7 @@ mod breaker;
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub struct Database {
     state: watch::Sender<State>,
     /// Wakes the monitor before its time.
     trouble: Notify,
+    /// A query was refused: the tables may have changed since the last contact.
+    is_doubted: AtomicBool,
     last_answer: Mutex<Instant>,
     longest_call: Duration,
     metrics: Arc<Metrics>,
@@ -50,7 +53,7 @@ pub struct Database {
 pub struct State {
     /// Known from the first contact on; it stays known through an outage.
     pub id_type: Option<IdType>,
-    /// Grows whenever contact is made anew: what was read before may be outdated.
+    /// Grows whenever contact is made after an outage: what was read before may be outdated.
     pub contacts: u64,
     /// Why questions are not answered just now. For operators, not for peers.
     pub down: Option<String>,
@@ -89,6 +92,7 @@ impl Database {
             breaker: Mutex::default(),
             state: watch::Sender::new(waiting),
             trouble: Notify::new(),
+            is_doubted: AtomicBool::new(false),
             last_answer: Mutex::new(Instant::now()),
             longest_call: config.connect_timeout + config.statement_timeout + BEYOND,
             metrics,
@@ -134,7 +138,8 @@ impl Database {
     /// succeeds in connecting ends it with the reason: the operator must mend that.
     pub async fn monitor(&self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let pause = if self.is_down() {
+            let is_doubted = self.is_doubted.swap(false, Ordering::Relaxed);
+            let pause = if is_doubted || self.is_down() {
                 if self.contact().await.is_ok() { PING_AFTER } else { RETRY }
             } else {
                 self.ping_if_silent().await;
@@ -176,18 +181,22 @@ impl Database {
         }
     }
 
-    fn is_down(&self) -> bool {
+    /// Whether questions are known to go unanswered just now.
+    pub fn is_down(&self) -> bool {
         self.state.borrow().down.is_some()
     }
 
     fn note_up(&self, id_type: IdType) {
         self.note_answer();
         self.metrics.database_up.set(1);
-        self.state.send_modify(|state| {
-            info!(id_type = ?id_type, again = state.contacts > 0, "the database answers");
+        self.state.send_if_modified(|state| {
+            let was_down = state.down.take().is_some();
             state.id_type = Some(id_type);
-            state.contacts += 1;
-            state.down = None;
+            if was_down {
+                info!(?id_type, again = state.contacts > 0, "the database answers");
+                state.contacts += 1;
+            }
+            was_down
         });
     }
 
@@ -247,8 +256,11 @@ impl Admission<'_> {
         match &answer {
             Ok(_) | Err(StoreError::Refused(_)) => {
                 database.note_answer();
-                if database.is_down() {
-                    // Back before the monitor looked: let it make contact now.
+                if answer.is_err() {
+                    database.is_doubted.store(true, Ordering::Relaxed);
+                }
+                if answer.is_err() || database.is_down() {
+                    // Back before the monitor looked, or not as it was: let it make contact now.
                     database.trouble.notify_one();
                 }
             }
@@ -276,3 +288,6 @@ impl std::fmt::Debug for Database {
         f.debug_struct("Database").field("state", &*self.state.borrow()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,7 @@ pub struct Ownership {
 
 /// Why a question has no answer, by what the asker can do about it. The text is for the log and for operators only:
 /// it may name tables, so it never reaches a peer.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// No connection could be made. Counts towards the circuit breaker.
     #[error("Cannot connect to database: {0}")]
