@@ -2,14 +2,15 @@
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
-use serde_json::Value;
+use serde::Serialize;
 use warp::reply::Response;
 
 use super::refusal::Refusal;
 
 /// A JSON answer.
-pub(super) fn json(status: StatusCode, body: &Value) -> Response {
-    with_type(status, "application/json", body.to_string())
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    // Structs of strings and numbers always serialise.
+    with_type(status, "application/json", serde_json::to_vec(body).unwrap_or_default())
 }
 
 pub(super) fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Vec<u8>>) -> Response {

@@ -7,8 +7,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Method, StatusCode};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use subtle::ConstantTimeEq;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
@@ -39,6 +39,17 @@ fn unsaid() -> Value {
     Value::from(ACTIONS[1])
 }
 
+/// The answer to a notice that has been dealt with.
+#[derive(Debug, Serialize)]
+struct Accepted {
+    ok: bool,
+    negocio_id: String,
+    /// How many listen at this moment.
+    subscribers: usize,
+    /// Of the figures they were handed; `null` when nobody listened.
+    seq: Option<u64>,
+}
+
 /// `POST /notify/cita`: answered when every subscriber has been handed figures read after the call.
 pub(super) async fn cita(
     gate: Arc<Gate>,
@@ -65,7 +76,7 @@ async fn answer_cita(
     headers: &HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send + Unpin,
     deadline: Instant,
-) -> Result<Value, Refusal> {
+) -> Result<Accepted, Refusal> {
     if method != Method::POST {
         return Err(Refusal::not_allowed("POST"));
     }
@@ -85,12 +96,12 @@ async fn answer_cita(
         // Nobody watches, so nothing is owed; but it would be wrong to say that the figures can be read.
         return Err(unavailable());
     }
-    Ok(json!({
-        "ok": true,
-        "negocio_id": negocio.as_str(),
-        "subscribers": refresher.subscribers(&negocio),
-        "seq": reading.map(|reading| reading.version),
-    }))
+    Ok(Accepted {
+        ok: true,
+        subscribers: refresher.subscribers(&negocio),
+        negocio_id: negocio.as_str().to_owned(),
+        seq: reading.map(|reading| reading.version),
+    })
 }
 
 /// Whether the call carries the key, or needs none.
