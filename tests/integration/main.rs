@@ -2,6 +2,7 @@
 
 mod backend;
 mod business;
+mod connect;
 mod dashboard;
 mod harness_itself;
 mod listener;
