@@ -6,6 +6,7 @@ mod connect;
 mod dashboard;
 mod harness_itself;
 mod listener;
+mod messages;
 mod outage;
 mod pooler;
 mod store_contract;
