@@ -1,5 +1,6 @@
 //! Pulso against real databases, sockets and clients. One file a promise.
 
+mod access;
 mod backend;
 mod business;
 mod connect;
