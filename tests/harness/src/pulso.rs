@@ -167,6 +167,11 @@ impl Running {
         line.and_then(|line| line.rsplit(' ').next()).map_or(0.0, |value| value.parse().expect("a number"))
     }
 
+    /// A metric that counts, as [`Self::metric`] finds it.
+    pub async fn count(&self, name: &str) -> u64 {
+        format!("{:.0}", self.metric(name).await).parse().unwrap_or_else(|_| panic!("{name} is negative"))
+    }
+
     /// The log so far, a line an entry.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
