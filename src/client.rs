@@ -240,7 +240,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     fn on_auth(&mut self, token: &str) -> Result<(), Ending> {
-        match self.environment.tokens.verify(token, self.environment.clock.now()) {
+        let (tokens, now) = (&self.environment.tokens, self.environment.clock.now());
+        let verified = match self.session.identity() {
+            Some(_) => tokens.verify_renewal(token, now),
+            // The first message stands in for the handshake's token.
+            None => tokens.verify(token, now),
+        };
+        match verified {
             Ok(identity) => {
                 if !self.session.renew(identity) {
                     return Err(Ending::Close(CloseReason::AnotherUser));

@@ -97,10 +97,20 @@ impl TokenVerifier {
 
     /// Whom `token` names, if it is good for a handshake at `now`.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, TokenError> {
+        self.verify_within(token, now, LEEWAY_SECONDS)
+    }
+
+    /// Whom `token` names, if it is good to replace another on a live connection at `now`: the leeway is for the
+    /// handshake only.
+    pub fn verify_renewal(&self, token: &str, now: Timestamp) -> Result<Identity, TokenError> {
+        self.verify_within(token, now, 0)
+    }
+
+    fn verify_within(&self, token: &str, now: Timestamp, leeway_seconds: i64) -> Result<Identity, TokenError> {
         self.check_form(token)?;
         check_header(token)?;
         let claims = self.signed_claims(token)?;
-        let expires_at = self.check_times(&claims, now.as_second())?;
+        let expires_at = self.check_times(&claims, now.as_second(), leeway_seconds)?;
         let user = user(&claims).ok_or(TokenError::NoUser)?;
         Ok(Identity { user: UserId::new(&user), negocios: negocios(&claims), expires_at })
     }
@@ -135,12 +145,12 @@ impl TokenVerifier {
     }
 
     /// `exp` and `nbf` against `now`; the second at which a live connection ends.
-    fn check_times(&self, claims: &Map<String, Value>, now: i64) -> Result<i64, TokenError> {
+    fn check_times(&self, claims: &Map<String, Value>, now: i64, leeway_seconds: i64) -> Result<i64, TokenError> {
         let exp = claims.get("exp").and_then(seconds).ok_or(TokenError::NoExpiry)?;
         if exp > now.saturating_add(self.max_ttl_seconds) {
             return Err(TokenError::ExpiryTooFar);
         }
-        let last = exp.saturating_add(LEEWAY_SECONDS);
+        let last = exp.saturating_add(leeway_seconds);
         if now >= last {
             return Err(TokenError::Expired);
         }

@@ -141,8 +141,8 @@ impl Subscriptions {
         for place in 0..self.entries.len() {
             if let Stage::Joined(joined) = &mut self.entries[place].stage {
                 let granted = self.environment.access.is_granted_by_token(identity, &joined.negocio, id_type);
-                if !granted && !joined.by_ownership {
-                    joined.by_ownership = true;
+                let was_granted = !std::mem::replace(&mut joined.by_ownership, !granted);
+                if was_granted && !granted {
                     self.recheck(place, &identity.user);
                 }
             }
@@ -187,12 +187,13 @@ impl Subscriptions {
                 *stage = Stage::Parked;
                 self.park(Denial::CannotCheck);
             }
-            (Stage::Joined(_), Ok(false)) => {
+            // Unless a newer token has named the business meanwhile.
+            (Stage::Joined(joined), Ok(false)) if joined.by_ownership => {
                 self.remove(place);
                 self.environment.metrics.withdrawn.inc();
                 self.answer(Denial::Withdrawn);
             }
-            (Stage::Joined(joined), Ok(true) | Err(CannotCheck)) => joined.is_rechecked = false,
+            (Stage::Joined(joined), _) => joined.is_rechecked = false,
             (Stage::Parked, _) => {}
         }
     }

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::Error;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
+use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async};
@@ -83,6 +85,11 @@ impl Dashboard {
         }
     }
 
+    /// A dashboard on a line whose handshake is done; `early` came right behind the answer.
+    pub async fn over(stream: TcpStream, early: Vec<u8>) -> Self {
+        Self { socket: WebSocketStream::from_partially_read(stream, early, Role::Client, None).await }
+    }
+
     pub async fn send(&mut self, message: &Value) {
         self.send_text(&message.to_string()).await;
     }
@@ -95,7 +102,20 @@ impl Dashboard {
         self.socket.send(message).await.expect("the server reads");
     }
 
-    /// The stream beneath, for bytes that no library would send.
+    /// Sends bytes that no library would send.
+    pub async fn send_raw(&mut self, bytes: &[u8]) {
+        self.stream().write_all(bytes).await.expect("the server reads");
+    }
+
+    /// The payload of the next frame, which must be a pong.
+    pub async fn pong(&mut self) -> Vec<u8> {
+        match timeout(LIMIT, self.socket.next()).await.expect("a pong in time") {
+            Some(Ok(Message::Pong(payload))) => payload.to_vec(),
+            other => panic!("not a pong: {other:?}"),
+        }
+    }
+
+    /// The stream beneath.
     pub fn stream(&mut self) -> &mut TcpStream {
         self.socket.get_mut()
     }
@@ -207,6 +227,25 @@ impl Stats {
             seq: message.get("seq")?.as_u64()?,
         })
     }
+}
+
+/// A frame as a client sends it, masked with zeros. `opening` is the first byte: FIN, reserved bits and opcode.
+pub fn client_frame(opening: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![opening];
+    match payload.len() {
+        len @ 0..=125 => frame.push(0x80 | u8::try_from(len).expect("short")),
+        len @ 126..=0xffff => {
+            frame.push(0x80 | 0x7e);
+            frame.extend(u16::try_from(len).expect("not long").to_be_bytes());
+        }
+        len => {
+            frame.push(0x80 | 0x7f);
+            frame.extend((len as u64).to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
 }
 
 fn object(text: &Utf8Bytes) -> Value {

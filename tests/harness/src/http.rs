@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::dashboard::Dashboard;
 use crate::wait::LIMIT;
 
 /// What a server answered.
@@ -55,6 +56,65 @@ pub async fn raw(port: u16, bytes: &[u8]) -> Answer {
     };
     let answer = timeout(LIMIT, talk).await.expect("an answer in time");
     parse(&answer).unwrap_or_else(|| panic!("not an HTTP answer: {:?}", String::from_utf8_lossy(&answer)))
+}
+
+/// A connection that is kept: several requests one after the other, or an upgrade.
+#[derive(Debug)]
+pub struct Line {
+    stream: TcpStream,
+    /// What came behind the last answer.
+    early: Vec<u8>,
+}
+
+impl Line {
+    pub async fn open(port: u16) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("the server accepts");
+        Self { stream, early: Vec::new() }
+    }
+
+    /// Sends `bytes` as they are.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.expect("the server reads");
+    }
+
+    /// The next answer: a head and as much body as it announces (none to a HEAD, whatever it announces).
+    pub async fn answer(&mut self) -> Answer {
+        self.read(false).await
+    }
+
+    /// As [`Self::answer`], to a HEAD.
+    pub async fn answer_to_head(&mut self) -> Answer {
+        self.read(true).await
+    }
+
+    async fn read(&mut self, to_head: bool) -> Answer {
+        loop {
+            if let Some(end) = self.early.windows(4).position(|four| four == b"\r\n\r\n") {
+                let mut answer = parse(&self.early[..end + 4]).expect("an HTTP answer");
+                let length = answer.header("content-length").map_or(0, |value| value.parse().expect("a length"));
+                let length: usize = if to_head { 0 } else { length };
+                if self.early.len() >= end + 4 + length {
+                    let rest = self.early.split_off(end + 4 + length);
+                    answer.body = String::from_utf8_lossy(&self.early[end + 4..]).into_owned();
+                    self.early = rest;
+                    return answer;
+                }
+            }
+            let read = timeout(LIMIT, self.stream.read_buf(&mut self.early)).await.expect("an answer in time");
+            assert!(read.expect("a line") > 0, "the server hung up: {:?}", String::from_utf8_lossy(&self.early));
+        }
+    }
+
+    /// Whether the server ends the line without another byte.
+    pub async fn is_ended(&mut self) -> bool {
+        let read = timeout(LIMIT, self.stream.read_buf(&mut self.early)).await.expect("an end in time");
+        self.early.is_empty() && read.is_ok_and(|read| read == 0)
+    }
+
+    /// The WebSocket that an answer with 101 has made of this line.
+    pub async fn into_dashboard(self) -> Dashboard {
+        Dashboard::over(self.stream, self.early).await
+    }
 }
 
 fn parse(answer: &[u8]) -> Option<Answer> {

@@ -16,7 +16,8 @@ pub mod token;
 pub mod wait;
 
 pub use chaos::ChaosProxy;
-pub use dashboard::{Closed, Dashboard, Stats};
+pub use dashboard::{Closed, Dashboard, Refused, Stats, client_frame};
+pub use http::{Answer, Line};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Database, Postgres};
 pub use pulso::{Pulso, Running, SECRET};

@@ -64,6 +64,23 @@ impl Pulso {
         self
     }
 
+    /// Runs the server at another time, from `start` (UTC, `2026-03-02 01:30:00`) on. The library does what the
+    /// `faketime` program does, without a process in between that would outlive a kill. Timers keep real time.
+    #[must_use]
+    pub fn at(self, start: &str) -> Self {
+        let library = std::fs::read_dir("/usr/lib")
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path().join("faketime/libfaketime.so.1"))
+            .find(|path| path.is_file())
+            .expect("these tests need libfaketime: apt-get install libfaketime");
+        self.with("LD_PRELOAD", &library.to_string_lossy())
+            .with("FAKETIME", &format!("@{start}"))
+            .with("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .with("TZ", "UTC")
+    }
+
     /// The command line, for tests of what it prints and how it exits.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(find("setpriv", "util-linux"));
@@ -148,6 +165,11 @@ impl Running {
         let text = self.get("/metrics").await.body;
         let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
         line.and_then(|line| line.rsplit(' ').next()).map_or(0.0, |value| value.parse().expect("a number"))
+    }
+
+    /// A metric that counts, as [`Self::metric`] finds it.
+    pub async fn count(&self, name: &str) -> u64 {
+        format!("{:.0}", self.metric(name).await).parse().unwrap_or_else(|_| panic!("{name} is negative"))
     }
 
     /// The log so far, a line an entry.
