@@ -62,8 +62,10 @@ enum Stage {
 struct Joined {
     negocio: NegocioId,
     _membership: Membership,
-    /// Granted by the database, so it has to be asked again.
+    /// For the database to grant, so it has to be asked again.
     by_ownership: bool,
+    /// The database has granted it: a check that cannot be made takes nothing back.
+    is_proven: bool,
     is_rechecked: bool,
 }
 
@@ -115,8 +117,7 @@ impl Subscriptions {
             self.deny(Denial::TooManyChannels, RefusalReason::Channels);
             return;
         }
-        self.last_key = self.last_key.wrapping_add(1);
-        let entry = Entry { key: self.last_key, spelling, stage: Stage::Parked };
+        let entry = Entry { key: self.next_key(), spelling, stage: Stage::Parked };
         match self.stage_for(&entry, identity, true) {
             Ok(stage) => {
                 if matches!(stage, Stage::Parked) {
@@ -135,16 +136,29 @@ impl Subscriptions {
         }
     }
 
-    /// What the token grants may have changed.
+    /// What the token grants may have changed: what it names needs no check, what it no longer names needs one.
     pub(super) fn on_new_token(&mut self, identity: &Identity) {
         let Some(id_type) = self.environment.database.id_type() else { return };
         for place in 0..self.entries.len() {
-            if let Stage::Joined(joined) = &mut self.entries[place].stage {
-                let granted = self.environment.access.is_granted_by_token(identity, &joined.negocio, id_type);
-                let was_granted = !std::mem::replace(&mut joined.by_ownership, !granted);
-                if was_granted && !granted {
+            let (negocio, was_named) = match &self.entries[place].stage {
+                Stage::Parked => continue,
+                Stage::Checking(negocio) => (negocio.clone(), false),
+                Stage::Joined(joined) => (joined.negocio.clone(), !joined.by_ownership),
+            };
+            let is_named = self.environment.access.is_granted_by_token(identity, &negocio, id_type);
+            match &mut self.entries[place].stage {
+                Stage::Joined(joined) if is_named => joined.by_ownership = false,
+                Stage::Joined(joined) if was_named => {
+                    (joined.by_ownership, joined.is_proven) = (true, false);
                     self.recheck(place, &identity.user);
                 }
+                Stage::Checking(_) if is_named => {
+                    // A new key: the answer that is under way no longer matters.
+                    let key = self.next_key();
+                    let stage = self.join(key, negocio, false);
+                    self.entries[place] = Entry { key, stage, spelling: self.entries[place].spelling.clone() };
+                }
+                Stage::Joined(_) | Stage::Checking(_) | Stage::Parked => {}
             }
         }
     }
@@ -187,13 +201,17 @@ impl Subscriptions {
                 *stage = Stage::Parked;
                 self.park(Denial::CannotCheck);
             }
-            // Unless a newer token has named the business meanwhile.
-            (Stage::Joined(joined), Ok(false)) if joined.by_ownership => {
-                self.remove(place);
-                self.environment.metrics.withdrawn.inc();
-                self.answer(Denial::Withdrawn);
+            (Stage::Joined(joined), Ok(false)) if joined.by_ownership => self.withdraw(place),
+            (Stage::Joined(joined), Err(CannotCheck)) if joined.by_ownership && !joined.is_proven => {
+                // Nothing grants it just now: neither the token any more, nor the database yet.
+                self.mailbox.forget_channel(&Channel::Estadisticas(joined.negocio.clone()));
+                self.entries[place].stage = Stage::Parked;
+                self.park(Denial::CannotCheck);
             }
-            (Stage::Joined(joined), _) => joined.is_rechecked = false,
+            (Stage::Joined(joined), verdict) => {
+                joined.is_rechecked = false;
+                joined.is_proven |= verdict.is_ok();
+            }
             (Stage::Parked, _) => {}
         }
     }
@@ -281,7 +299,13 @@ impl Subscriptions {
         self.mailbox.expect_channel(channel.clone());
         let membership = self.environment.hub.join(channel, Arc::clone(&self.mailbox));
         self.request_reading(key, negocio.clone(), false);
-        Stage::Joined(Joined { negocio, _membership: membership, by_ownership, is_rechecked: false })
+        Stage::Joined(Joined {
+            negocio,
+            _membership: membership,
+            by_ownership,
+            is_proven: by_ownership,
+            is_rechecked: false,
+        })
     }
 
     fn recheck(&mut self, place: usize, user: &UserId) {
@@ -305,6 +329,11 @@ impl Subscriptions {
             .push(Box::pin(async move { Settled::Read { key, again, reading: refresher.snapshot(&negocio).await } }));
     }
 
+    fn next_key(&mut self) -> u32 {
+        self.last_key = self.last_key.wrapping_add(1);
+        self.last_key
+    }
+
     /// A subscription to the same business, however it was spelt.
     fn find(&self, spelling: &str) -> Option<usize> {
         let negocio = self.environment.database.id_type().and_then(|id_type| id_type.parse(spelling));
@@ -312,6 +341,13 @@ impl Subscriptions {
             Stage::Parked => entry.spelling == spelling,
             Stage::Checking(theirs) | Stage::Joined(Joined { negocio: theirs, .. }) => Some(theirs) == negocio.as_ref(),
         })
+    }
+
+    /// Ends a subscription that was live.
+    fn withdraw(&mut self, place: usize) {
+        self.remove(place);
+        self.environment.metrics.withdrawn.inc();
+        self.answer(Denial::Withdrawn);
     }
 
     fn remove(&mut self, place: usize) {

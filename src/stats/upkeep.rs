@@ -20,15 +20,15 @@ impl Refresher {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut contacts = database.borrow().contacts;
-        let mut sampled = Instant::now();
+        let mut sample_at = Instant::now() + self.config.sentinel_interval;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {
                     self.roll_over();
                     self.sweep();
-                    if !self.config.sentinel_interval.is_zero() && sampled.elapsed() >= self.config.sentinel_interval {
-                        sampled = Instant::now();
+                    if !self.config.sentinel_interval.is_zero() && sample_at <= Instant::now() {
+                        sample_at += self.config.sentinel_interval;
                         self.sample();
                     }
                 }

@@ -281,13 +281,15 @@ async fn a_caller_that_hangs_up_does_not_lose_its_notice() {
     let mut blocker = database.connect().await;
     sqlx::raw_sql("BEGIN; LOCK TABLE citas IN ACCESS EXCLUSIVE MODE").execute(&mut blocker).await.unwrap();
     let queries = pulso.count("pulso_queries_total").await;
+    let broadcasts = pulso.count("pulso_broadcasts_total").await;
     hang_up_in_mid_call(&pulso, 1).await;
     wait::until(async || pulso.count("pulso_queries_total").await > queries, "its read has begun").await;
     hang_up_in_mid_call(&pulso, 2).await;
     sqlx::raw_sql("ROLLBACK").execute(&mut blocker).await.unwrap();
-    let first = dashboard.stats().await;
-    let second = dashboard.stats().await;
-    assert!(second.seq > first.seq, "each got a read that began after it");
+    // A screen may be handed the second in place of the first.
+    let handed = async || pulso.count("pulso_broadcasts_total").await >= broadcasts + 2;
+    wait::until(handed, "each got a read that began after it").await;
+    dashboard.stats().await;
 }
 
 /// Calls the hook and is gone before the answer; returns once the call has been counted.
