@@ -85,8 +85,9 @@ impl Session {
                 if *look_at > now {
                     return None;
                 }
-                *look_at = next_look(identity, &self.environment);
-                (*look_at <= now).then_some(CloseReason::TokenExpired)
+                let left = time_left(identity, &self.environment);
+                *look_at = now + left.min(LOOK);
+                left.is_zero().then_some(CloseReason::TokenExpired)
             }
         }
     }
@@ -101,13 +102,12 @@ impl Drop for Session {
 }
 
 fn known(identity: Identity, environment: &Environment) -> Stage {
-    let look_at = next_look(&identity, environment);
+    let look_at = Instant::now() + time_left(&identity, environment).min(LOOK);
     Stage::Known { identity, look_at }
 }
 
-/// The token's end, or [`LOOK`] from now; now if it has ended.
-fn next_look(identity: &Identity, environment: &Environment) -> Instant {
+/// Until the token ends; zero if it has ended.
+fn time_left(identity: &Identity, environment: &Environment) -> Duration {
     let left = identity.expires_at.saturating_mul(1_000).saturating_sub(environment.clock.now().as_millisecond());
-    let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
-    Instant::now() + left.min(LOOK)
+    Duration::from_millis(u64::try_from(left).unwrap_or_default())
 }
