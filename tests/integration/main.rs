@@ -1,4 +1,5 @@
 //! Pulso against real databases, sockets and clients. One file a promise.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helper functions too")]
 
 mod backend;
 mod browser;

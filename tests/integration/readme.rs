@@ -15,7 +15,10 @@ fn outline(text: &str) -> (Vec<String>, Vec<usize>) {
         match (&mut open, line.starts_with("```")) {
             (None, true) => open = Some(format!("{line}\n")),
             (Some(_), true) => blocks.extend(open.take()),
-            (Some(block), false) => *block += &format!("{line}\n"),
+            (Some(block), false) => {
+                block.push_str(line);
+                block.push('\n');
+            }
             (None, false) if line.starts_with('#') => levels.push(line.len() - line.trim_start_matches('#').len()),
             (None, false) => {}
         }
