@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pulso_harness::process::steady_port;
 use pulso_harness::{Claims, Running, SECRET, Script, token};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::business::{self, NEGOCIO, OTHER_NEGOCIO, citas, owner, pulso};
@@ -164,7 +165,7 @@ async fn the_link_opens_a_panel_whose_figures_move_with_the_rows() {
 async fn the_panel_says_that_its_server_is_away_and_has_fresh_figures_when_it_is_back() {
     let database = business::database().await;
     citas(&database, NEGOCIO, 3, "pendiente", TODAY).await;
-    let pulso = pulso(&database.url()).with("PORT", &steady_port().to_string());
+    let pulso = pulso(&database.url()).with("PORT", &steady_port().to_string()).with("SHUTDOWN_GRACE", "2s");
     let running = pulso.ready().await;
     let (mut tab, _) = Tab::on(&running, NEGOCIO, &owner().sign(SECRET)).await;
     tab.wait_figures(3, 3, 0, 0).await;
@@ -190,6 +191,10 @@ async fn the_panel_says_that_its_server_is_away_and_has_fresh_figures_when_it_is
     citas(&database, NEGOCIO, 1, "atendida", TODAY).await;
     running.notify(NEGOCIO).await;
     tab.wait_figures(6, 6, 1, 2).await;
+    // A goodbye is no reason to stay away either.
+    running.signal(Signal::TERM);
+    tab.wait_text("estado", "Reconectando").await;
+    assert_eq!(running.ended().await, 0);
     assert_eq!(tab.own_complaints().await, Vec::<Value>::new());
 }
 
@@ -239,7 +244,7 @@ async fn a_token_that_expires_ends_the_panel_with_a_word_of_explanation() {
     let claims = Claims::user(business::OWNER).with("exp", json!(token::now() + 4));
     tab.ask(json!({ "do": "open", "url": link(&running, NEGOCIO, &claims.sign(SECRET)) })).await;
     tab.wait_text("estado", "Desconectado").await;
-    tab.wait_match("aviso", "^Tu acceso ha caducado").await;
+    tab.wait_match("aviso", r"^Tu acceso ha caducado\.").await;
     tab.screenshot("panel-expired.png").await;
     assert!(!tab.ask(json!({ "do": "storage" })).await.to_string().contains("eyJ"), "the token is forgotten");
     tab.ask(json!({ "do": "click", "id": "otro-acceso" })).await;
