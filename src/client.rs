@@ -308,3 +308,6 @@ impl Drop for Counted<'_> {
         self.0.connections.dec();
     }
 }
+
+#[cfg(test)]
+mod tests;
