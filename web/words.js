@@ -48,7 +48,16 @@ export function explainRefusal(reason) {
 
 export const formatNumber = (value) => number.format(value);
 export const formatClock = (at) => clock.format(at);
-export const formatPercent = (part, whole) => (whole > 0 ? `${Math.round((part / whole) * 100)} %` : '0 %');
+
+/** Rounded, but neither nothing nor everything unless it is. */
+export function formatPercent(part, whole) {
+  if (part <= 0 || whole <= 0) return '0 %';
+  if (part >= whole) return '100 %';
+  const rounded = Math.round((part / whole) * 100);
+  if (rounded === 0) return '<1 %';
+  return rounded === 100 ? '>99 %' : `${rounded} %`;
+}
+
 export const signed = (delta) => `${delta < 0 ? '−' : '+'}${number.format(Math.abs(delta))}`;
 
 /** Short enough to stand beside a figure's name. */

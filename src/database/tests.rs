@@ -1,3 +1,5 @@
+//! The guard over a store that answers as it is told.
+
 use std::collections::VecDeque;
 
 use async_trait::async_trait;

@@ -1,3 +1,5 @@
+//! The hub with mailboxes and no sockets: who is handed what, and who has left.
+
 use super::*;
 use crate::hub::mailbox::{Next, Outgoing};
 use crate::negocio::IdType;

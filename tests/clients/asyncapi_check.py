@@ -4,8 +4,8 @@
 
 The document itself is checked against the specification's own JSON Schema (npm `@asyncapi/specs`), and every example in
 it against its message. frames.jsonl holds one {"direction": "in"|"out", "frame": object or text} a line; `in` is what a
-client sent (operations with action `receive`), `out` what the server sent (action `send`). "bad": true marks a frame
-sent on purpose that the document must not allow. Prints one JSON line; exit 0 when all is well, 1 otherwise.
+client sent (operations with action `receive`), `out` what the server sent (action `send`, and replies). "bad": true
+marks a frame sent on purpose that the document must not allow. Prints one JSON line; exit 0 when all is well, 1 otherwise.
 """
 
 import argparse
@@ -35,8 +35,12 @@ class Document:
         self.messages = {"in": {}, "out": {}}
         for name, operation in (content.get("operations") or {}).items():
             direction = DIRECTIONS[operation["action"]]
-            for pointer in self.operation_messages(name, operation):
+            for pointer in self.operation_messages(f"#/operations/{escape(name)}", operation):
                 self.messages[direction][pointer.rsplit("/", 1)[-1]] = pointer
+            if "reply" in operation:
+                other = "out" if direction == "in" else "in"
+                for pointer in self.operation_messages(f"#/operations/{escape(name)}/reply", operation["reply"]):
+                    self.messages[other][pointer.rsplit("/", 1)[-1]] = pointer
 
     def at(self, pointer):
         node = self.content
@@ -55,11 +59,11 @@ class Document:
             pointer = self.at(pointer)["$ref"]
         return pointer
 
-    def operation_messages(self, name, operation):
-        if "messages" in operation:
-            own = f"#/operations/{escape(name)}/messages"
-            return [self.follow(f"{own}/{index}") for index in range(len(operation["messages"]))]
-        channel = self.follow(f"#/operations/{escape(name)}/channel")
+    def operation_messages(self, where, holder):
+        """The messages of an operation or of its reply: those it names, else all of its channel."""
+        if "messages" in holder:
+            return [self.follow(f"{where}/messages/{index}") for index in range(len(holder["messages"]))]
+        channel = self.follow(f"{where}/channel")
         return [self.follow(f"{channel}/messages/{escape(key)}") for key in self.at(channel)["messages"]]
 
     def payload(self, message_pointer):

@@ -177,9 +177,13 @@ const commands = {
   eval: async ({ js }) => ({ value: await page.evaluate(js) }),
 };
 
+// The end of the input and a signal may come together: only the first may tidy up, or the browser writes on behind it.
+let finishing = false;
 async function finish(code) {
+  if (finishing) return;
+  finishing = true;
   await context.close().catch(() => {});
-  rmSync(profile, { recursive: true, force: true });
+  rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   process.exit(code);
 }
 const answer = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);

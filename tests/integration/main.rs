@@ -3,10 +3,13 @@
 
 mod access;
 mod backend;
+mod browser;
 mod business;
 mod connect;
 mod dashboard;
+mod documents;
 mod figures;
+mod foreign;
 mod harness_itself;
 mod hook;
 mod inspection;
@@ -14,6 +17,8 @@ mod listener;
 mod messages;
 mod outage;
 mod pooler;
+mod readme;
 mod sqlite;
 mod store_contract;
+mod tidy;
 mod tls;

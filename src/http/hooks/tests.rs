@@ -1,3 +1,5 @@
+//! The edges of a hook call: its key, its content type, its body.
+
 use super::*;
 
 fn status(body: &str, id_type: Option<IdType>) -> Result<String, u16> {

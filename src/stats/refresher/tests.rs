@@ -4,13 +4,12 @@
 //! The database here is a model, because only a model can commit, fail and dawdle at every possible moment; the real
 //! databases are tried by the integration tests.
 
-use std::collections::{HashMap, HashSet};
+mod model;
+
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use jiff::Timestamp;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use tokio::time::sleep;
@@ -21,97 +20,9 @@ use crate::config::{DatabaseConfig, DatabaseUrl, Secret};
 use crate::hub::Membership;
 use crate::hub::mailbox::{Mailbox, Next, Outgoing};
 use crate::negocio::IdType;
-use crate::store::{ContactError, Figures, Ownership, Store};
+use crate::store::Store;
 
-/// A database of counters. `citas_hoy` of an answer is the model's event number at which the read began.
-#[derive(Debug, Default)]
-struct Model {
-    events: AtomicI64,
-    state: Mutex<ModelState>,
-}
-
-#[derive(Debug, Default)]
-struct ModelState {
-    committed: HashMap<NegocioId, i64>,
-    under_way: HashSet<NegocioId>,
-    queries: usize,
-    failures: Vec<Failure>,
-    dawdle: Dawdle,
-    shows_events: bool,
-    days: Vec<Date>,
-}
-
-/// Milliseconds before a read takes its snapshot, and after.
-#[derive(Clone, Copy, Debug, Default)]
-struct Dawdle {
-    before: u64,
-    after: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Failure {
-    Unreachable,
-    TimedOut,
-    Refused,
-}
-
-impl Model {
-    fn state(&self) -> MutexGuard<'_, ModelState> {
-        self.state.lock().unwrap()
-    }
-
-    fn commit(&self, negocio: &NegocioId) -> i64 {
-        self.events.fetch_add(1, SeqCst);
-        let mut state = self.state();
-        let committed = state.committed.entry(negocio.clone()).or_default();
-        *committed += 1;
-        *committed
-    }
-
-    fn event(&self) -> i64 {
-        self.events.fetch_add(1, SeqCst) + 1
-    }
-}
-
-#[async_trait]
-impl Store for Model {
-    async fn contact(&self) -> Result<IdType, ContactError> {
-        Ok(IdType::Text)
-    }
-
-    async fn figures(&self, negocio: &NegocioId, today: Date) -> Result<Figures, StoreError> {
-        let begun = self.event();
-        let (dawdle, failure, shows_events) = {
-            let mut state = self.state();
-            assert!(state.under_way.insert(negocio.clone()), "two queries of one business at once");
-            state.queries += 1;
-            state.days.push(today);
-            (state.dawdle, state.failures.pop(), state.shows_events)
-        };
-        sleep(Duration::from_millis(dawdle.before)).await;
-        let total = self.state().committed.get(negocio).copied().unwrap_or_default();
-        sleep(Duration::from_millis(dawdle.after)).await;
-        self.state().under_way.remove(negocio);
-        match failure {
-            None => Ok(Figures {
-                total_citas: total,
-                citas_hoy: if shows_events { begun } else { 0 },
-                ..Figures::default()
-            }),
-            Some(Failure::Unreachable) => Err(StoreError::Unreachable("model".into())),
-            Some(Failure::TimedOut) => Err(StoreError::TimedOut("model".into())),
-            Some(Failure::Refused) => Err(StoreError::Refused("model".into())),
-        }
-    }
-
-    async fn owners(&self, _: &[Ownership]) -> Result<HashSet<Ownership>, StoreError> {
-        Ok(HashSet::new())
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
+use model::{Dawdle, Failure, Model};
 
 /// A subscriber that reads everything and checks the order as it goes.
 struct Subscriber {

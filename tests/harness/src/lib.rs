@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod process;
 pub mod pulso;
 pub mod scratch;
+pub mod script;
 pub mod token;
 pub mod wait;
 
@@ -22,4 +23,5 @@ pub use pgbouncer::PgBouncer;
 pub use postgres::{Database, Postgres};
 pub use pulso::{Pulso, Running, SECRET};
 pub use scratch::Scratch;
+pub use script::Script;
 pub use token::Claims;

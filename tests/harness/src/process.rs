@@ -88,6 +88,23 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("the port of a bound listener").port()
 }
 
+/// A free port below those that the system gives out by itself, so that nobody takes it while its server is away.
+pub fn steady_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 20_000;
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(number < COUNT, "all ports are taken");
+        // Another test process begins elsewhere.
+        let port = FIRST + (std::process::id().wrapping_mul(131) + number) % COUNT;
+        let port = u16::try_from(port).expect("below 32,000");
+        if net::TcpListener::bind((net::Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 /// A private directory of the service account, removed when this is dropped or the process ends.
 pub struct ServiceDir {
     path: PathBuf,

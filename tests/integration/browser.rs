@@ -1,0 +1,274 @@
+//! The dashboard in a real Chromium, on the real server and a real PostgreSQL.
+
+use std::path::{Path, PathBuf};
+
+use pulso_harness::process::steady_port;
+use pulso_harness::{Claims, Running, SECRET, Script, token};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::business::{self, NEGOCIO, OTHER_NEGOCIO, citas, owner, pulso};
+
+const TODAY: &str = "(now() AT TIME ZONE 'America/Guayaquil')::date";
+
+/// One tab of a browser of its own.
+struct Tab(Script);
+
+impl Tab {
+    async fn new() -> Self {
+        let mut script = Script::node("browser.mjs", &[]);
+        let ready = script.next().await;
+        assert_eq!(ready["ok"], true, "{ready} (apt-get install chromium)");
+        Self(script)
+    }
+
+    /// A tab that shows the panel of `negocio`, opened by its link. Also says how the page was answered.
+    async fn on(running: &Running, negocio: &str, token: &str) -> (Self, Value) {
+        let mut tab = Self::new().await;
+        let answer = tab.ask(json!({ "do": "open", "url": link(running, negocio, token) })).await;
+        (tab, answer)
+    }
+
+    async fn ask(&mut self, command: Value) -> Value {
+        let answer = self.0.ask(&command).await;
+        assert_eq!(answer["ok"], true, "{command}: {answer}");
+        answer
+    }
+
+    async fn text(&mut self, id: &str) -> String {
+        self.ask(json!({ "do": "text", "id": id })).await["text"].as_str().unwrap().to_owned()
+    }
+
+    async fn wait_text(&mut self, id: &str, text: &str) {
+        self.ask(json!({ "do": "waitText", "id": id, "equals": text, "timeout_ms": 30_000 })).await;
+    }
+
+    async fn wait_match(&mut self, id: &str, pattern: &str) {
+        self.ask(json!({ "do": "waitText", "id": id, "matches": pattern, "timeout_ms": 30_000 })).await;
+    }
+
+    /// Waits for the four figures, as they are shown and as the page holds them.
+    async fn wait_figures(&mut self, hoy: u64, total: u64, completadas: u64, canceladas: u64) {
+        for (id, figure) in [
+            ("citas-hoy", hoy),
+            ("total-citas", total),
+            ("citas-completadas", completadas),
+            ("citas-canceladas", canceladas),
+        ] {
+            self.wait_text(id, &spanish(figure)).await;
+            let raw = self.eval(&format!("document.getElementById('{id}').value")).await;
+            assert_eq!(raw, figure.to_string(), "{id}");
+        }
+    }
+
+    async fn is_visible(&mut self, id: &str) -> bool {
+        self.ask(json!({ "do": "visible", "id": id })).await["visible"].as_bool().unwrap()
+    }
+
+    async fn eval(&mut self, js: &str) -> Value {
+        self.ask(json!({ "do": "eval", "js": js })).await["value"].clone()
+    }
+
+    async fn screenshot(&mut self, name: &str) {
+        self.ask(json!({ "do": "screenshot", "path": pictures().join(name), "full": true })).await;
+    }
+
+    /// Errors on the console and in the page, and breaches of the content security policy.
+    async fn complaints(&mut self) -> Vec<Value> {
+        self.ask(json!({ "do": "console" })).await["errors"].as_array().unwrap().clone()
+    }
+
+    /// As [`Self::complaints`], without what a browser says of a server that is away.
+    async fn own_complaints(&mut self) -> Vec<Value> {
+        let is_of_the_line = |complaint: &Value| {
+            complaint["kind"] == "console" && complaint["text"].as_str().unwrap().starts_with("WebSocket connection to")
+        };
+        self.complaints().await.into_iter().filter(|complaint| !is_of_the_line(complaint)).collect()
+    }
+
+    /// The token is in nothing that left the page, nor where anybody could read it later.
+    async fn keeps_the_token_to_itself(&mut self, token: &str) {
+        let requests = self.ask(json!({ "do": "requests" })).await["urls"].clone();
+        let mut asked = requests.as_array().unwrap().iter().map(|url| url.as_str().unwrap());
+        // A fragment stays in the browser; what the server is asked for is what stands before it.
+        assert!(asked.all(|url| !url.split('#').next().unwrap().contains(token)), "{requests}");
+        assert!(requests.to_string().contains("/ws"), "{requests}");
+        let address = self.ask(json!({ "do": "url" })).await;
+        let history = self.ask(json!({ "do": "history" })).await["entries"].clone();
+        assert!(!address.to_string().contains(token) && !history.to_string().contains(token), "{address} {history}");
+        let local = self.ask(json!({ "do": "storage" })).await["local"].clone();
+        assert_eq!(local, json!({}), "nothing outlives the tab");
+    }
+}
+
+fn link(running: &Running, negocio: &str, token: &str) -> String {
+    let mut fragment = url::form_urlencoded::Serializer::new(String::new());
+    fragment.append_pair("negocio", negocio).append_pair("token", token);
+    format!("http://127.0.0.1:{}/#{}", running.port(), fragment.finish())
+}
+
+/// Thousands as the page groups them.
+fn spanish(figure: u64) -> String {
+    if figure < 10_000 { figure.to_string() } else { format!("{}.{:03}", figure / 1_000, figure % 1_000) }
+}
+
+/// Where the pictures go that a person may look at.
+fn pictures() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn the_link_opens_a_panel_whose_figures_move_with_the_rows() {
+    let (running, database) = business::open().await;
+    citas(&database, NEGOCIO, 7, "pendiente", TODAY).await;
+    citas(&database, NEGOCIO, 12_000, "atendida", "'2020-01-01'").await;
+    citas(&database, NEGOCIO, 40, "cancelada", "'2020-01-01'").await;
+    let token = owner().sign(SECRET);
+    let (mut tab, page) = Tab::on(&running, NEGOCIO, &token).await;
+    assert_eq!(page["status"], 200);
+    let policy = page["headers"]["content-security-policy"].as_str().unwrap();
+    for directive in ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"] {
+        assert!(policy.contains(directive), "{policy}");
+    }
+    assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+
+    tab.wait_figures(7, 12_047, 12_000, 40).await;
+    tab.wait_text("citas-pendientes", "7").await;
+    tab.wait_text("estado", "Conectado").await;
+    tab.wait_match("actualizado", "^actualizado hace [0-9]+ s$").await;
+    assert_eq!(tab.text("negocio").await, NEGOCIO);
+
+    citas(&database, NEGOCIO, 2, "pendiente", TODAY).await;
+    citas(&database, NEGOCIO, 1, "cancelada", TODAY).await;
+    assert_eq!(running.notify(NEGOCIO).await.json()["subscribers"], 1);
+    tab.wait_figures(10, 12_050, 12_000, 41).await;
+    tab.wait_match("historial", r"\+3 citas hoy.*\+3 citas en total.*\+1 cancelada").await;
+
+    tab.screenshot("panel.png").await;
+    tab.ask(json!({ "do": "scheme", "value": "dark" })).await;
+    tab.screenshot("panel-dark.png").await;
+    tab.ask(json!({ "do": "size", "width": 390, "height": 844 })).await;
+    tab.ask(json!({ "do": "scheme", "value": "light" })).await;
+    tab.screenshot("panel-phone.png").await;
+
+    // The tab remembers who it is, and only the tab.
+    tab.ask(json!({ "do": "reload" })).await;
+    tab.wait_figures(10, 12_050, 12_000, 41).await;
+    tab.keeps_the_token_to_itself(&token).await;
+    assert_eq!(tab.complaints().await, Vec::<Value>::new());
+    assert!(!running.has_logged(&token));
+}
+
+#[tokio::test]
+async fn the_panel_says_that_its_server_is_away_and_has_fresh_figures_when_it_is_back() {
+    let database = business::database().await;
+    citas(&database, NEGOCIO, 3, "pendiente", TODAY).await;
+    let pulso = pulso(&database.url()).with("PORT", &steady_port().to_string()).with("SHUTDOWN_GRACE", "2s");
+    let running = pulso.ready().await;
+    let (mut tab, _) = Tab::on(&running, NEGOCIO, &owner().sign(SECRET)).await;
+    tab.wait_figures(3, 3, 0, 0).await;
+    tab.wait_text("estado", "Conectado").await;
+
+    drop(running);
+    tab.wait_text("estado", "Reconectando").await;
+    tab.screenshot("panel-reconnecting.png").await;
+    // Without a network there is nothing to try.
+    tab.ask(json!({ "do": "offline" })).await;
+    tab.wait_text("estado", "Desconectado").await;
+    tab.wait_match("aviso", "^No hay conexión a internet").await;
+    tab.ask(json!({ "do": "online" })).await;
+    tab.wait_text("estado", "Reconectando").await;
+    citas(&database, NEGOCIO, 2, "cancelada", TODAY).await;
+    assert_eq!(tab.text("total-citas").await, "3", "the last figures stay on the glass");
+
+    let running = pulso.ready().await;
+    tab.wait_text("estado", "Conectado").await;
+    tab.wait_figures(5, 5, 0, 2).await;
+    assert!(!tab.is_visible("aviso").await);
+    // Subscribed again, not only shown once.
+    citas(&database, NEGOCIO, 1, "atendida", TODAY).await;
+    running.notify(NEGOCIO).await;
+    tab.wait_figures(6, 6, 1, 2).await;
+    // A goodbye is no reason to stay away either.
+    running.signal(Signal::TERM);
+    tab.wait_text("estado", "Reconectando").await;
+    assert_eq!(running.ended().await, 0);
+    assert_eq!(tab.own_complaints().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_tab_that_is_looked_at_again_shows_figures_read_now() {
+    let database = business::database().await;
+    citas(&database, NEGOCIO, 3, "pendiente", TODAY).await;
+    // Nothing but the page itself may notice that rows changed without a notice.
+    let running = pulso(&database.url()).with("SENTINEL_INTERVAL", "0").with("SNAPSHOT_MAX_AGE", "0").ready().await;
+    let (mut tab, _) = Tab::on(&running, NEGOCIO, &owner().sign(SECRET)).await;
+    tab.wait_figures(3, 3, 0, 0).await;
+    let hidden = tab.ask(json!({ "do": "hide" })).await;
+    assert_eq!(hidden["state"], "hidden");
+    citas(&database, NEGOCIO, 4, "atendida", TODAY).await;
+    assert_eq!(tab.text("total-citas").await, "3");
+    let shown = tab.ask(json!({ "do": "show" })).await;
+    assert_eq!(shown["state"], "visible");
+    tab.wait_figures(7, 7, 4, 0).await;
+    assert_eq!(tab.complaints().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn who_may_not_watch_reads_why_in_spanish() {
+    let (running, _database) = business::open().await;
+    let (mut tab, _) = Tab::on(&running, OTHER_NEGOCIO, &owner().sign(SECRET)).await;
+    tab.wait_match("aviso", "^No tienes acceso a este negocio").await;
+    assert_eq!(tab.text("total-citas").await, "—");
+
+    // A business's name is text, whatever stands in it.
+    let markup = "<img src=x onerror=alert(1)>";
+    tab.ask(json!({ "do": "open", "url": link(&running, markup, &owner().sign(SECRET)) })).await;
+    tab.wait_text("negocio", markup).await;
+    assert_eq!(tab.eval("document.querySelectorAll('#negocio *').length").await, 0);
+    tab.wait_match("aviso", "[a-z]").await;
+    assert_eq!(tab.complaints().await, Vec::<Value>::new());
+
+    let forged = owner().sign("another secret, also longer than 32 bytes");
+    tab.ask(json!({ "do": "open", "url": link(&running, NEGOCIO, &forged) })).await;
+    tab.wait_match("aviso", "^El acceso no es válido|^Tu acceso ha caducado o no es válido").await;
+    assert_eq!(tab.own_complaints().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_token_that_expires_ends_the_panel_with_a_word_of_explanation() {
+    let (running, _database) = business::open().await;
+    let mut tab = Tab::new().await;
+    let claims = Claims::user(business::OWNER).with("exp", json!(token::now() + 4));
+    tab.ask(json!({ "do": "open", "url": link(&running, NEGOCIO, &claims.sign(SECRET)) })).await;
+    tab.wait_text("estado", "Desconectado").await;
+    tab.wait_match("aviso", r"^Tu acceso ha caducado\.").await;
+    tab.screenshot("panel-expired.png").await;
+    assert!(!tab.ask(json!({ "do": "storage" })).await.to_string().contains("eyJ"), "the token is forgotten");
+    tab.ask(json!({ "do": "click", "id": "otro-acceso" })).await;
+    assert!(tab.is_visible("entrada").await);
+    assert_eq!(tab.own_complaints().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn without_a_token_the_page_asks_for_one_and_takes_none_from_the_query() {
+    let (running, database) = business::open().await;
+    citas(&database, NEGOCIO, 2, "pendiente", TODAY).await;
+    let token = owner().sign(SECRET);
+    let mut tab = Tab::new().await;
+    let root = format!("http://127.0.0.1:{}/", running.port());
+    tab.ask(json!({ "do": "open", "url": format!("{root}?negocio={NEGOCIO}&token=eyJ.eyJ.x") })).await;
+    assert!(tab.is_visible("entrada").await && !tab.is_visible("panel").await);
+    assert_eq!(tab.ask(json!({ "do": "url" })).await["url"], root, "the query is gone from the address");
+    tab.screenshot("sign-in.png").await;
+    tab.ask(json!({ "do": "fill", "id": "entrada-negocio", "text": NEGOCIO })).await;
+    tab.ask(json!({ "do": "fill", "id": "entrada-token", "text": token })).await;
+    tab.ask(json!({ "do": "press", "key": "Enter" })).await;
+    tab.wait_figures(2, 2, 0, 0).await;
+    tab.keeps_the_token_to_itself(&token).await;
+    tab.ask(json!({ "do": "click", "id": "salir" })).await;
+    assert!(tab.is_visible("entrada").await && !tab.is_visible("panel").await);
+    assert_eq!(tab.complaints().await, Vec::<Value>::new());
+}

@@ -1,0 +1,256 @@
+//! The documents for machines say what the server does: OpenAPI, AsyncAPI, close codes, metrics.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use pulso::close::CloseReason;
+use pulso_harness::process::run;
+use pulso_harness::script::{installed, python_tool};
+use pulso_harness::{Claims, Dashboard, Pulso, SECRET, Scratch};
+use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+
+use crate::business::{self, NEGOCIO, OTHER_NEGOCIO, OTHER_OWNER, owner, pulso};
+
+const OPENAPI: &str = include_str!("../../docs/openapi.yaml");
+const ASYNCAPI: &str = include_str!("../../docs/asyncapi.yaml");
+const CLOSE_CODES: &str = include_str!("../../docs/close-codes.md");
+const METRICS: &str = include_str!("../../docs/metrics.md");
+/// The key of the hooks where one is set.
+const KEY: &str = "clave-de-los-ganchos";
+
+/// A document of the repository, as a path.
+fn document(name: &str) -> String {
+    format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The first cell of every row of every table of a Markdown text that is in backticks, and the rest of the row.
+fn rows(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+}
+
+/// Whatever stands in backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[tokio::test]
+async fn both_documents_are_served_as_they_are() {
+    let (running, _database) = business::open().await;
+    for (path, text) in [("/openapi.yaml", OPENAPI), ("/asyncapi.yaml", ASYNCAPI)] {
+        let answer = running.get(path).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/yaml")));
+        assert!(answer.body == text, "{path} is not docs{path}");
+    }
+}
+
+/// A server whose ids are text, so that most of what the document allows is accepted.
+async fn on_sqlite() -> (Pulso, Scratch) {
+    let scratch = Scratch::new();
+    let file = scratch.path().join("citas.db");
+    let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+    let mut connection = options.connect().await.unwrap();
+    sqlx::raw_sql(include_str!("../../sql/schema.sqlite.sql")).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    (pulso(&format!("sqlite://{}", file.display())), scratch)
+}
+
+/// Sends what the document allows and what it forbids; every answer must be one that it describes.
+async fn conforms(pulso: Pulso, headers: &[&str]) {
+    let running = pulso.ready().await;
+    let scratch = Scratch::new();
+    let mut schemathesis = python_tool("schemathesis");
+    schemathesis.current_dir(scratch.path()).args(["run", &document("openapi.yaml"), "--checks", "all"]);
+    schemathesis.args(["--url", &format!("http://127.0.0.1:{}", running.port()), "--exclude-path", "/ws"]);
+    schemathesis.args(["--max-examples", "50", "--no-color", "--no-shrink"]);
+    for header in headers {
+        schemathesis.args(["--header", header]);
+    }
+    let said = tokio::task::spawn_blocking(move || run(&mut schemathesis, "schemathesis")).await.unwrap();
+    assert!(said.contains("passed"), "{said}");
+    assert!(running.metric("pulso_hook_answers_total{status=\"200\"}").await > 0.0, "nothing was accepted:\n{said}");
+    assert!(running.metric("pulso_hook_answers_total{status=\"400\"}").await > 0.0, "nothing was refused:\n{said}");
+}
+
+#[tokio::test]
+async fn the_server_answers_as_openapi_says() {
+    let (pulso, _scratch) = on_sqlite().await;
+    conforms(pulso, &[]).await;
+}
+
+#[tokio::test]
+async fn the_server_answers_as_openapi_says_with_a_key_too() {
+    let (pulso, _scratch) = on_sqlite().await;
+    conforms(pulso.with("NOTIFY_API_KEY", KEY), &[&format!("X-API-Key: {KEY}")]).await;
+}
+
+/// A dashboard that writes down what goes in and out.
+struct Recorder {
+    dashboard: Dashboard,
+    frames: Vec<Value>,
+}
+
+impl Recorder {
+    /// Sends what the document describes and reads the answer, of the type given.
+    async fn say(&mut self, frame: Value, answered: &[&str]) {
+        self.frames.push(json!({ "direction": "in", "frame": frame }));
+        self.dashboard.send(&frame).await;
+        self.hear(answered).await;
+    }
+
+    /// Sends what the document must not describe; the server says so as well.
+    async fn say_wrongly(&mut self, text: &str) {
+        self.frames.push(json!({ "direction": "in", "frame": text, "bad": true }));
+        self.dashboard.send_text(text).await;
+        self.hear(&["error"]).await;
+    }
+
+    async fn hear(&mut self, types: &[&str]) {
+        for wanted in types {
+            let frame = self.dashboard.next().await;
+            assert_eq!(frame["type"], *wanted, "{frame}");
+            self.frames.push(json!({ "direction": "out", "frame": frame }));
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_frame_is_one_that_asyncapi_describes_and_every_message_occurs() {
+    let (running, _database) = business::open().await;
+    let dashboard = Dashboard::connect(running.port(), "/ws", &[]).await;
+    let mut recorder = Recorder { dashboard, frames: Vec::new() };
+    let channel = format!("estadisticas:{NEGOCIO}");
+    let token = owner().sign(SECRET);
+    recorder.say(json!({ "type": "ping" }), &["error"]).await;
+    recorder.say(json!({ "type": "auth", "token": "not.a.token" }), &["error"]).await;
+    recorder.say(json!({ "type": "auth", "token": token }), &[]).await;
+    recorder.say(json!({ "type": "auth", "data": { "token": token } }), &[]).await;
+    recorder.say(json!({ "type": "ping" }), &["pong"]).await;
+    recorder.say(json!({ "type": "subscribe", "data": { "channel": channel } }), &["stats"]).await;
+    recorder.say(json!({ "type": "subscribe", "channel": channel }), &["stats"]).await;
+    assert_eq!(running.notify(NEGOCIO).await.status, 200);
+    recorder.hear(&["stats"]).await;
+    let foreign = format!("estadisticas:{OTHER_NEGOCIO}");
+    recorder.say(json!({ "type": "subscribe", "data": { "channel": foreign } }), &["error"]).await;
+    recorder.say(json!({ "type": "unsubscribe", "data": { "channel": channel } }), &[]).await;
+    recorder.say(json!({ "type": "unsubscribe", "channel": channel }), &[]).await;
+    for wrong in [
+        "",
+        "[]",
+        "{\"type\":\"ping\"",
+        "{}",
+        r#"{"type":"stats"}"#,
+        r#"{"type":"subscribe"}"#,
+        r#"{"type":"subscribe","channel":"ventas:1"}"#,
+        r#"{"type":"subscribe","data":{"channel":7}}"#,
+        r#"{"type":"auth"}"#,
+    ] {
+        recorder.say_wrongly(wrong).await;
+    }
+    recorder.say(json!({ "type": "auth", "token": Claims::user(OTHER_OWNER).sign(SECRET) }), &[]).await;
+    let closed = recorder.dashboard.closed().await;
+    assert_eq!((closed.code, closed.reason.as_str()), (4001, CloseReason::AnotherUser.text()));
+
+    let scratch = Scratch::new();
+    let lines: Vec<String> = recorder.frames.iter().map(Value::to_string).collect();
+    let frames = scratch.write("frames.jsonl", &lines.join("\n"));
+    installed("node_modules/@asyncapi/specs");
+    let mut check = python_tool("python");
+    check.arg(installed("asyncapi_check.py")).arg(document("asyncapi.yaml")).arg(frames).arg("--require-all");
+    run(&mut check, "asyncapi_check.py");
+}
+
+#[test]
+fn every_close_code_is_listed_and_no_other() {
+    let known: BTreeSet<(u16, &str)> = CloseReason::ALL.iter().map(|reason| (reason.code(), reason.text())).collect();
+    let table = CLOSE_CODES.split("## Close codes").nth(1).unwrap().split("\n## ").next().unwrap();
+    let mut listed = BTreeSet::new();
+    for row in table.lines() {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let Some(Ok(code)) = cells.get(1).map(|code| code.parse::<u16>()) else { continue };
+        // What a peer sends, and what it sees when nobody sent anything.
+        if ![1000, 1006].contains(&code) {
+            listed.extend(quoted(cells[2]).map(|text| (code, text)));
+        }
+    }
+    assert_eq!(listed, known, "docs/close-codes.md");
+
+    let mut in_asyncapi = BTreeSet::new();
+    for line in ASYNCAPI.lines() {
+        let Some(entry) = line.trim().strip_prefix("- {code: ") else { continue };
+        let (code, rest) = entry.split_once(", reason: ").unwrap();
+        let reason = rest.split_once(", reconnect:").unwrap().0.trim_matches('"');
+        if code != "1000" {
+            in_asyncapi.insert((code.parse().unwrap(), reason));
+        }
+    }
+    assert_eq!(in_asyncapi, known, "docs/asyncapi.yaml");
+}
+
+#[test]
+fn every_error_text_is_listed_and_no_other() {
+    let product = include_str!("../../src/dialect/stats.rs").split("#[cfg(test)]").next().unwrap();
+    let mut known: BTreeSet<&str> =
+        product.split("#[error(\"").skip(1).map(|rest| rest.split_once("\")]").unwrap().0).collect();
+    assert!(known.len() > 10, "{known:?}");
+    // With a reason that follows.
+    known.insert("Invalid JWT token…");
+    let table = CLOSE_CODES.split("## `error` messages").nth(1).unwrap();
+    let listed: BTreeSet<&str> = rows(table).map(|(text, _)| text).collect();
+    assert_eq!(listed, known);
+}
+
+#[tokio::test]
+async fn every_metric_is_described_and_no_other() {
+    let (running, _database) = business::open().await;
+    // Families show up once they have counted something.
+    assert_eq!(running.notify(NEGOCIO).await.status, 200);
+    assert_eq!(running.notify("").await.status, 400);
+    let mut dashboard = running.connect(&owner()).await;
+    dashboard.send(&json!({ "type": "auth", "token": Claims::user(OTHER_OWNER).sign(SECRET) })).await;
+    dashboard.closed().await;
+    let text = running.get("/metrics").await.body;
+    let exported: BTreeSet<(String, &str)> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .map(|(name, kind)| (if kind == "counter" { format!("{name}_total") } else { name.to_owned() }, kind))
+        .collect();
+    let (metrics, reasons) = METRICS.split_once("## Reasons").unwrap();
+    let described: BTreeSet<(String, &str)> =
+        rows(metrics).map(|(name, rest)| (name.to_owned(), rest.split('|').nth(1).unwrap().trim())).collect();
+    assert_eq!(described, exported);
+
+    let source = include_str!("../../src/telemetry/metrics.rs");
+    let variants = source.split("pub enum RefusalReason {").nth(1).unwrap().split('}').next().unwrap();
+    let known: BTreeSet<&str> = variants.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    assert_eq!(rows(reasons).map(|(name, _)| name).collect::<BTreeSet<_>>(), known);
+}
+
+#[tokio::test]
+async fn what_is_not_there_and_what_is_not_allowed_is_refused_and_counted() {
+    let (running, _database) = business::open().await;
+    for (path, allowed) in
+        [("/", "GET, HEAD"), ("/health", "GET, HEAD"), ("/openapi.yaml", "GET, HEAD"), ("/notify/cita", "POST")]
+    {
+        for method in ["OPTIONS", "DELETE"] {
+            let answer = running.exchange(&format!("{method} {path} HTTP/1.1"), "").await;
+            assert_eq!((answer.status, answer.header("allow")), (405, Some(allowed)), "{method} {path}");
+            assert_eq!(answer.json()["error"], "method_not_allowed");
+        }
+    }
+    let answer = running.get("/nothing/here").await;
+    assert_eq!((answer.status, &answer.json()["error"]), (404, &json!("not_found")));
+    assert_eq!(running.metric("pulso_refusals_total{reason=\"Method\"}").await.to_string(), "8");
+    assert_eq!(running.metric("pulso_refusals_total{reason=\"Path\"}").await.to_string(), "1");
+}
+
+#[test]
+fn every_path_that_is_routed_is_in_openapi() {
+    let documented: BTreeSet<&str> =
+        OPENAPI.lines().filter_map(|line| line.strip_prefix("  /")?.strip_suffix(':')).collect();
+    for path in ["", "ws", "notify/cita", "health", "ready", "metrics", "openapi.yaml", "asyncapi.yaml"] {
+        assert!(documented.contains(path), "/{path}");
+    }
+    assert!(Path::new(&document("openapi.yaml")).is_file());
+}
