@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pulso_harness::{Claims, Database, Postgres, SECRET};
-use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use crate::crowd::{Crowd, Seat};
 use crate::load::Line;
@@ -12,7 +12,6 @@ use crate::report::Report;
 use crate::town;
 
 const NAME: &str = "big";
-const STATS: &str = include_str!("../../sql/stats.sql");
 const INDEX: &str = include_str!("../../sql/index.postgres.sql");
 const SHARE: u32 = 100;
 const OTHERS: u32 = 997;
@@ -33,10 +32,7 @@ pub async fn measure(binary: &str, rows: u32, report: &mut Report) {
 
     println!("   creating the index as sql/index.postgres.sql does");
     create_index(&database).await;
-    let plan = explain(&mut connection).await;
-    for line in &plan {
-        println!("      {line}");
-    }
+    let plan = town::explain(&mut connection).await;
     let is_index_only = plan.iter().any(|line| line.contains("Index Only Scan using citas_estadisticas"));
     let fetches = plan.iter().find_map(|line| line.trim().strip_prefix("Heap Fetches: ")).unwrap_or("?").to_owned();
     report.check(NAME, "index-only scan on citas_estadisticas", yes(is_index_only), "yes", is_index_only);
@@ -80,17 +76,6 @@ async fn create_index(database: &Database) {
     }
 }
 
-/// The shipped query with its parameters written in, as one would try it by hand.
-fn stats() -> String {
-    STATS.replace("$1", &format!("'{}'::uuid", town::negocio(0))).replace("$2", town::TODAY)
-}
-
-async fn explain(connection: &mut PgConnection) -> Vec<String> {
-    let sql = format!("EXPLAIN (ANALYZE, BUFFERS) {}", stats());
-    let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await.expect("a plan");
-    rows.iter().map(|row| row.get(0)).collect()
-}
-
 async fn bare(connection: &mut PgConnection, rounds: usize) -> Duration {
     let mut taken = Vec::new();
     for _ in 0..rounds {
@@ -101,6 +86,6 @@ async fn bare(connection: &mut PgConnection, rounds: usize) -> Duration {
 
 async fn ask(connection: &mut PgConnection) -> Duration {
     let from = Instant::now();
-    sqlx::raw_sql(AssertSqlSafe(stats())).fetch_one(connection).await.expect("the figures");
+    sqlx::raw_sql(AssertSqlSafe(town::stats())).fetch_one(connection).await.expect("the figures");
     from.elapsed()
 }

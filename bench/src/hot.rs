@@ -17,8 +17,8 @@ use crate::report::Report;
 use crate::town;
 
 const NAME: &str = "hot";
-const ROWS: u32 = 250_000;
-const SHARE: u32 = 5;
+const ROWS: u32 = 1_000_000;
+const SHARE: u32 = 20;
 const DASHBOARDS: u32 = 100;
 const RATE: u32 = 5_000;
 const CONNECTIONS: usize = 800;
@@ -32,6 +32,7 @@ pub async fn measure(binary: &str, seconds: u32, report: &mut Report) {
     town::found(&database, 20).await;
     town::book(&database, ROWS, SHARE, 19).await;
     database.execute("VACUUM (ANALYZE) citas").await;
+    town::explain(&mut database.connect().await).await;
     let negocio = town::negocio(0);
     let pulso = town::pulso(binary, &database.url()).ready().await;
     let seats = (0..DASHBOARDS).map(|number| Seat {
@@ -120,7 +121,7 @@ fn sample(database: &Database, busiest: &Arc<AtomicUsize>, stop: &Arc<AtomicBool
         while !stop.load(Ordering::Relaxed) {
             let row = sqlx::query(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
-                 AND query LIKE '%AS citas_hoy%' AND pid <> pg_backend_pid()",
+                 AND backend_type = 'client backend' AND query LIKE '%AS citas_hoy%' AND pid <> pg_backend_pid()",
             );
             let row = row.fetch_one(&mut connection).await.expect("pg_stat_activity");
             busiest.fetch_max(usize::try_from(row.get::<i64, _>(0)).unwrap_or(0), Ordering::Relaxed);

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use pulso_harness::{Database, Pulso};
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 /// The zone the server is run in; its day is what `citas_hoy` counts.
 pub const TODAY: &str = "(now() AT TIME ZONE 'America/Guayaquil')::date";
+
+const STATS: &str = include_str!("../../sql/stats.sql");
 
 /// total, hoy, completadas, canceladas.
 pub type Figures = [i64; 4];
@@ -41,7 +43,7 @@ pub async fn found(database: &Database, count: u32) {
 pub async fn book(database: &Database, rows: u32, every: u32, others: u32) {
     database
         .execute(&format!(
-            "SET session_replication_role = replica; SET synchronous_commit = off; SET work_mem = '64MB';
+            "SET session_replication_role = replica; SET work_mem = '64MB';
              INSERT INTO citas (cliente_id, negocio_id, servicio_id, fecha, hora_inicio, hora_fin, estado)
              SELECT 'cccccccc-0000-4000-8000-000000000000',
                     (lpad(to_hex(CASE WHEN i % {every} = 0 THEN 0 ELSE 1 + i % {others} END), 8, '0')
@@ -63,4 +65,20 @@ pub async fn figures(database: &Database) -> HashMap<String, Figures> {
     );
     let rows = database.rows(&sql).await;
     rows.iter().map(|row| (row.get(0), std::array::from_fn(|column| row.get(column + 1)))).collect()
+}
+
+/// The shipped query for business 0 with its parameters written in, as one would try it by hand.
+pub fn stats() -> String {
+    STATS.replace("$1", &format!("'{}'::uuid", negocio(0))).replace("$2", TODAY)
+}
+
+/// Its plan, run and printed.
+pub async fn explain(connection: &mut PgConnection) -> Vec<String> {
+    let sql = format!("EXPLAIN (ANALYZE, BUFFERS) {}", stats());
+    let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await.expect("a plan");
+    let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    for line in &plan {
+        println!("      {line}");
+    }
+    plan
 }

@@ -47,8 +47,8 @@ const AT_HEADER: Position = Position::Header { bytes: [0; 10], have: 0 };
 const MASK_BYTES: u64 = 4;
 
 impl<S> Metered<S> {
-    pub(super) fn new(stream: S, early: &[u8], most: usize) -> Self {
-        Self { early: early.to_vec(), stream, meter: Meter { most, frames: 0, position: AT_HEADER } }
+    pub(super) fn new(stream: S, early: Vec<u8>, most: usize) -> Self {
+        Self { early, stream, meter: Meter { most, frames: 0, position: AT_HEADER } }
     }
 }
 
