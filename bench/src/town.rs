@@ -68,13 +68,17 @@ pub async fn figures(database: &Database) -> HashMap<String, Figures> {
 }
 
 /// The shipped query for business 0 with its parameters written in, as one would try it by hand.
-pub fn stats() -> String {
-    STATS.replace("$1", &format!("'{}'::uuid", negocio(0))).replace("$2", TODAY)
+/// Today is a constant, as it is for Pulso: an expression would be worked out for each row.
+pub async fn stats(connection: &mut PgConnection) -> String {
+    let sql = format!("SELECT {TODAY}::text");
+    let today = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await.expect("a date");
+    let today = format!("'{}'::date", today.get::<String, _>(0));
+    STATS.replace("$1", &format!("'{}'::uuid", negocio(0))).replace("$2", &today)
 }
 
 /// Its plan, run and printed.
 pub async fn explain(connection: &mut PgConnection) -> Vec<String> {
-    let sql = format!("EXPLAIN (ANALYZE, BUFFERS) {}", stats());
+    let sql = format!("EXPLAIN (ANALYZE, BUFFERS) {}", stats(connection).await);
     let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await.expect("a plan");
     let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     for line in &plan {
