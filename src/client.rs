@@ -104,7 +104,7 @@ struct Writing {
 
 /// Serves one connection until it ends.
 /// `early`: bytes that came right behind the handshake.
-pub async fn serve<S>(stream: S, early: &[u8], admitted: Admitted, environment: Arc<Environment>)
+pub async fn serve<S>(stream: S, early: Vec<u8>, admitted: Admitted, environment: Arc<Environment>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

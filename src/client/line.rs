@@ -23,8 +23,8 @@ pub(super) struct Line<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Line<S> {
-    pub(super) fn new(stream: S, early: &[u8], meter: Meter) -> Self {
-        Self { stream, early: early.to_vec(), meter, ours: None }
+    pub(super) fn new(stream: S, early: Vec<u8>, meter: Meter) -> Self {
+        Self { stream, early, meter, ours: None }
     }
 
     /// Puts a frame of ours on its way. The library's buffer must be empty, and no frame of ours under way.

@@ -53,7 +53,7 @@ pub(super) enum Event {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// `early`: what the peer sent right behind its handshake.
-    pub(super) async fn new(stream: S, early: &[u8], limits: &ClientLimits) -> Self {
+    pub(super) async fn new(stream: S, early: Vec<u8>, limits: &ClientLimits) -> Self {
         let mut config = WebSocketConfig::default();
         config.read_buffer_size = READ_BUFFER;
         config.write_buffer_size = 0;

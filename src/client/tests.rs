@@ -85,7 +85,7 @@ async fn connect(environment: &Arc<Environment>, identity: Option<Identity>, pip
     let (ours, theirs) = duplex(pipe);
     let admitted = Admitted { identity, unauthenticated: None, address: [127, 0, 0, 1].into() };
     let environment = Arc::clone(environment);
-    let served = tokio::spawn(async move { serve(theirs, &[], admitted, environment).await });
+    let served = tokio::spawn(async move { serve(theirs, Vec::new(), admitted, environment).await });
     Peer { socket: WebSocketStream::from_raw_socket(ours, Role::Client, None).await, served }
 }
 

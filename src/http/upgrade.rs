@@ -55,7 +55,7 @@ pub(super) fn upgrade(gate: &Arc<Gate>, handshake: Handshake) -> Response {
                 let Some((stream, early)) = take_stream(upgraded) else { return };
                 // A fresh task: this one would keep the size of its largest branch for the life of the connection.
                 clients.spawn(async move {
-                    client::serve(stream, &early, admitted, environment).await;
+                    client::serve(stream, early, admitted, environment).await;
                     drop(held);
                 });
             });
@@ -171,9 +171,10 @@ fn verify(gate: &Gate, token: &str) -> Result<Identity, Refusal> {
 }
 
 /// The TCP stream beneath an upgraded connection, without hyper's buffer around it, and what that buffer held.
-fn take_stream(upgraded: Upgraded) -> Option<(TcpStream, bytes::Bytes)> {
+fn take_stream(upgraded: Upgraded) -> Option<(TcpStream, Vec<u8>)> {
     let parts = upgraded.downcast::<TokioIo<Paced<TcpStream>>>().ok()?;
-    Some((parts.io.into_inner().into_inner(), parts.read_buf))
+    // A copy, for `read_buf` keeps the whole of the buffer alive, also when nothing is left in it.
+    Some((parts.io.into_inner().into_inner(), parts.read_buf.to_vec()))
 }
 
 /// The only value of a header, as text.
