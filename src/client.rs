@@ -11,7 +11,9 @@ mod subscriptions;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use rand::Rng;
@@ -36,7 +38,7 @@ use crate::telemetry::metrics::{Close, Metrics, RefusalReason};
 
 use allowance::Allowance;
 use session::Session;
-use socket::{Event, Socket};
+use socket::{Event, LineLost, Socket};
 use subscriptions::Subscriptions;
 
 /// What every client works with.
@@ -96,7 +98,7 @@ struct Client<S> {
     leaves_at: Option<Instant>,
 }
 
-/// The message that is being written.
+/// The message that the socket has not taken whole.
 struct Writing {
     since: Instant,
     state: Option<Arc<Publication>>,
@@ -131,8 +133,35 @@ where
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     async fn run(mut self) -> Ending {
+        // Both live as long as the connection: arming a timer and waiting in line for the goodbye cost more than the
+        // rest of a turn.
+        let mut timer = pin!(sleep_until(self.next_due()));
+        let mut goodbye = pin!(self.environment.goodbye.clone().cancelled_owned());
         let ending = loop {
-            if let Err(ending) = self.turn().await {
+            let due = self.next_due();
+            if due < timer.deadline() {
+                timer.as_mut().reset(due);
+            }
+            let turn = tokio::select! {
+                // In this order: what ends the connection, then what goes out, then what comes in.
+                biased;
+                () = &mut goodbye, if self.leaves_at.is_none() => {
+                    self.on_goodbye();
+                    Ok(())
+                }
+                next = poll_fn(|cx| self.mailbox.poll_next(cx, self.writing.is_none())) => self.on_outgoing(next),
+                () = &mut timer => {
+                    let outcome = self.on_time();
+                    timer.as_mut().reset(self.next_due());
+                    outcome
+                }
+                settled = self.subscriptions.settled() => {
+                    self.subscriptions.on_settled(settled, self.session.user());
+                    Ok(())
+                }
+                event = self.socket.event() => self.on_event(event),
+            };
+            if let Err(ending) = turn {
                 break ending;
             }
         };
@@ -149,47 +178,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         ending
     }
 
-    /// Waits for whatever comes first and deals with it.
-    async fn turn(&mut self) -> Result<(), Ending> {
-        let due = self.next_due();
-        let is_leaving = self.leaves_at.is_some();
-        tokio::select! {
-            // In this order: what ends the connection, then what goes out, then what comes in.
-            biased;
-            () = self.environment.goodbye.cancelled(), if !is_leaving => {
-                let spread = self.environment.goodbye_spread;
-                self.leaves_at = Some(Instant::now() + spread.mul_f64(rand::rng().random::<f64>()));
-                Ok(())
-            }
-            next = poll_fn(|cx| self.mailbox.poll_next(cx, self.writing.is_none())) => self.on_outgoing(next),
-            () = sleep_until(due) => self.on_time(),
-            settled = self.subscriptions.settled() => {
-                self.subscriptions.on_settled(settled, self.session.user());
-                Ok(())
-            }
-            event = self.socket.event() => self.on_event(event),
-        }
+    fn on_goodbye(&mut self) {
+        let spread = self.environment.goodbye_spread;
+        self.leaves_at = Some(Instant::now() + spread.mul_f64(rand::rng().random::<f64>()));
     }
 
     fn on_outgoing(&mut self, next: Next) -> Result<(), Ending> {
         match next {
             Next::Overflowed => {
                 self.environment.metrics.slow_closes.inc();
-                return Err(Ending::Close(CloseReason::SlowConsumer));
+                Err(Ending::Close(CloseReason::SlowConsumer))
             }
             Next::Message(Outgoing::Answer(frame)) => self.write(frame, None),
             Next::Message(Outgoing::State(state)) => self.write(state.frame.clone(), Some(state)),
         }
+    }
+
+    /// Writes at once what the socket takes; the rest, if any, as it takes more.
+    fn write(&mut self, frame: Frame, state: Option<Arc<Publication>>) -> Result<(), Ending> {
+        match self.socket.begin(frame) {
+            Poll::Ready(Ok(())) => self.on_written(state.as_deref()),
+            Poll::Ready(Err(LineLost)) => return Err(Ending::Lost),
+            Poll::Pending => self.writing = Some(Writing { since: Instant::now(), state }),
+        }
         Ok(())
     }
 
-    fn write(&mut self, frame: Frame, state: Option<Arc<Publication>>) {
-        self.writing = Some(Writing { since: Instant::now(), state });
-        self.socket.begin(frame);
-    }
-
-    fn on_written(&mut self) {
-        let Some(Writing { state: Some(state), .. }) = self.writing.take() else { return };
+    fn on_written(&self, state: Option<&Publication>) {
+        let Some(state) = state else { return };
         let metrics = &self.environment.metrics;
         metrics.deliveries.inc();
         if let Some(noticed) = state.take_noticed() {
@@ -199,7 +215,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     fn on_event(&mut self, event: Event) -> Result<(), Ending> {
         if matches!(event, Event::Written) {
-            self.on_written();
+            let state = self.writing.take().and_then(|writing| writing.state);
+            self.on_written(state.as_deref());
             return Ok(());
         }
         self.heard = Instant::now();
@@ -276,7 +293,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 return Err(Ending::Lost);
             }
             self.asked = Some(now);
-            self.write(Frame::ping(), None);
+            self.write(Frame::ping(), None)?;
         }
         self.subscriptions.on_time(now, self.session.identity());
         Ok(())

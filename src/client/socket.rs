@@ -4,7 +4,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -51,6 +51,10 @@ pub(super) enum Event {
     Lost,
 }
 
+/// The line is gone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LineLost;
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// `early`: what the peer sent right behind its handshake.
     pub(super) async fn new(stream: S, early: Vec<u8>, limits: &ClientLimits) -> Self {
@@ -64,13 +68,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Self { stream: WebSocketStream::from_raw_socket(line, Role::Server, Some(config)).await, next: None }
     }
 
-    /// Puts a finished frame on its way, past the library's buffer, which would copy it and never shrink. Only when
-    /// [`Self::is_writing`] says no; [`Event::Written`] follows.
-    pub(super) fn begin(&mut self, frame: Frame) {
+    /// Writes a finished frame, past the library's buffer, which would copy it and never shrink. If the line doesn't take
+    /// all of it at once (`Pending`), [`Event::Written`] follows; until then no other may begin.
+    pub(super) fn begin(&mut self, frame: Frame) -> Poll<Result<(), LineLost>> {
         self.next = Some(frame);
+        // Nobody needs waking: `event` is polled next, and registers.
+        self.poll_write(&mut Context::from_waker(Waker::noop()))
     }
 
-    pub(super) fn is_writing(&self) -> bool {
+    fn is_writing(&self) -> bool {
         self.next.is_some() || self.stream.get_ref().is_writing()
     }
 
@@ -84,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if self.is_writing() {
             match self.poll_write(cx) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Event::Written),
-                Poll::Ready(Err(())) => return Poll::Ready(Event::Lost),
+                Poll::Ready(Err(LineLost)) => return Poll::Ready(Event::Lost),
                 Poll::Pending => {}
             }
         }
@@ -98,19 +104,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         })
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LineLost>> {
         if self.next.is_some() {
             // The library's buffer first: it may hold the beginning of a pong.
             match self.stream.poll_flush_unpin(cx) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => return Poll::Ready(Err(())),
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(LineLost)),
                 Poll::Pending => return Poll::Pending,
             }
             if let Some(frame) = self.next.take() {
                 self.stream.get_mut().begin(frame);
             }
         }
-        self.stream.get_mut().poll_ours(cx).map_err(drop)
+        self.stream.get_mut().poll_ours(cx).map_err(|_| LineLost)
     }
 
     /// Says why, waits a moment for the peer's Close so that it sees the code, and ends the line. A frame that is half
