@@ -127,7 +127,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 break ending;
             }
         };
-        let Self { socket, subscriptions, environment, .. } = self;
+        let Self { socket, subscriptions, environment, mailbox, .. } = self;
+        if ending == Ending::Lost && mailbox.has_overflowed() {
+            // Too slow to be told so.
+            environment.metrics.slow_closes.inc();
+        }
         // Out of the hub before the farewell, which may take a while.
         drop(subscriptions);
         environment.metrics.closes.get_or_create(&Close { code: code_of(ending) }).inc();

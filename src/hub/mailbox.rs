@@ -147,6 +147,11 @@ impl Mailbox {
         Some(Next::Message(message))
     }
 
+    /// Whether so much waited that nothing more is kept.
+    pub fn has_overflowed(&self) -> bool {
+        self.lock().overflowed
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
