@@ -4,6 +4,7 @@ mod backend;
 mod business;
 mod dashboard;
 mod harness_itself;
+mod limits;
 mod listener;
 mod outage;
 mod pooler;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -148,6 +149,35 @@ impl Running {
         let text = self.get("/metrics").await.body;
         let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
         line.and_then(|line| line.rsplit(' ').next()).map_or(0.0, |value| value.parse().expect("a number"))
+    }
+
+    /// A metric that counts, as [`Self::metric`] finds it.
+    pub async fn count(&self, name: &str) -> u64 {
+        format!("{:.0}", self.metric(name).await).parse().unwrap_or_else(|_| panic!("{name} is negative"))
+    }
+
+    /// How often something was refused for `reason`, as the metric's label says it.
+    pub async fn refused(&self, reason: &str) -> u64 {
+        self.count(&format!("pulso_refusals_total{{reason=\"{reason}\"}}")).await
+    }
+
+    /// How many connections were closed with `code`.
+    pub async fn closed_with(&self, code: u16) -> u64 {
+        self.count(&format!("pulso_closes_total{{code=\"{code}\"}}")).await
+    }
+
+    /// Waits until a metric that counts is `value`.
+    pub async fn until_count(&self, name: &str, value: u64) {
+        wait::until(async || self.count(name).await == value, &format!("{name} is {value}")).await;
+    }
+
+    /// Processor time used so far.
+    pub fn cpu_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).expect("the server runs");
+        // The name of the program, in parentheses, may hold anything.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace();
+        let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("clock ticks")).sum();
+        Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
     }
 
     /// The log so far, a line an entry.
