@@ -53,6 +53,7 @@ pub enum RefusalReason {
     TooManyFromAddress,
     TooManyUnauthenticated,
     TooManyHooks,
+    ShuttingDown,
     Origin,
     Token,
     Handshake,
