@@ -8,5 +8,7 @@ mod limits;
 mod listener;
 mod outage;
 mod pooler;
+mod shutdown;
 mod store_contract;
+mod survival;
 mod tls;

@@ -58,7 +58,11 @@ async fn what_changed_while_the_database_was_away_is_pushed_when_it_is_back() {
     for _ in 0..5 {
         assert_eq!(pulso.notify(NEGOCIO).await.status, 500);
     }
-    assert!(called.elapsed() < Duration::from_secs(4), "answered at once, not after a time-out: {:?}", called.elapsed());
+    assert!(
+        called.elapsed() < Duration::from_secs(4),
+        "answered at once, not after a time-out: {:?}",
+        called.elapsed()
+    );
     until_down(&pulso).await;
     assert_eq!(pulso.count("pulso_breaker_open").await, 1);
     assert_eq!(pulso.count("pulso_database_up").await, 0);

@@ -23,7 +23,9 @@ async fn tables_that_come_later_are_found_and_their_id_type_is_read() {
     database.execute(CITAS_BY_TEXT).await;
     let names_the_next = async || pulso.get("/ready").await.body.contains("table negocios does not exist yet");
     wait::until(names_the_next, "the other table is missed").await;
-    database.execute("INSERT INTO citas (negocio_id, fecha, estado) VALUES ('negocio_123', '2020-01-01', 'atendida')").await;
+    database
+        .execute("INSERT INTO citas (negocio_id, fecha, estado) VALUES ('negocio_123', '2020-01-01', 'atendida')")
+        .await;
     database.execute("CREATE TABLE negocios (id text PRIMARY KEY, admin_negocio_id text)").await;
     pulso.until_ready().await;
     let stats = dashboard.stats().await;

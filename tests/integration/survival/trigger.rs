@@ -14,7 +14,8 @@ async fn with_trigger() -> Database {
 #[tokio::test]
 async fn rows_that_change_without_a_hook_move_the_screens() {
     let database = with_trigger().await;
-    let pulso = pulso(&database.url()).with("LISTEN_CHANNEL", "pulso_citas").with("SENTINEL_INTERVAL", "0").ready().await;
+    let pulso =
+        pulso(&database.url()).with("LISTEN_CHANNEL", "pulso_citas").with("SENTINEL_INTERVAL", "0").ready().await;
     let mut dashboard = pulso.connect(&owner()).await;
     dashboard.watch(NEGOCIO).await;
     wait::until(async || pulso.has_logged("listening for changes"), "the listener is there").await;
