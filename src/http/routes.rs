@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use warp::Filter;
 use warp::reply::Response;
@@ -11,6 +11,7 @@ use warp::reply::Response;
 use super::accept::ConnectionPlace;
 use super::upgrade::{self, Handshake};
 use super::{Gate, Peer, answer, assets, health, hooks};
+use crate::telemetry::metrics::RefusalReason;
 
 /// Everything Pulso answers to. Path first, then the method: a wrong method is a 405 that names the right one.
 pub(super) fn routes(
@@ -37,19 +38,34 @@ pub(super) fn routes(
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
         .then(|gate, method: Method, headers: HeaderMap, body| hooks::cita(gate, method, headers, body));
-    let health = warp::path!("health").and(warp::method()).map(|method| answer::on_get(&method, health::health));
+    let health = warp::path!("health")
+        .and(state.clone())
+        .and(warp::method())
+        .map(|gate: Arc<Gate>, method| counted(&gate, answer::on_get(&method, health::health)));
     let ready = warp::path!("ready")
         .and(state.clone())
         .and(warp::method())
-        .map(|gate: Arc<Gate>, method| answer::on_get(&method, || health::ready(&gate)));
+        .map(|gate: Arc<Gate>, method| counted(&gate, answer::on_get(&method, || health::ready(&gate))));
     let metrics = warp::path!("metrics")
-        .and(state)
+        .and(state.clone())
         .and(warp::method())
-        .map(|gate: Arc<Gate>, method| answer::on_get(&method, || health::metrics(&gate)));
-    let files = warp::path::full()
-        .and(warp::method())
-        .map(|path: warp::path::FullPath, method| assets::serve(path.as_str().trim_start_matches('/'), &method));
+        .map(|gate: Arc<Gate>, method| counted(&gate, answer::on_get(&method, || health::metrics(&gate))));
+    let files =
+        warp::path::full().and(state).and(warp::method()).map(|path: warp::path::FullPath, gate: Arc<Gate>, method| {
+            counted(&gate, assets::serve(path.as_str().trim_start_matches('/'), &method))
+        });
     websocket.or(cita).unify().or(health).unify().or(ready).unify().or(metrics).unify().or(files).unify()
+}
+
+/// Counts what was asked in vain.
+fn counted(gate: &Gate, response: Response) -> Response {
+    let metrics = &gate.environment.metrics;
+    match response.status() {
+        StatusCode::NOT_FOUND => metrics.refuse(RefusalReason::Path),
+        StatusCode::METHOD_NOT_ALLOWED => metrics.refuse(RefusalReason::Method),
+        _ => {}
+    }
+    response
 }
 
 /// The query as it came, so that a parameter given twice is seen.
