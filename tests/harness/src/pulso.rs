@@ -208,9 +208,12 @@ impl Running {
 
     fn listening_port(&self) -> Option<u16> {
         self.log().iter().find_map(|line| {
-            let event: Value = serde_json::from_str(line).ok()?;
-            (event.get("message")?.as_str()? == "listening").then_some(())?;
-            event.get("address")?.as_str()?.rsplit(':').next()?.parse().ok()
+            let address = match serde_json::from_str::<Value>(line) {
+                Ok(event) if event["message"] == "listening" => event["address"].as_str()?.to_owned(),
+                Ok(_) => return None,
+                Err(_) => line.split_once(": listening address=")?.1.to_owned(),
+            };
+            address.rsplit(':').next()?.parse().ok()
         })
     }
 }

@@ -16,7 +16,7 @@ async fn running_out_of_descriptors_neither_ends_nor_spins_the_server() {
         .under(&["prlimit", "--nofile=64:64", "--"])
         .ready()
         .await;
-    assert!(pulso.has_logged("the descriptor limit is lower than"), "{:#?}", pulso.log());
+    wait::until(async || pulso.has_logged("the descriptor limit is lower than"), "a warning at the start").await;
     let mut dashboard = pulso.connect(&owner()).await;
     dashboard.watch(NEGOCIO).await;
 

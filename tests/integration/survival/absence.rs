@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pulso_harness::{ChaosProxy, Postgres};
+use pulso_harness::{ChaosProxy, Postgres, wait};
 use tokio::time::Instant;
 
 use super::{CANNOT_CHECK, until_down};
@@ -20,7 +20,7 @@ async fn a_server_started_before_its_database_serves_once_it_is_there() {
     let pulso = pulso(&database.url_at(line.port())).start().await;
     assert_eq!(pulso.get("/health").await.status, 200);
     assert!(until_down(&pulso).await.contains("Cannot connect to database"));
-    assert!(pulso.has_logged("Cannot connect to database"));
+    wait::until(async || pulso.has_logged("Cannot connect to database"), "the outage is said").await;
     let answer = pulso.notify(NEGOCIO).await;
     assert_eq!(answer.status, 500);
     assert!(!answer.body.contains("database"), "{answer:?}");

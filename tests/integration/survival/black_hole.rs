@@ -20,8 +20,8 @@ fn ids(count: u32) -> Vec<String> {
 /// Calls the hook of all these businesses at once; none may wait longer than its caller does.
 async fn all_fail_in_time(pulso: &Arc<Running>, negocios: &[String]) {
     let mut calls = JoinSet::new();
-    for negocio in negocios.iter().cloned() {
-        let pulso = Arc::clone(pulso);
+    for negocio in negocios {
+        let (pulso, negocio) = (Arc::clone(pulso), negocio.clone());
         calls.spawn(async move {
             let called = Instant::now();
             (pulso.notify(&negocio).await, called.elapsed())
