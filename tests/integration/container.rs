@@ -56,7 +56,7 @@ fn follow_dockerfile(context: &Path) {
     let _ = std::fs::remove_dir_all(context);
     std::fs::create_dir_all(context).unwrap();
     let cargo = cargo();
-    let look = format!("{} metadata --locked --offline --format-version 1 > /dev/null", cargo.display());
+    let look = format!("{} metadata --no-deps --locked --offline --format-version 1 > /dev/null", cargo.display());
     let mut builds = 0;
     for instruction in instructions() {
         if let Some(arguments) = instruction.strip_prefix("COPY ").filter(|rest| !rest.starts_with("--from")) {

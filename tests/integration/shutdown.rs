@@ -50,6 +50,10 @@ async fn in_order(signal: Signal) {
     let pulso = Arc::new(pulso);
     let mut dashboard = pulso.connect(&owner()).await;
     dashboard.watch(NEGOCIO).await;
+    let mut others = Vec::new();
+    for _ in 0..10 {
+        others.push(pulso.connect(&owner()).await);
+    }
     citas(&database, NEGOCIO, 1, "pendiente", "'2020-01-01'").await;
     let mut kept = TcpStream::connect(("127.0.0.1", pulso.port())).await.unwrap();
     assert!(on(&mut kept, "GET /ready HTTP/1.1").await.starts_with("HTTP/1.1 200"));
@@ -65,6 +69,13 @@ async fn in_order(signal: Signal) {
                      sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";
     let answer = on(&mut late, handshake).await;
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("shutting down"), "{answer}");
+    // However long it takes, nobody is sent away while its figures are owed.
+    for _ in 0..3 {
+        dashboard.expect_silence().await;
+    }
+    for other in &mut others {
+        other.ping().await;
+    }
     assert!(call.try_join_next().is_none(), "the call is still under way");
 
     drop(blocker);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pulso_harness::process::{free_port, spawn};
 use pulso_harness::wait::LIMIT;
-use pulso_harness::{Dashboard, Scratch};
+use pulso_harness::{Dashboard, Scratch, http, wait};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, timeout};
 
@@ -56,6 +56,7 @@ async fn the_demos_figures_move_by_themselves_and_nothing_is_left_behind() {
     let port = free_port();
     let (mut child, link) = demo("127.0.0.1", port, &scratch).await;
     assert!(link.starts_with(&format!("http://localhost:{port}/#")), "{link}");
+    wait::until(async || http::exchange(port, "GET /ready HTTP/1.1", "").await.status == 200, "it is ready").await;
     let path = format!("/ws?token={}", part(&link, "token"));
     let mut dashboard = Dashboard::connect(port, &path, &[("origin", "https://anywhere.example")]).await;
     let mut last = dashboard.watch(part(&link, "negocio")).await;
