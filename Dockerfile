@@ -5,9 +5,11 @@ FROM rust:1.95-alpine AS build
 RUN apk add --no-cache musl-dev linux-headers
 WORKDIR /build
 
-# The dependencies alone, with an empty program around them: this layer stays until Cargo.toml or Cargo.lock change.
+# The dependencies alone, with an empty program around them: this layer stays until a Cargo.toml or Cargo.lock changes.
+# The tests' harness is a member of the workspace, so its manifest must be there.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' > src/main.rs \
+COPY tests/harness/Cargo.toml tests/harness/
+RUN mkdir src tests/harness/src && touch src/lib.rs tests/harness/src/lib.rs && echo 'fn main() {}' > src/main.rs \
     && cargo build --release --locked --package pulso \
     && rm -r src
 

@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::auth::access::Access;
 use crate::auth::token::{Identity, TokenVerifier};
@@ -87,6 +87,7 @@ enum Ending {
 
 struct Client<S> {
     environment: Arc<Environment>,
+    address: IpAddr,
     socket: Socket<S>,
     mailbox: Arc<Mailbox>,
     session: Session,
@@ -124,6 +125,7 @@ where
         heard: Instant::now(),
         asked: None,
         leaves_at: None,
+        address,
         mailbox,
         environment,
     };
@@ -274,6 +276,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             }
             Err(refused) => {
                 self.environment.metrics.refuse(RefusalReason::Token);
+                info!(address = %self.address, "{refused}");
                 self.answer(words::error(&refused));
             }
         }

@@ -128,8 +128,12 @@ impl Server {
         info!(%address, "listening");
 
         // Reachable but wrong is a mistake to mend now; not reachable is only a matter of time.
-        if let Err(wrong @ ContactError::WrongQuery { .. }) = environment.database.contact().await {
-            return Err(StartError::WrongQuery(wrong));
+        tokio::select! {
+            contact = environment.database.contact() => if let Err(wrong @ ContactError::WrongQuery { .. }) = contact {
+                return Err(StartError::WrongQuery(wrong));
+            },
+            // A database that does not answer must not keep a server that is to stop.
+            () = stop.cancelled() => {}
         }
         background.spawn({
             let (database, halt) = (Arc::clone(&environment.database), halt.clone());

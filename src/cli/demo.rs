@@ -1,7 +1,7 @@
 //! `pulso demo`: the real server on a database in memory, with a little business at work in it.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -85,7 +85,9 @@ fn random_secret() -> Secret {
 
 /// The printed link, and what else to try.
 fn invite(address: SocketAddr, business: &Business, token: &str) -> io::Result<()> {
-    let host = if address.ip().is_loopback() || address.ip().is_unspecified() {
+    // A browser's `localhost` is these; elsewhere in 127.0.0.0/8 it would find nobody.
+    let is_localhost = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].contains(&address.ip());
+    let host = if is_localhost || address.ip().is_unspecified() {
         format!("localhost:{}", address.port())
     } else {
         address.to_string()

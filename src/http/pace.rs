@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::ConnectionLimits;
@@ -23,6 +24,8 @@ pub(super) struct Pace {
     began: Instant,
     /// Milliseconds after `began`.
     deadline: AtomicU64,
+    /// The deadline was moved to an earlier time than the one that is waited for.
+    sooner: Notify,
     is_idle: AtomicBool,
     head: Duration,
     idle: Duration,
@@ -40,6 +43,7 @@ impl Pace {
         let pace = Self {
             began: Instant::now(),
             deadline: AtomicU64::new(0),
+            sooner: Notify::new(),
             is_idle: AtomicBool::new(false),
             head: limits.handshake_timeout,
             idle: limits.http_idle_timeout,
@@ -66,7 +70,10 @@ impl Pace {
 
     fn allow(&self, time: Duration) {
         let deadline = self.began.elapsed() + time;
-        self.deadline.store(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let deadline = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+        if deadline < self.deadline.swap(deadline, Ordering::Relaxed) {
+            self.sooner.notify_one();
+        }
     }
 
     /// Returns when the connection has taken too long.
@@ -76,7 +83,10 @@ impl Pace {
             if deadline <= Instant::now() {
                 return;
             }
-            sleep_until(deadline).await;
+            tokio::select! {
+                () = sleep_until(deadline) => {}
+                () = self.sooner.notified() => {}
+            }
         }
     }
 }
@@ -141,5 +151,18 @@ mod tests {
         // A byte now and then does not buy more time.
         pace.on_bytes();
         assert_eq!(lasts(&pace).await, limits.handshake_timeout);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_moves_closer_is_noticed_by_who_waits_already() {
+        let limits = ConnectionLimits::default();
+        let pace = Pace::new(&limits);
+        pace.on_request();
+        pace.on_answer();
+        let began = async {
+            tokio::task::yield_now().await;
+            pace.on_bytes();
+        };
+        assert_eq!(tokio::join!(lasts(&pace), began).0, limits.handshake_timeout);
     }
 }

@@ -51,6 +51,10 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, RefusalReason::Path, "not_found", "there is nothing at this path")
     }
 
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The answer, with the headers that its status wants.
     pub(super) fn into_response(self) -> Response {
         let mut response = answer::json(self.status, &json!({ "error": self.word, "message": self.message }));

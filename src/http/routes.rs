@@ -57,11 +57,12 @@ pub(super) fn routes(
     websocket.or(cita).unify().or(health).unify().or(ready).unify().or(metrics).unify().or(files).unify()
 }
 
-/// An answer to a plain request, counted when it is a refusal.
+/// Counts what was asked in vain.
 fn counted(gate: &Gate, response: Response) -> Response {
+    let metrics = &gate.environment.metrics;
     match response.status() {
-        StatusCode::NOT_FOUND => gate.environment.metrics.refuse(RefusalReason::Path),
-        StatusCode::METHOD_NOT_ALLOWED => gate.environment.metrics.refuse(RefusalReason::Method),
+        StatusCode::NOT_FOUND => metrics.refuse(RefusalReason::Path),
+        StatusCode::METHOD_NOT_ALLOWED => metrics.refuse(RefusalReason::Method),
         _ => {}
     }
     response

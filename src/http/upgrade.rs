@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +18,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tracing::debug;
+use tracing::{debug, info};
 use warp::reply::Response;
 
 use super::accept::ConnectionPlace;
@@ -63,7 +64,12 @@ pub(super) fn upgrade(gate: &Arc<Gate>, handshake: Handshake) -> Response {
         }
         Err(refusal) => {
             gate.environment.metrics.refuse(refusal.reason);
-            debug!(%address, ?refusal, "upgrade refused");
+            if refusal.reason == RefusalReason::Token {
+                // Its message is the reason, in words of our own, and never a part of the token.
+                info!(%address, "{}", refusal.message());
+            } else {
+                debug!(%address, ?refusal, "upgrade refused");
+            }
             refusal.into_response()
         }
     }
@@ -74,6 +80,9 @@ fn admit(gate: &Gate, handshake: &Handshake, address: IpAddr) -> Result<(String,
     check_origin(gate, &handshake.headers)?;
     let token = token_of(&handshake.headers, &handshake.query)?;
     let identity = token.map(|token| verify(gate, &token)).transpose()?;
+    if gate.is_stopping.load(Ordering::Relaxed) {
+        return Err(Refusal::busy(RefusalReason::ShuttingDown, "shutting down"));
+    }
     let busy = |reason| move || Refusal::busy(reason, "too many connections");
     let websocket = gate.places.websocket().ok_or_else(busy(RefusalReason::TooManyConnections))?;
     let from_address = if address == handshake.peer.0 {

@@ -53,6 +53,7 @@ pub enum RefusalReason {
     TooManyFromAddress,
     TooManyUnauthenticated,
     TooManyHooks,
+    ShuttingDown,
     Origin,
     Token,
     Handshake,
@@ -73,7 +74,7 @@ pub struct Refusal {
     pub reason: RefusalReason,
 }
 
-/// The close code sent to a client, or 0 for a line that went away without one.
+/// How a connection ended: the close code sent to the client, 1000 for its own, 1006 for a line that went away without.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Close {
     pub code: u16,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -172,6 +173,30 @@ impl Running {
         format!("{:.0}", self.metric(name).await).parse().unwrap_or_else(|_| panic!("{name} is negative"))
     }
 
+    /// How often something was refused for `reason`, as the metric's label says it.
+    pub async fn refused(&self, reason: &str) -> u64 {
+        self.count(&format!("pulso_refusals_total{{reason=\"{reason}\"}}")).await
+    }
+
+    /// How many connections were closed with `code`.
+    pub async fn closed_with(&self, code: u16) -> u64 {
+        self.count(&format!("pulso_closes_total{{code=\"{code}\"}}")).await
+    }
+
+    /// Waits until a metric that counts is `value`.
+    pub async fn until_count(&self, name: &str, value: u64) {
+        wait::until(async || self.count(name).await == value, &format!("{name} is {value}")).await;
+    }
+
+    /// Processor time used so far.
+    pub fn cpu_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).expect("the server runs");
+        // The name of the program, in parentheses, may hold anything.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace();
+        let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("clock ticks")).sum();
+        Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
+    }
+
     /// The log so far, a line an entry.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -200,9 +225,12 @@ impl Running {
 
     fn listening_port(&self) -> Option<u16> {
         self.log().iter().find_map(|line| {
-            let event: Value = serde_json::from_str(line).ok()?;
-            (event.get("message")?.as_str()? == "listening").then_some(())?;
-            event.get("address")?.as_str()?.rsplit(':').next()?.parse().ok()
+            let address = match serde_json::from_str::<Value>(line) {
+                Ok(event) if event["message"] == "listening" => event["address"].as_str()?.to_owned(),
+                Ok(_) => return None,
+                Err(_) => line.split_once(": listening address=")?.1.to_owned(),
+            };
+            address.rsplit(':').next()?.parse().ok()
         })
     }
 }

@@ -1,0 +1,107 @@
+//! The command line: what it prints and how it exits.
+
+use std::process::Output;
+
+use pulso_harness::Pulso;
+
+use crate::business::{open, pulso};
+
+/// What the tests hide in settings and must not see again.
+const HIDDEN: &str = "cl4ve";
+
+async fn run(server: Pulso, arguments: &'static [&'static str]) -> (i32, String, String) {
+    let run = tokio::task::spawn_blocking(move || server.command(arguments).output().unwrap());
+    let Output { status, stdout, stderr } = run.await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap_or(-1), text(stdout), text(stderr))
+}
+
+#[tokio::test]
+async fn every_mistake_is_reported_at_once_with_its_variable_and_no_secret() {
+    let mistaken = [
+        ("DATABASE_URL", "mysql://ana:cl4ve@db/citas"),
+        ("JWT_SECRET", "cl4ve-too-short"),
+        ("PORT", "eighty"),
+        ("LISTEN_ADDR", "everywhere"),
+        ("TIMEZONE", "America/Nowhere"),
+        ("WS_ALLOWED_ORIGINS", "panel.example.com"),
+        ("TRUSTED_PROXIES", "my-proxy"),
+        ("MAX_CONNECTIONS", "-1"),
+        ("MAX_MESSAGE_BYTES", "many"),
+        ("PING_INTERVAL", "soon"),
+        ("SHUTDOWN_GRACE", "0s"),
+        ("LOG_FORMAT", "xml"),
+        ("STATS_SQL", "/nowhere.sql"),
+        ("NOTIFY_API_KEY", "cl4ve with spaces"),
+    ];
+    let server = mistaken.iter().fold(pulso("x"), |server, (name, value)| server.with(name, value));
+    let (code, stdout, stderr) = run(server, &["serve"]).await;
+    assert_eq!(code, 64, "{stderr}");
+    for (name, _) in mistaken {
+        assert_eq!(stderr.lines().filter(|line| line.starts_with(&format!("{name}: "))).count(), 1, "{name}: {stderr}");
+    }
+    assert!(!stderr.contains(HIDDEN) && !stdout.contains(HIDDEN), "{stderr}");
+
+    let bare = pulso("").with("JWT_SECRET", "");
+    let (code, _, stderr) = run(bare, &["serve"]).await;
+    assert_eq!(code, 64);
+    assert!(stderr.contains("DATABASE_URL: ") && stderr.contains("JWT_SECRET: "), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_said() {
+    let (running, database) = open().await;
+    let server = pulso(&database.url()).with("PORT", &running.port().to_string());
+    let (code, _, stderr) = run(server, &["serve"]).await;
+    assert_eq!(code, 1);
+    assert!(stderr.contains("cannot listen on 127.0.0.1:") && stderr.contains("Set PORT"), "{stderr}");
+    let (code, _, stderr) = run(pulso("").with("PORT", &running.port().to_string()), &["demo"]).await;
+    assert_eq!(code, 1);
+    assert!(stderr.contains("cannot listen on 127.0.0.1:"), "{stderr}");
+}
+
+#[tokio::test]
+async fn help_gets_a_newcomer_going() {
+    for (arguments, words) in [
+        (&["--help"][..], &["serve", "demo", "token", "check", "health"][..]),
+        (&["serve", "--help"], &["DATABASE_URL", "JWT_SECRET", "PORT"]),
+        (&["check", "--help"], &["DATABASE_URL"]),
+        (&["demo", "--help"], &["PORT", "LISTEN_ADDR"]),
+        (&["token", "--help"], &["--user", "--negocio", "--ttl"]),
+        (&["health", "--help"], &["PORT"]),
+        (&["--version"], &["pulso"]),
+    ] {
+        let (code, stdout, stderr) = run(pulso(""), arguments).await;
+        assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}");
+        for word in words {
+            assert!(stdout.contains(word), "{word} in {arguments:?}: {stdout}");
+        }
+    }
+    let (code, _, stderr) = run(pulso(""), &[]).await;
+    assert!(code == 2 && stderr.contains("Usage"), "{stderr}");
+    assert_eq!(run(pulso(""), &["dance"]).await.0, 2);
+}
+
+#[tokio::test]
+async fn a_printed_token_opens_the_door() {
+    let (running, _database) = open().await;
+    let (code, stdout, stderr) = run(pulso(""), &["token", "--user", crate::business::OWNER]).await;
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let path = format!("/ws?token={}", stdout.trim_end());
+    pulso_harness::Dashboard::connect(running.port(), &path, &[]).await.watch(crate::business::NEGOCIO).await;
+    assert_eq!(run(pulso(""), &["token"]).await.0, 2);
+    let (code, stdout, stderr) = run(pulso("").with("JWT_SECRET", ""), &["token", "--user", "u"]).await;
+    assert_eq!((code, stdout.as_str()), (64, ""));
+    assert!(stderr.contains("JWT_SECRET"), "{stderr}");
+}
+
+#[tokio::test]
+async fn health_tells_a_container_whether_the_server_lives() {
+    let (running, _database) = open().await;
+    let asked = pulso("").with("PORT", &running.port().to_string());
+    assert_eq!(run(asked.clone(), &["health"]).await, (0, String::new(), String::new()));
+    drop(running);
+    let (code, _, stderr) = run(asked.clone(), &["health"]).await;
+    assert!(code == 1 && stderr.contains("no healthy server"), "{stderr}");
+    assert_eq!(run(asked.with("PORT", "eighty"), &["health"]).await.0, 64);
+}
