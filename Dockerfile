@@ -6,10 +6,12 @@ RUN apk add --no-cache musl-dev linux-headers
 WORKDIR /build
 
 # The dependencies alone, with an empty program around them: this layer stays until a Cargo.toml or Cargo.lock changes.
-# The tests' harness is a member of the workspace, so its manifest must be there.
+# The tests' harness and the benchmark are members of the workspace, so their manifests must be there.
 COPY Cargo.toml Cargo.lock ./
 COPY tests/harness/Cargo.toml tests/harness/
-RUN mkdir src tests/harness/src && touch src/lib.rs tests/harness/src/lib.rs && echo 'fn main() {}' > src/main.rs \
+COPY bench/Cargo.toml bench/
+RUN mkdir src tests/harness/src bench/src && touch src/lib.rs tests/harness/src/lib.rs \
+    && echo 'fn main() {}' | tee src/main.rs > bench/src/main.rs \
     && cargo build --release --locked --package pulso \
     && rm -r src
 

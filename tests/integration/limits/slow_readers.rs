@@ -34,7 +34,7 @@ async fn narrow(pulso: &Running) -> Dashboard {
     dashboard
 }
 
-/// Asks for figures without reading any, until the server can write no more and therefore reads no more.
+/// Asks for figures without reading any, until the server can write no more.
 async fn clog(pulso: &Running, dashboard: &mut Dashboard) {
     let ask = json!({ "type": "subscribe", "channel": format!("estadisticas:{}", negocio(0)) });
     let (mut delivered, mut still) = (0, 0);
@@ -104,13 +104,10 @@ async fn a_write_that_is_stuck_ends_the_connection() {
     let pulso = patient_server("5s").await;
     let mut slow = narrow(&pulso).await;
     clog(&pulso, &mut slow).await;
-    for number in 0..NEGOCIOS {
-        assert_eq!(pulso.notify(&negocio(number)).await.status, 200);
-    }
+    assert_eq!(pulso.notify(&negocio(1)).await.status, 200);
     pulso.until_count("pulso_connections", 0).await;
     assert_eq!(pulso.closed_with(1006).await, 1);
-    // Too much waited for it meanwhile; it could not be told.
-    assert_eq!(pulso.count("pulso_slow_closes_total").await, 1);
+    assert_eq!(pulso.count("pulso_slow_closes_total").await, 0, "little waited for it");
     pulso.until_count("pulso_subscriptions", 0).await;
     wait::until(async || pulso.notify(&negocio(0)).await.status == 200, "nobody else notices").await;
 }
