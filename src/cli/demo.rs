@@ -22,6 +22,8 @@ use crate::server::Server;
 use crate::telemetry::log;
 use crate::{loopback, store};
 
+/// WebSockets at once: plenty for a demo, and no reason to warn of a low descriptor limit.
+const VISITORS: usize = 1_000;
 /// How long the printed link is good.
 const LINK_LIFE: Duration = Duration::from_hours(7 * 24);
 
@@ -69,7 +71,7 @@ fn config(listen: ListenConfig, secret: Secret, business: &Business) -> Config {
         database: DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new(business.database_url.as_str()))),
         auth: AuthConfig::new(secret),
         hooks: HookConfig::default(),
-        connections: ConnectionLimits::default(),
+        connections: ConnectionLimits { max_websockets: VISITORS, ..ConnectionLimits::default() },
         client: ClientLimits::default(),
         stats: StatsConfig::default(),
         log: env::load_log(),
