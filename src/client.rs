@@ -116,7 +116,7 @@ where
     let address = admitted.address;
     let limits = &environment.limits;
     let mailbox = Arc::new(Mailbox::new(limits.outbound_buffer));
-    let client = Client {
+    let mut client = Client {
         socket: Socket::new(stream, early, limits).await,
         subscriptions: Subscriptions::new(Arc::clone(&environment), Arc::clone(&mailbox)),
         session: Session::new(admitted, &environment),
@@ -130,16 +130,31 @@ where
         environment,
     };
     let ending = client.run().await;
-    debug!(%address, ?ending, "connection ended");
+    let Client { socket, subscriptions, .. } = client;
+    // Out of the hub before the farewell, which may take a while.
+    drop(subscriptions);
+    metrics.closes.get_or_create(&Close { code: code_of(ending) }).inc();
+    debug!(%address, ?ending, "connection ends");
+    // Boxed: a task is as large as its largest branch for all of its life, and this one is short.
+    Box::pin(farewell(socket, ending)).await;
+}
+
+async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(socket: Socket<S>, ending: Ending) {
+    match ending {
+        Ending::Close(reason) => socket.close(reason).await,
+        Ending::Breach(reason) => socket.close_after_breach(reason).await,
+        Ending::ByPeer => socket.finish().await,
+        Ending::Lost => {}
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    async fn run(mut self) -> Ending {
+    async fn run(&mut self) -> Ending {
         // Both live as long as the connection: arming a timer and waiting in line for the goodbye cost more than the
         // rest of a turn.
         let mut timer = pin!(sleep_until(self.next_due()));
         let mut goodbye = pin!(self.environment.goodbye.clone().cancelled_owned());
-        let ending = loop {
+        loop {
             let due = self.next_due();
             if due < timer.deadline() {
                 timer.as_mut().reset(due);
@@ -164,20 +179,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 event = self.socket.event() => self.on_event(event),
             };
             if let Err(ending) = turn {
-                break ending;
+                return ending;
             }
-        };
-        let Self { socket, subscriptions, environment, .. } = self;
-        // Out of the hub before the farewell, which may take a while.
-        drop(subscriptions);
-        environment.metrics.closes.get_or_create(&Close { code: code_of(ending) }).inc();
-        match ending {
-            Ending::Close(reason) => socket.close(reason).await,
-            Ending::Breach(reason) => socket.close_after_breach(reason).await,
-            Ending::ByPeer => socket.finish().await,
-            Ending::Lost => {}
         }
-        ending
     }
 
     fn on_goodbye(&mut self) {

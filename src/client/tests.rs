@@ -281,3 +281,12 @@ async fn a_pong_never_lands_in_the_middle_of_a_frame() {
     assert!(pongs > 0);
     drop(talking.await.unwrap());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_task_of_a_client_is_small() {
+    let environment = environment(ClientLimits::default());
+    let (_ours, theirs) = duplex(16);
+    let admitted = Admitted { identity: None, unauthenticated: None, address: [127, 0, 0, 1].into() };
+    let task = serve(theirs, Vec::new(), admitted, environment);
+    assert!(size_of_val(&task) <= 2_048, "{} bytes, for every idle dashboard", size_of_val(&task));
+}

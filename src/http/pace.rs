@@ -10,7 +10,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::ConnectionLimits;
@@ -24,8 +23,6 @@ pub(super) struct Pace {
     began: Instant,
     /// Milliseconds after `began`.
     deadline: AtomicU64,
-    /// The deadline was moved to an earlier time than the one that is waited for.
-    sooner: Notify,
     is_idle: AtomicBool,
     head: Duration,
     idle: Duration,
@@ -43,7 +40,6 @@ impl Pace {
         let pace = Self {
             began: Instant::now(),
             deadline: AtomicU64::new(0),
-            sooner: Notify::new(),
             is_idle: AtomicBool::new(false),
             head: limits.handshake_timeout,
             idle: limits.http_idle_timeout,
@@ -70,23 +66,20 @@ impl Pace {
 
     fn allow(&self, time: Duration) {
         let deadline = self.began.elapsed() + time;
-        let deadline = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-        if deadline < self.deadline.swap(deadline, Ordering::Relaxed) {
-            self.sooner.notify_one();
-        }
+        self.deadline.store(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Returns when the connection has taken too long.
+    /// Returns when the connection has taken too long. Nobody tells it that the deadline has moved, which happens twice
+    /// a request: it looks at least as often as the shortest time there is, and no deadline can be nearer than that.
     pub(super) async fn overrun(&self) {
+        let shortest = self.head.min(self.idle).min(EXCHANGE);
         loop {
             let deadline = self.began + Duration::from_millis(self.deadline.load(Ordering::Relaxed));
-            if deadline <= Instant::now() {
+            let now = Instant::now();
+            if deadline <= now {
                 return;
             }
-            tokio::select! {
-                () = sleep_until(deadline) => {}
-                () = self.sooner.notified() => {}
-            }
+            sleep_until(deadline.min(now + shortest)).await;
         }
     }
 }
