@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Warning, settings_help};
+use crate::config::{Mistake, Warning, settings_help};
 
 /// sysexits' EX_USAGE: the operator has to mend something before another try makes sense.
 const EXIT_USAGE: u8 = 64;
@@ -60,6 +60,14 @@ pub fn run() -> ExitCode {
         Command::Check => check::run(),
         Command::Health => health::run(),
     }
+}
+
+/// What was configured, or the exit code after saying all that is wrong with it.
+fn or_complain<T>(loaded: Result<T, Vec<Mistake>>) -> Result<T, ExitCode> {
+    loaded.map_err(|mistakes| {
+        complain(&mistakes);
+        ExitCode::from(EXIT_USAGE)
+    })
 }
 
 /// Prints what is wrong, a line each.

@@ -3,17 +3,14 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use super::{EXIT_USAGE, block_on, complain};
+use super::{block_on, complain, or_complain};
 use crate::config::Config;
 use crate::store::inspect::{Finding, Level, inspect};
 
 pub(super) fn run() -> ExitCode {
-    let (config, warnings) = match Config::load() {
+    let (config, warnings) = match or_complain(Config::load()) {
         Ok(loaded) => loaded,
-        Err(mistakes) => {
-            complain(&mistakes);
-            return ExitCode::from(EXIT_USAGE);
-        }
+        Err(code) => return code,
     };
     complain(&warnings);
     block_on(async {

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::tz::TimeZone;
 use rand::RngCore as _;
 
-use super::{EXIT_USAGE, block_on, complain, signals};
+use super::{block_on, complain, or_complain, signals};
 use crate::auth::token::mint;
 use crate::clock::Clock;
 use crate::config::{
@@ -28,12 +28,9 @@ const VISITORS: usize = 1_000;
 const LINK_LIFE: Duration = Duration::from_hours(7 * 24);
 
 pub(super) fn run() -> ExitCode {
-    let listen = match env::load_demo_listen() {
+    let listen = match or_complain(env::load_demo_listen()) {
         Ok(listen) => listen,
-        Err(mistakes) => {
-            complain(&mistakes);
-            return ExitCode::from(EXIT_USAGE);
-        }
+        Err(code) => return code,
     };
     let settings = env::load_log();
     log::init(settings.format, &settings.level);

@@ -3,17 +3,14 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use super::{EXIT_USAGE, block_on, complain};
+use super::{block_on, complain, or_complain};
 use crate::config::env;
 use crate::loopback;
 
 pub(super) fn run() -> ExitCode {
-    let listen = match env::load_demo_listen() {
+    let listen = match or_complain(env::load_demo_listen()) {
         Ok(listen) => listen,
-        Err(mistakes) => {
-            complain(&mistakes);
-            return ExitCode::from(EXIT_USAGE);
-        }
+        Err(code) => return code,
     };
     let server = loopback::reachable(SocketAddr::new(listen.address, listen.port));
     block_on(async {

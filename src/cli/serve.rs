@@ -2,19 +2,16 @@
 
 use std::process::ExitCode;
 
-use super::{EXIT_USAGE, block_on, complain, log_warnings, signals};
+use super::{EXIT_USAGE, block_on, log_warnings, or_complain, signals};
 use crate::config::Config;
 use crate::server::{Server, StartError};
 use crate::store;
 use crate::telemetry::log;
 
 pub(super) fn run() -> ExitCode {
-    let (config, warnings) = match Config::load() {
+    let (config, warnings) = match or_complain(Config::load()) {
         Ok(loaded) => loaded,
-        Err(mistakes) => {
-            complain(&mistakes);
-            return ExitCode::from(EXIT_USAGE);
-        }
+        Err(code) => return code,
     };
     log::init(config.log.format, &config.log.level);
     log_warnings(&warnings);

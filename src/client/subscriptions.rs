@@ -325,8 +325,11 @@ impl Subscriptions {
 
     fn request_reading(&self, key: u32, negocio: NegocioId, again: bool) {
         let refresher = Arc::clone(&self.environment.refresher);
-        self.waiting
-            .push(Box::pin(async move { Settled::Read { key, again, reading: refresher.snapshot(&negocio).await } }));
+        self.waiting.push(Box::pin(async move {
+            let reading =
+                if again { refresher.fresh_snapshot(&negocio).await } else { refresher.snapshot(&negocio).await };
+            Settled::Read { key, again, reading }
+        }));
     }
 
     fn next_key(&mut self) -> u32 {

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::SettingError;
+use super::{Figures, SettingError, StoreError};
 use crate::config::DatabaseConfig;
 
 /// The variable that replaces the statistics query; errors in the query carry it.
@@ -42,6 +42,29 @@ impl Queries {
             owner: text(config.owner_sql.as_deref(), OWNER_SQL, owner)?,
         })
     }
+}
+
+/// The figures in the one row that the statistics query returns. No row, and a `NULL`, count as zero: an integrator's
+/// query may group or sum.
+pub(super) fn figures<Row>(
+    rows: &[Row],
+    read: impl Fn(&Row, &str) -> Result<Option<i64>, StoreError>,
+) -> Result<Figures, StoreError> {
+    let row = match rows {
+        [] => return Ok(Figures::default()),
+        [row] => row,
+        more => return Err(StoreError::Refused(format!("the statistics query returned {} rows, not one", more.len()))),
+    };
+    let figure = |name: &str| match read(row, name)?.unwrap_or(0) {
+        negative if negative < 0 => Err(StoreError::Refused(format!("{name} is negative ({negative})"))),
+        count => Ok(count),
+    };
+    Ok(Figures {
+        total_citas: figure("total_citas")?,
+        citas_hoy: figure("citas_hoy")?,
+        citas_completadas: figure("citas_completadas")?,
+        citas_canceladas: figure("citas_canceladas")?,
+    })
 }
 
 /// Whether `names` are exactly `wanted`, in any order; or what must change.

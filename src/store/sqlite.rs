@@ -215,24 +215,7 @@ fn integers(rows: &[SqliteRow]) -> Result<(), String> {
 }
 
 fn figures(rows: &[SqliteRow]) -> Result<Figures, StoreError> {
-    let row = match rows {
-        [] => return Ok(Figures::default()),
-        [row] => row,
-        more => return Err(StoreError::Refused(format!("the statistics query returned {} rows, not one", more.len()))),
-    };
-    let figure = |name: &str| {
-        let value: Option<i64> = row.try_get(name).map_err(|error| StoreError::Refused(error.to_string()))?;
-        match value.unwrap_or(0) {
-            negative if negative < 0 => Err(StoreError::Refused(format!("{name} is negative ({negative})"))),
-            count => Ok(count),
-        }
-    };
-    Ok(Figures {
-        total_citas: figure("total_citas")?,
-        citas_hoy: figure("citas_hoy")?,
-        citas_completadas: figure("citas_completadas")?,
-        citas_canceladas: figure("citas_canceladas")?,
-    })
+    queries::figures(rows, |row, name| row.try_get(name).map_err(|error| StoreError::Refused(error.to_string())))
 }
 
 fn of_query(error: &sqlx::Error) -> StoreError {

@@ -255,6 +255,17 @@ async fn ten_thousand_newcomers_cost_one_query() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asks_again_gets_figures_read_now() {
+    let world = World::new(false).await;
+    let n = negocio("n");
+    let _subscriber = world.subscribe(&n);
+    sleep(Duration::from_millis(10)).await;
+    world.model.commit(&n);
+    assert_eq!(seen(&world.refresher.snapshot(&n).await.unwrap()).total, 0, "young enough for a newcomer");
+    assert_eq!(seen(&world.refresher.fresh_snapshot(&n).await.unwrap()).total, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_burst_of_notices_costs_one_query_and_one_trailing() {
     let world = World::new(false).await;
     let n = negocio("n");

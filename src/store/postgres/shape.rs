@@ -119,14 +119,9 @@ impl Description {
     }
 }
 
-/// The one row of a statistics query. No row, or NULL (a `SUM` over nothing), counts as zero.
+/// The figures, in whichever integer types the query returns them.
 pub(super) fn figures(rows: &[PgRow]) -> Result<Figures, StoreError> {
-    let row = match rows {
-        [] => return Ok(Figures::default()),
-        [row] => row,
-        more => return Err(StoreError::Refused(format!("the statistics query returned {} rows, not one", more.len()))),
-    };
-    let figure = |name: &str| -> Result<i64, StoreError> {
+    queries::figures(rows, |row, name| {
         let refuse = |error: sqlx::Error| StoreError::Refused(error.to_string());
         let column = row.try_column(name).map_err(refuse)?;
         let value = match column.type_info().name() {
@@ -134,16 +129,7 @@ pub(super) fn figures(rows: &[PgRow]) -> Result<Figures, StoreError> {
             "INT4" => row.try_get::<Option<i32>, _>(name).map(|value| value.map(i64::from)),
             _ => row.try_get::<Option<i64>, _>(name),
         };
-        match value.map_err(refuse)?.unwrap_or(0) {
-            negative if negative < 0 => Err(StoreError::Refused(format!("{name} is negative ({negative})"))),
-            count => Ok(count),
-        }
-    };
-    Ok(Figures {
-        total_citas: figure("total_citas")?,
-        citas_hoy: figure("citas_hoy")?,
-        citas_completadas: figure("citas_completadas")?,
-        citas_canceladas: figure("citas_canceladas")?,
+        value.map_err(refuse)
     })
 }
 
