@@ -78,7 +78,6 @@ pub(super) enum Settled {
     },
     Read {
         key: u32,
-        again: bool,
         reading: Result<Reading, Unavailable>,
     },
     /// The database came or went.
@@ -176,7 +175,7 @@ impl Subscriptions {
     pub(super) fn on_settled(&mut self, settled: Settled, user: Option<&UserId>) {
         match settled {
             Settled::Checked { key, verdict } => self.on_checked(key, verdict, user),
-            Settled::Read { key, again, reading } => self.on_read(key, again, reading),
+            Settled::Read { key, reading } => self.on_read(key, reading),
             Settled::Database => {
                 if self.database.borrow_and_update().down.is_none() {
                     // All parked clients of this node wake up now: spread them a little.
@@ -216,18 +215,16 @@ impl Subscriptions {
         }
     }
 
-    fn on_read(&mut self, key: u32, again: bool, reading: Result<Reading, Unavailable>) {
+    fn on_read(&mut self, key: u32, reading: Result<Reading, Unavailable>) {
         if !self.entries.iter().any(|entry| entry.key == key) {
             return;
         }
-        match reading {
+        if let Ok(reading) = reading {
             // A full mailbox is noticed when it is read.
-            Ok(reading) if again => drop(self.mailbox.push_state_again(&reading)),
-            Ok(reading) => drop(self.mailbox.push_state(&reading)),
-            Err(Unavailable) => {
-                self.environment.metrics.refuse(RefusalReason::DatabaseUnavailable);
-                self.answer(Denial::NoFigures);
-            }
+            let _ = self.mailbox.push_state(&reading);
+        } else {
+            self.environment.metrics.refuse(RefusalReason::DatabaseUnavailable);
+            self.answer(Denial::NoFigures);
         }
     }
 
@@ -328,7 +325,7 @@ impl Subscriptions {
         self.waiting.push(Box::pin(async move {
             let reading =
                 if again { refresher.fresh_snapshot(&negocio).await } else { refresher.snapshot(&negocio).await };
-            Settled::Read { key, again, reading }
+            Settled::Read { key, reading }
         }));
     }
 
