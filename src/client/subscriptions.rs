@@ -76,8 +76,10 @@ pub(super) enum Settled {
         key: u32,
         verdict: Result<bool, CannotCheck>,
     },
+    /// `had`: the version that somebody had who asked again.
     Read {
         key: u32,
+        had: Option<u64>,
         reading: Result<Reading, Unavailable>,
     },
     /// The database came or went.
@@ -108,7 +110,8 @@ impl Subscriptions {
         if let Some(place) = self.find(&spelling) {
             let entry = &self.entries[place];
             if let Stage::Joined(joined) = &entry.stage {
-                self.request_reading(entry.key, joined.negocio.clone(), true);
+                let had = self.mailbox.newest_version(&Channel::Estadisticas(joined.negocio.clone()));
+                self.request_reading(entry.key, joined.negocio.clone(), Some(had));
             }
             return;
         }
@@ -175,7 +178,7 @@ impl Subscriptions {
     pub(super) fn on_settled(&mut self, settled: Settled, user: Option<&UserId>) {
         match settled {
             Settled::Checked { key, verdict } => self.on_checked(key, verdict, user),
-            Settled::Read { key, reading } => self.on_read(key, reading),
+            Settled::Read { key, had, reading } => self.on_read(key, had, reading),
             Settled::Database => {
                 if self.database.borrow_and_update().down.is_none() {
                     // All parked clients of this node wake up now: spread them a little.
@@ -215,13 +218,14 @@ impl Subscriptions {
         }
     }
 
-    fn on_read(&mut self, key: u32, reading: Result<Reading, Unavailable>) {
+    fn on_read(&mut self, key: u32, had: Option<u64>, reading: Result<Reading, Unavailable>) {
         if !self.entries.iter().any(|entry| entry.key == key) {
             return;
         }
         if let Ok(reading) = reading {
+            let is_known = had == Some(reading.version);
             // A full mailbox is noticed when it is read.
-            let _ = self.mailbox.push_state(&reading);
+            let _ = if is_known { self.mailbox.push_state_again(&reading) } else { self.mailbox.push_state(&reading) };
         } else {
             self.environment.metrics.refuse(RefusalReason::DatabaseUnavailable);
             self.answer(Denial::NoFigures);
@@ -295,7 +299,7 @@ impl Subscriptions {
         let channel = Channel::Estadisticas(negocio.clone());
         self.mailbox.expect_channel(channel.clone());
         let membership = self.environment.hub.join(channel, Arc::clone(&self.mailbox));
-        self.request_reading(key, negocio.clone(), false);
+        self.request_reading(key, negocio.clone(), None);
         Stage::Joined(Joined {
             negocio,
             _membership: membership,
@@ -320,12 +324,14 @@ impl Subscriptions {
         self.waiting.push(Box::pin(async move { Settled::Checked { key, verdict: access.owns(asked).await } }));
     }
 
-    fn request_reading(&self, key: u32, negocio: NegocioId, again: bool) {
+    fn request_reading(&self, key: u32, negocio: NegocioId, had: Option<u64>) {
         let refresher = Arc::clone(&self.environment.refresher);
         self.waiting.push(Box::pin(async move {
-            let reading =
-                if again { refresher.fresh_snapshot(&negocio).await } else { refresher.snapshot(&negocio).await };
-            Settled::Read { key, reading }
+            let reading = match had {
+                Some(_) => refresher.snapshot_again(&negocio).await,
+                None => refresher.snapshot(&negocio).await,
+            };
+            Settled::Read { key, had, reading }
         }));
     }
 

@@ -67,6 +67,11 @@ impl Mailbox {
         self.lock().expected.push((channel, 0));
     }
 
+    /// The newest version of `channel` that was pushed; 0 for none.
+    pub fn newest_version(&self, channel: &Channel) -> u64 {
+        self.lock().expected.iter().find(|(expected, _)| expected == channel).map_or(0, |(_, newest)| *newest)
+    }
+
     /// From now on states of `channel` are refused, and one that waits is dropped.
     pub fn forget_channel(&self, channel: &Channel) {
         let mut inner = self.lock();
@@ -77,11 +82,20 @@ impl Mailbox {
 
     /// Takes a state that is newer than the one before, in place of an unsent older one if there is one.
     pub fn push_state(&self, publication: &Arc<Publication>) -> Push {
+        self.push_newer_than(publication, false)
+    }
+
+    /// As [`Self::push_state`], but takes the newest version once more: the answer to a repeated subscribe.
+    pub fn push_state_again(&self, publication: &Arc<Publication>) -> Push {
+        self.push_newer_than(publication, true)
+    }
+
+    fn push_newer_than(&self, publication: &Arc<Publication>, again: bool) -> Push {
         let mut inner = self.lock();
         let Some((_, newest)) = inner.expected.iter_mut().find(|(channel, _)| *channel == publication.channel) else {
             return Push::NotWanted;
         };
-        if publication.version <= *newest {
+        if publication.version < *newest || (publication.version == *newest && !again) {
             return Push::NotWanted;
         }
         *newest = publication.version;

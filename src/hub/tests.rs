@@ -52,6 +52,7 @@ fn an_older_version_never_follows_a_newer_one() {
     hub.publish(&publication("n", 4));
     hub.publish(&publication("n", 5));
     assert!(drain(&mailbox).is_empty());
+    assert_eq!(mailbox.push_state_again(&publication("n", 5)), Push::Queued);
 }
 
 #[test]

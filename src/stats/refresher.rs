@@ -23,6 +23,9 @@ use crate::publication::Publication;
 use crate::store::StoreError;
 use crate::telemetry::metrics::Metrics;
 
+/// How old figures may be that are given to somebody who asks again. Not zero: asking again is free, a query is not.
+const AGAIN_MAX_AGE: Duration = Duration::from_secs(1);
+
 /// Figures as they were read, encoded for every socket.
 pub type Reading = Arc<Publication>;
 
@@ -101,20 +104,19 @@ impl Refresher {
     /// The figures for a newcomer, who has joined the channel already: whatever changes from now on reaches it by the
     /// hub, and versions settle what crosses. At most as old as `SNAPSHOT_MAX_AGE`, so that a crowd costs one query.
     pub async fn snapshot(self: &Arc<Self>, negocio: &NegocioId) -> Result<Reading, Unavailable> {
-        self.reading(negocio, Some(self.config.snapshot_max_age)).await
+        self.reading(negocio, self.config.snapshot_max_age).await
     }
 
-    /// The figures as they are now, for somebody who has some and asks again: a screen that is looked at again. Always of
-    /// a later version than any that was handed out before.
-    pub async fn fresh_snapshot(self: &Arc<Self>, negocio: &NegocioId) -> Result<Reading, Unavailable> {
-        self.reading(negocio, None).await
+    /// The figures for somebody who has some and asks again: a screen that is looked at again. At most a second old.
+    pub async fn snapshot_again(self: &Arc<Self>, negocio: &NegocioId) -> Result<Reading, Unavailable> {
+        self.reading(negocio, self.config.snapshot_max_age.min(AGAIN_MAX_AGE)).await
     }
 
-    async fn reading(self: &Arc<Self>, negocio: &NegocioId, max_age: Option<Duration>) -> Result<Reading, Unavailable> {
+    async fn reading(self: &Arc<Self>, negocio: &NegocioId, max_age: Duration) -> Result<Reading, Unavailable> {
         let answer = {
             let mut slots = self.lock();
             let watched = slots.entry(negocio.clone()).or_default();
-            if let Some(reading) = max_age.and_then(|max_age| watched.slot.fresh(Instant::now(), max_age)) {
+            if let Some(reading) = watched.slot.fresh(Instant::now(), max_age) {
                 self.metrics.snapshots_shared.inc();
                 return Ok(reading);
             }

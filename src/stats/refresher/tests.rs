@@ -261,8 +261,9 @@ async fn who_asks_again_gets_figures_read_now() {
     let _subscriber = world.subscribe(&n);
     sleep(Duration::from_millis(10)).await;
     world.model.commit(&n);
+    sleep(Duration::from_secs(2)).await;
     assert_eq!(seen(&world.refresher.snapshot(&n).await.unwrap()).total, 0, "young enough for a newcomer");
-    assert_eq!(seen(&world.refresher.fresh_snapshot(&n).await.unwrap()).total, 1);
+    assert_eq!(seen(&world.refresher.snapshot_again(&n).await.unwrap()).total, 1);
 }
 
 #[tokio::test(start_paused = true)]
