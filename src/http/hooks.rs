@@ -1,6 +1,7 @@
 //! The calls of the REST API: something changed.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -85,7 +86,12 @@ async fn answer_cita(
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, RefusalReason::HookKey, "unauthorized", message));
     }
     let Some(_place) = gate.places.hook() else {
-        return Err(Refusal::busy(RefusalReason::TooManyHooks, "too many hook calls at once"));
+        // A stopping node has taken all places, to see when the last call is done.
+        return Err(if gate.is_stopping.load(Ordering::Relaxed) {
+            Refusal::busy(RefusalReason::ShuttingDown, "shutting down")
+        } else {
+            Refusal::busy(RefusalReason::TooManyHooks, "too many hook calls at once")
+        });
     };
     let body = json_body(headers, body, gate.hooks.max_body_bytes, deadline).await?;
     let negocio = negocio_of(&body, gate.environment.database.id_type())?;

@@ -69,6 +69,8 @@ async fn in_order(signal: Signal) {
                      sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";
     let answer = on(&mut late, handshake).await;
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("shutting down"), "{answer}");
+    let answer = on(&mut kept, "POST /notify/cita HTTP/1.1\r\ncontent-length: 0").await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("shutting down"), "{answer}");
     // However long it takes, nobody is sent away while its figures are owed.
     for _ in 0..3 {
         dashboard.expect_silence().await;

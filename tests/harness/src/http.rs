@@ -105,12 +105,6 @@ impl Line {
         }
     }
 
-    /// Whether the server ends the line without another byte.
-    pub async fn is_ended(&mut self) -> bool {
-        let read = timeout(LIMIT, self.stream.read_buf(&mut self.early)).await.expect("an end in time");
-        self.early.is_empty() && read.is_ok_and(|read| read == 0)
-    }
-
     /// The WebSocket that an answer with 101 has made of this line.
     pub async fn into_dashboard(self) -> Dashboard {
         Dashboard::over(self.stream, self.early).await
