@@ -2,11 +2,27 @@
 //!
 //! Must not know who may subscribe, nor how a channel is carried.
 
-use crate::negocio::NegocioId;
+use std::sync::Arc;
+
+use crate::negocio::{DeviceId, NegocioId, RestauranteId, Tenant, UserId};
 
 /// A channel of publications.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Channel {
-    /// The appointment figures of one business; on the wire `estadisticas:<negocio>`.
+    /// The appointment figures of one business: `estadisticas:<negocio>`. States.
     Estadisticas(NegocioId),
+    /// What an application publishes for one business: `canal:<negocio>:<name>`. Events.
+    Canal(NegocioId, Arc<str>),
+    /// The point-of-sale events of one business; `None` where the installation has only one.
+    Negocio(Option<NegocioId>),
+    /// The orders of one restaurant: the room `restaurant:<id>`. Events.
+    Restaurante(RestauranteId),
+    /// The new orders of one clinic: the group `staff_orders`; `None` where tokens name no business. Events.
+    StaffOrders(Option<NegocioId>),
+    /// The orders of one kiosk: the group `device_<id>`. Events.
+    Device(DeviceId),
+    /// Whether one tenant has changes to pull. States.
+    Sync(Tenant),
+    /// All connections of one user. Nothing is published here; it is for ending them together.
+    User(UserId),
 }

@@ -196,7 +196,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 Err(Ending::Close(CloseReason::SlowConsumer))
             }
             Next::Message(Outgoing::Answer(frame)) => self.write(frame, None),
-            Next::Message(Outgoing::State(state)) => self.write(state.frame.clone(), Some(state)),
+            Next::Message(Outgoing::Published(state)) => self.write(state.frame.clone(), Some(state)),
+            Next::Dismissed(reason) => Err(Ending::Close(reason)),
         }
     }
 

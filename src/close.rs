@@ -13,14 +13,19 @@ pub enum CloseReason {
     TooBig,
     TooManyFragments,
     SlowConsumer,
+    CannotCheck,
     AuthenticationTimeout,
+    TokenRefused,
     TokenExpired,
     AnotherUser,
+    SessionEnded,
+    DeviceRefused,
+    NotStaff,
 }
 
 impl CloseReason {
     /// Every reason, in the order of the table.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::GoingAway,
         Self::Protocol,
         Self::InvalidText,
@@ -28,9 +33,14 @@ impl CloseReason {
         Self::TooBig,
         Self::TooManyFragments,
         Self::SlowConsumer,
+        Self::CannotCheck,
         Self::AuthenticationTimeout,
+        Self::TokenRefused,
         Self::TokenExpired,
         Self::AnotherUser,
+        Self::SessionEnded,
+        Self::DeviceRefused,
+        Self::NotStaff,
     ];
 
     pub fn code(self) -> u16 {
@@ -40,8 +50,14 @@ impl CloseReason {
             Self::InvalidText => 1007,
             Self::TooManyMessages => 1008,
             Self::TooBig | Self::TooManyFragments => 1009,
-            Self::SlowConsumer => 1013,
-            Self::AuthenticationTimeout | Self::TokenExpired | Self::AnotherUser => 4001,
+            Self::SlowConsumer | Self::CannotCheck => 1013,
+            Self::AuthenticationTimeout
+            | Self::TokenRefused
+            | Self::TokenExpired
+            | Self::AnotherUser
+            | Self::SessionEnded
+            | Self::DeviceRefused => 4001,
+            Self::NotStaff => 4003,
         }
     }
 
@@ -54,9 +70,14 @@ impl CloseReason {
             Self::TooBig => "message too big",
             Self::TooManyFragments => "too many fragments",
             Self::SlowConsumer => "slow consumer",
+            Self::CannotCheck => "cannot be checked right now",
             Self::AuthenticationTimeout => "authentication timeout",
+            Self::TokenRefused => "invalid token",
             Self::TokenExpired => "token expired",
             Self::AnotherUser => "another user's token",
+            Self::SessionEnded => "session ended",
+            Self::DeviceRefused => "unknown or inactive device",
+            Self::NotStaff => "neither staff nor admin",
         }
     }
 

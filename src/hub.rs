@@ -2,6 +2,7 @@
 //!
 //! Knows channels, publications and mailboxes. No I/O, no JSON, no SQL, no dialect; it never waits for anybody.
 
+pub mod history;
 pub mod mailbox;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,9 +11,11 @@ use dashmap::DashMap;
 use slab::Slab;
 
 use crate::channel::Channel;
-use crate::publication::Publication;
+use crate::close::CloseReason;
+use crate::publication::{Frame, Publication};
 use crate::telemetry::metrics::Metrics;
 
+use history::{History, Since};
 use mailbox::{Mailbox, Push};
 
 /// Mailboxes visited under one hold of a channel's lock, so that a subscribe never waits for a whole walk.
@@ -22,8 +25,23 @@ const WALK_SLICE: usize = 256;
 #[derive(Debug)]
 pub struct Hub {
     channels: DashMap<Channel, Arc<Members>>,
+    /// Held while an event is handed out: all of them reach every mailbox in one order, that of their ids.
+    history: Mutex<History>,
     metrics: Arc<Metrics>,
 }
+
+/// An event that has no id yet.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub channel: Channel,
+    /// Its name where the transport has names.
+    pub event: &'static str,
+    pub frame: Frame,
+}
+
+/// Not everything that was missed can be replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap;
 
 /// The clients of one channel. A slab keeps each at its place, so a walk in slices misses nobody.
 #[derive(Debug, Default)]
@@ -40,8 +58,9 @@ pub struct Membership {
 }
 
 impl Hub {
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { channels: DashMap::new(), metrics }
+    /// `first_id`: no event of an earlier run had a greater one.
+    pub fn new(first_id: u64, metrics: Arc<Metrics>) -> Self {
+        Self { channels: DashMap::new(), history: Mutex::new(History::new(first_id)), metrics }
     }
 
     /// Adds a mailbox to a channel. The mailbox must have been told to expect the channel
@@ -53,34 +72,96 @@ impl Hub {
         Membership { hub: Arc::clone(self), channel, place }
     }
 
-    /// Hands a publication to every mailbox of its channel; returns how many took it.
-    pub fn publish(&self, publication: &Arc<Publication>) -> usize {
+    /// Adds a mailbox to channels of events, behind what it missed of them: between the two nothing is lost, and
+    /// nothing comes twice.
+    pub fn join_since(
+        self: &Arc<Self>,
+        channels: &[Channel],
+        mailbox: &Arc<Mailbox>,
+        since: Since,
+    ) -> (Vec<Membership>, Result<(), Gap>) {
+        let mut history = self.history();
+        let memberships = channels
+            .iter()
+            .map(|channel| {
+                mailbox.expect_channel(channel.clone());
+                self.join(channel.clone(), Arc::clone(mailbox))
+            })
+            .collect();
+        let missed = history.missed(channels, since);
+        let outcome = missed.map(|events| {
+            self.metrics.replayed.inc_by(events.len() as u64);
+            mailbox.push_replay(events.into_iter());
+        });
+        (memberships, outcome)
+    }
+
+    /// Hands a state to every mailbox of its channel; returns how many took it.
+    pub fn publish(&self, state: &Arc<Publication>) -> usize {
+        self.hand_out(state, |mailbox| mailbox.push_state(state))
+    }
+
+    /// Hands events out, in their order and with nothing in between; returns how many took each.
+    pub fn publish_events(&self, drafts: Vec<Draft>) -> Vec<usize> {
+        let mut history = self.history();
+        drafts
+            .into_iter()
+            .map(|Draft { channel, event, frame }| {
+                let event = history.keep(|id| Publication::event(channel, id, event, frame));
+                self.hand_out(&event, |mailbox| mailbox.push_event(&event))
+            })
+            .collect()
+    }
+
+    fn hand_out(&self, publication: &Publication, push: impl Fn(&Mailbox) -> Push) -> usize {
         self.metrics.broadcasts.inc();
-        let Some(members) = self.channels.get(&publication.channel).map(|entry| Arc::clone(&entry)) else {
-            return 0;
-        };
         let mut taken = 0;
+        self.walk(&publication.channel, |mailbox| match push(mailbox) {
+            Push::Queued => taken += 1,
+            Push::Replaced => {
+                taken += 1;
+                self.metrics.conflated.inc();
+            }
+            Push::Overflowed | Push::NotWanted => {}
+        });
+        taken
+    }
+
+    /// Ends the connections of a channel; returns how many.
+    pub fn dismiss(&self, channel: &Channel, reason: CloseReason) -> usize {
+        let mut dismissed = 0;
+        self.walk(channel, |mailbox| {
+            mailbox.dismiss(reason);
+            dismissed += 1;
+        });
+        dismissed
+    }
+
+    fn walk(&self, channel: &Channel, mut visit: impl FnMut(&Mailbox)) {
+        let Some(members) = self.channels.get(channel).map(|entry| Arc::clone(&entry)) else { return };
         let mut from = 0;
         loop {
             let slice: Vec<Arc<Mailbox>> = {
                 let mailboxes = members.lock();
                 if from >= mailboxes.capacity() {
-                    return taken;
+                    return;
                 }
                 (from..from + WALK_SLICE).filter_map(|place| mailboxes.get(place).cloned()).collect()
             };
             from += WALK_SLICE;
-            for mailbox in slice {
-                match mailbox.push_state(publication) {
-                    Push::Queued => taken += 1,
-                    Push::Replaced => {
-                        taken += 1;
-                        self.metrics.conflated.inc();
-                    }
-                    Push::Overflowed | Push::NotWanted => {}
-                }
+            for mailbox in &slice {
+                visit(mailbox);
             }
         }
+    }
+
+    /// Forgets events that are too old to be replayed.
+    pub fn sweep(&self) {
+        self.history().sweep();
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many mailboxes a channel has.

@@ -11,40 +11,69 @@ use uuid::Uuid;
 /// Longest id accepted, in bytes. Longer text is no id of any column type.
 pub const MAX_ID_BYTES: usize = 200;
 
-/// A business, in the form in which the database prints its id.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NegocioId(Arc<str>);
+/// An id as a shared text, told apart by its type.
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            pub fn new(id: &str) -> Self {
+                Self(id.into())
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+id!(
+    /// A business. What a peer says becomes one by [`IdType::parse`] or [`NegocioId::named`] only.
+    NegocioId
+);
+id!(
+    /// A user, as the token spells it.
+    UserId
+);
+id!(
+    /// A restaurant of the orders' feed; see [`RestauranteId::named`].
+    RestauranteId
+);
+id!(
+    /// A clinic's kiosk, as the database prints its id.
+    DeviceId
+);
+id!(
+    /// A customer of order synchronisation, as `CLOUD_API_KEYS` names it; empty where there is only one.
+    Tenant
+);
 
 impl NegocioId {
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// The business that a token or a call names, for feeds whose businesses need not be in the database: in the form
+    /// of the id column where it fits, else as it is. A uuid is the same in upper and lower case.
+    pub fn named(raw: &str, id_type: Option<IdType>) -> Option<Self> {
+        id_type.and_then(|id_type| id_type.parse(raw)).or_else(|| named(raw).as_deref().map(Self::new))
     }
 }
 
-impl fmt::Debug for NegocioId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+impl RestauranteId {
+    /// The restaurant that a token or a call names. A uuid is the same in upper and lower case.
+    pub fn named(raw: &str) -> Option<Self> {
+        named(raw).as_deref().map(Self::new)
     }
 }
 
-/// A user, as the token spells it.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct UserId(Arc<str>);
-
-impl UserId {
-    pub fn new(id: &str) -> Self {
-        Self(id.into())
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for UserId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
+fn named(raw: &str) -> Option<String> {
+    IdType::Uuid.canonical(raw).or_else(|| IdType::Text.canonical(raw))
 }
 
 /// The type of an id column, read from the database at first contact.
@@ -60,7 +89,7 @@ pub enum IdType {
 impl IdType {
     /// `raw` as an id of this column, or `None` if the column cannot hold it.
     pub fn parse(self, raw: &str) -> Option<NegocioId> {
-        self.canonical(raw).map(|text| NegocioId(text.into()))
+        self.canonical(raw).as_deref().map(NegocioId::new)
     }
 
     /// `raw` spelt as a column of this type prints it: lower-case hyphenated uuid, plain decimal, text unchanged.

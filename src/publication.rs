@@ -2,6 +2,7 @@
 //!
 //! Must not know what the payload means.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -47,23 +48,64 @@ impl Frame {
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// The message in it, without the frame's head.
+    pub fn payload(&self) -> &str {
+        let head = match self.0.get(1) {
+            None => 0,
+            Some(126) => 4,
+            Some(127) => 10,
+            Some(_) => 2,
+        };
+        std::str::from_utf8(self.0.get(head..).unwrap_or_default()).unwrap_or_default()
+    }
 }
 
-/// The state of one channel at one version. A later version makes an earlier one worthless.
+/// What a publication says, and so what may become of it on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// How things stand: a later one makes an earlier one worthless.
+    State,
+    /// What happened: every one counts, in its order.
+    Event,
+}
+
+/// One message of one channel.
 #[derive(Debug)]
 pub struct Publication {
     pub channel: Channel,
-    /// Grows with every read of the channel; never goes back, also not across a restart.
+    pub kind: Kind,
+    /// Grows with every state of the channel, or every event of this node: the version of the one, the id of the other.
+    /// Never goes back, also not across a restart.
     pub version: u64,
+    /// The event's name, where the transport has names (Socket.IO).
+    pub event: &'static str,
     pub frame: Frame,
+    with_id: OnceLock<Frame>,
     /// When the notice arrived that this publication answers, until the first socket has it.
     noticed: Option<Instant>,
     measured: AtomicBool,
 }
 
 impl Publication {
-    pub fn new(channel: Channel, version: u64, frame: Frame, noticed: Option<Instant>) -> Self {
-        Self { channel, version, frame, noticed, measured: AtomicBool::new(false) }
+    pub fn state(channel: Channel, version: u64, frame: Frame, noticed: Option<Instant>) -> Self {
+        Self { kind: Kind::State, noticed, ..Self::event(channel, version, "", frame) }
+    }
+
+    pub fn event(channel: Channel, id: u64, event: &'static str, frame: Frame) -> Self {
+        let (with_id, measured) = (OnceLock::new(), AtomicBool::new(false));
+        Self { channel, kind: Kind::Event, version: id, event, frame, with_id, noticed: None, measured }
+    }
+
+    /// An event as clients see it that asked for ids: a top-level key of its own, first.
+    pub fn frame_with_id(&self) -> &Frame {
+        self.with_id.get_or_init(|| {
+            let payload = self.frame.payload();
+            match payload.strip_prefix('{') {
+                Some(rest) => Frame::text(&format!("{{\"id\":\"{}\",{rest}", self.version)),
+                None => self.frame.clone(),
+            }
+        })
     }
 
     /// When the notice arrived; `Some` for the first caller only.
@@ -85,7 +127,15 @@ mod tests {
             let payload = "ñ".repeat(len / 2) + &"x".repeat(len % 2);
             let wire = std::io::Cursor::new(Frame::text(&payload).bytes().to_vec());
             let mut peer = WebSocket::from_raw_socket(wire, Role::Client, None);
-            assert_eq!(peer.read().unwrap(), Message::text(payload), "length {len}");
+            assert_eq!(peer.read().unwrap(), Message::text(&payload), "length {len}");
+            assert_eq!(Frame::text(&payload).payload(), payload);
         }
+    }
+
+    #[test]
+    fn an_id_stands_beside_what_an_event_says() {
+        let frame = Frame::text(r#"{"type":"newSale","data":{"total":45.50}}"#);
+        let event = Publication::event(Channel::Negocio(None), 7, "", frame);
+        assert_eq!(event.frame_with_id().payload(), r#"{"id":"7","type":"newSale","data":{"total":45.50}}"#);
     }
 }

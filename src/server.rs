@@ -77,8 +77,10 @@ impl Server {
         raise_descriptor_limit(config.connections.max_websockets.saturating_add(config.connections.max_http));
 
         let metrics = Arc::new(Metrics::new());
-        let hub = Arc::new(Hub::new(Arc::clone(&metrics)));
         let clock = Clock::system(config.stats.zone.clone());
+        // Counting from the wall clock keeps ids growing across a restart.
+        let first_event = u64::try_from(clock.now().as_microsecond()).unwrap_or_default();
+        let hub = Arc::new(Hub::new(first_event, Arc::clone(&metrics)));
         let database = Arc::new(Database::new(store, &config.database, Arc::clone(&metrics)));
         let (access, questions) = Access::new(&config.auth, Arc::clone(&metrics));
         let refresher =

@@ -48,7 +48,7 @@ fn environment(limits: ClientLimits) -> Arc<Environment> {
     let metrics = Arc::new(Metrics::new());
     let config = DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new("sqlite://nowhere")));
     let database = Arc::new(Database::new(Arc::new(Nowhere), &config, Arc::clone(&metrics)));
-    let hub = Arc::new(Hub::new(Arc::clone(&metrics)));
+    let hub = Arc::new(Hub::new(0, Arc::clone(&metrics)));
     let clock = Clock::system(TimeZone::UTC);
     let auth = AuthConfig::new(Secret::new(SECRET));
     let (access, _) = Access::new(&auth, Arc::clone(&metrics));

@@ -1,4 +1,4 @@
-//! What waits to be written to one client: bounded, with the newest state of each channel only.
+//! What waits to be written to one client: bounded, with the newest state of each channel only, and every event.
 //!
 //! Knows nothing of sockets. Nobody who pushes ever waits.
 
@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use futures_util::task::AtomicWaker;
 
 use crate::channel::Channel;
+use crate::close::CloseReason;
 use crate::publication::{Frame, Publication};
 
 /// The outgoing buffer of one connection.
@@ -25,7 +26,10 @@ struct Inner {
     waiting: VecDeque<Outgoing>,
     /// What the client listens to, and the newest version pushed of each.
     expected: Vec<(Channel, u64)>,
+    /// How many of those that wait are replayed: they were asked for, and do not count against the capacity.
+    replayed: usize,
     overflowed: bool,
+    dismissed: Option<CloseReason>,
 }
 
 /// A message on its way out.
@@ -33,8 +37,8 @@ struct Inner {
 pub enum Outgoing {
     /// An answer to this client alone.
     Answer(Frame),
-    /// The state of a channel.
-    State(Arc<Publication>),
+    /// A state or an event of a channel.
+    Published(Arc<Publication>),
 }
 
 /// What became of a push.
@@ -54,6 +58,8 @@ pub enum Push {
 pub enum Next {
     Message(Outgoing),
     Overflowed,
+    /// The connection has to end, whatever waits.
+    Dismissed(CloseReason),
 }
 
 impl Mailbox {
@@ -62,7 +68,7 @@ impl Mailbox {
         Self { inner: Mutex::default(), reader: AtomicWaker::new(), capacity }
     }
 
-    /// From now on states of `channel` are taken.
+    /// From now on what is published on `channel` is taken.
     pub fn expect_channel(&self, channel: Channel) {
         self.lock().expected.push((channel, 0));
     }
@@ -72,11 +78,12 @@ impl Mailbox {
         self.lock().expected.iter().find(|(expected, _)| expected == channel).map_or(0, |(_, newest)| *newest)
     }
 
-    /// From now on states of `channel` are refused, and one that waits is dropped.
+    /// From now on what is published on `channel` is refused, and what waits of it is dropped.
     pub fn forget_channel(&self, channel: &Channel) {
         let mut inner = self.lock();
         inner.expected.retain(|(expected, _)| expected != channel);
-        inner.waiting.retain(|waiting| !matches!(waiting, Outgoing::State(state) if state.channel == *channel));
+        inner.waiting.retain(|waiting| !matches!(waiting, Outgoing::Published(one) if one.channel == *channel));
+        inner.replayed = inner.replayed.min(inner.waiting.len());
         inner.release_if_empty();
     }
 
@@ -100,14 +107,42 @@ impl Mailbox {
         }
         *newest = publication.version;
         let older = inner.waiting.iter_mut().find_map(|waiting| match waiting {
-            Outgoing::State(state) if state.channel == publication.channel => Some(state),
+            Outgoing::Published(state) if state.channel == publication.channel => Some(state),
             _ => None,
         });
         if let Some(older) = older {
             *older = Arc::clone(publication);
             return Push::Replaced;
         }
-        self.append(inner, Outgoing::State(Arc::clone(publication)))
+        self.append(inner, Outgoing::Published(Arc::clone(publication)))
+    }
+
+    /// Takes an event behind everything that waits.
+    pub fn push_event(&self, event: &Arc<Publication>) -> Push {
+        let inner = self.lock();
+        if !inner.expected.iter().any(|(channel, _)| *channel == event.channel) {
+            return Push::NotWanted;
+        }
+        self.append(inner, Outgoing::Published(Arc::clone(event)))
+    }
+
+    /// Takes events that the client missed and asked for.
+    pub(super) fn push_replay(&self, events: impl Iterator<Item = Arc<Publication>>) {
+        let mut inner = self.lock();
+        if inner.overflowed {
+            return;
+        }
+        let before = inner.waiting.len();
+        inner.waiting.extend(events.map(Outgoing::Published));
+        inner.replayed += inner.waiting.len() - before;
+        drop(inner);
+        self.reader.wake();
+    }
+
+    /// The connection is to end.
+    pub fn dismiss(&self, reason: CloseReason) {
+        self.lock().dismissed = Some(reason);
+        self.reader.wake();
     }
 
     /// Takes an answer to this client.
@@ -119,8 +154,9 @@ impl Mailbox {
         if inner.overflowed {
             return Push::NotWanted;
         }
-        let outcome = if inner.waiting.len() >= self.capacity {
+        let outcome = if inner.waiting.len() >= self.capacity + inner.replayed {
             inner.overflowed = true;
+            inner.replayed = 0;
             inner.waiting.clear();
             inner.expected.clear();
             inner.release_if_empty();
@@ -134,21 +170,22 @@ impl Mailbox {
         outcome
     }
 
-    /// The next message, for the one task that owns the socket. While that has no room, only an overflow.
+    /// The next message, for the one task that owns the socket. While that has no room, only what ends the connection.
     pub fn poll_next(&self, cx: &mut Context<'_>, has_room: bool) -> Poll<Next> {
         // Registered before looking: a push in between wakes a task that is about to sleep.
         self.reader.register(cx.waker());
-        let next = if has_room { self.try_next() } else { self.lock().overflowed.then_some(Next::Overflowed) };
+        let next = if has_room { self.try_next() } else { self.lock().ending() };
         next.map_or(Poll::Pending, Poll::Ready)
     }
 
     /// The next message if one waits.
     pub fn try_next(&self) -> Option<Next> {
         let mut inner = self.lock();
-        if inner.overflowed {
-            return Some(Next::Overflowed);
+        if let Some(ending) = inner.ending() {
+            return Some(ending);
         }
         let message = inner.waiting.pop_front()?;
+        inner.replayed = inner.replayed.saturating_sub(1);
         inner.release_if_empty();
         Some(Next::Message(message))
     }
@@ -159,6 +196,11 @@ impl Mailbox {
 }
 
 impl Inner {
+    fn ending(&self) -> Option<Next> {
+        let dismissed = self.dismissed.map(Next::Dismissed);
+        dismissed.or_else(|| self.overflowed.then_some(Next::Overflowed))
+    }
+
     fn release_if_empty(&mut self) {
         if self.waiting.is_empty() && self.waiting.capacity() > 0 {
             self.waiting = VecDeque::new();

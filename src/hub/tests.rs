@@ -10,11 +10,11 @@ fn channel(name: &str) -> Channel {
 }
 
 fn publication(name: &str, version: u64) -> Arc<Publication> {
-    Arc::new(Publication::new(channel(name), version, Frame::text(&format!("{name} {version}")), None))
+    Arc::new(Publication::state(channel(name), version, Frame::text(&format!("{name} {version}")), None))
 }
 
 fn hub() -> Arc<Hub> {
-    Arc::new(Hub::new(Arc::new(Metrics::new())))
+    Arc::new(Hub::new(0, Arc::new(Metrics::new())))
 }
 
 fn member(hub: &Arc<Hub>, name: &str, capacity: usize) -> (Arc<Mailbox>, Membership) {
@@ -27,7 +27,7 @@ fn member(hub: &Arc<Hub>, name: &str, capacity: usize) -> (Arc<Mailbox>, Members
 fn drain(mailbox: &Mailbox) -> Vec<u64> {
     std::iter::from_fn(|| mailbox.try_next())
         .map(|next| match next {
-            Next::Message(Outgoing::State(state)) => state.version,
+            Next::Message(Outgoing::Published(state)) => state.version,
             other => panic!("unexpected {other:?}"),
         })
         .collect()
@@ -103,4 +103,83 @@ fn a_walk_in_slices_misses_nobody_when_places_have_been_freed() {
     });
     assert_eq!(hub.publish(&publication("n", 1)), members.len());
     assert!(members.iter().all(|(mailbox, _)| drain(mailbox) == [1]));
+}
+
+fn sale(name: &str) -> Draft {
+    Draft { channel: channel(name), event: "", frame: Frame::text("{}") }
+}
+
+#[test]
+fn events_are_not_conflated_and_a_full_mailbox_ends_its_client() {
+    let hub = hub();
+    let (mailbox, _stay) = member(&hub, "n", 2);
+    assert_eq!(hub.publish_events(vec![sale("n"), sale("n")]), [1, 1]);
+    assert_eq!(drain(&mailbox).len(), 2);
+    assert_eq!(hub.publish_events(vec![sale("n"), sale("n"), sale("n"), sale("n")]), [1, 1, 0, 0]);
+    assert!(matches!(mailbox.try_next(), Some(Next::Overflowed)));
+}
+
+#[test]
+fn what_was_missed_comes_first_and_does_not_count_against_the_capacity() {
+    let hub = hub();
+    let before = hub.publish_events((0..100).map(|_| sale("n")).collect()).len();
+    let mailbox = Arc::new(Mailbox::new(2));
+    let (_stay, outcome) = hub.join_since(&[channel("n")], &mailbox, Since::After(0));
+    assert_eq!(outcome, Ok(()));
+    assert_eq!(hub.publish_events(vec![sale("n"), sale("n")]), [1, 1]);
+    let ids = drain(&mailbox);
+    assert_eq!(ids.len(), before + 2);
+    assert!(ids.is_sorted());
+    assert_eq!(hub.publish_events(vec![sale("n"), sale("n"), sale("n")]), [1, 1, 0]);
+}
+
+#[test]
+fn a_gap_is_said_and_the_channel_joined_all_the_same() {
+    let hub = hub();
+    let mailbox = Arc::new(Mailbox::new(4));
+    let (_stay, outcome) = hub.join_since(&[channel("n")], &mailbox, Since::Unknown);
+    assert_eq!(outcome, Err(Gap));
+    hub.publish_events(vec![sale("n")]);
+    assert_eq!(drain(&mailbox).len(), 1);
+}
+
+#[test]
+fn every_mailbox_sees_the_events_of_many_publishers_in_one_order_and_newcomers_miss_none() {
+    let hub = hub();
+    let early: Vec<_> = (0..300).map(|_| member(&hub, "n", 10_000)).collect();
+    let late = std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    hub.publish_events(vec![sale("n"), sale("other")]);
+                }
+            });
+        }
+        let late: Vec<_> = (0..50)
+            .map(|_| {
+                let mailbox = Arc::new(Mailbox::new(10_000));
+                let (stay, outcome) = hub.join_since(&[channel("n")], &mailbox, Since::After(0));
+                assert_eq!(outcome, Ok(()));
+                (mailbox, stay)
+            })
+            .collect();
+        late
+    });
+    let wanted = drain(&early[0].0);
+    assert_eq!(wanted.len(), 80);
+    assert!(wanted.is_sorted());
+    let others = early[1..].iter().map(|(mailbox, _)| mailbox).chain(late.iter().map(|(mailbox, _)| mailbox));
+    for mailbox in others {
+        assert_eq!(drain(mailbox), wanted);
+    }
+}
+
+#[test]
+fn those_of_one_channel_can_be_dismissed_and_nobody_else() {
+    let hub = hub();
+    let (gone, _stay) = member(&hub, "gone", 4);
+    let (other, _stay_too) = member(&hub, "other", 4);
+    assert_eq!(hub.dismiss(&channel("gone"), CloseReason::SessionEnded), 1);
+    assert!(matches!(gone.try_next(), Some(Next::Dismissed(CloseReason::SessionEnded))));
+    assert!(other.try_next().is_none());
 }

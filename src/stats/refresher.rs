@@ -258,7 +258,7 @@ impl Refresher {
                 self.metrics.query_seconds.observe(begun.elapsed().as_secs_f64());
                 let channel = Channel::Estadisticas(negocio.clone());
                 let frame = dialect::stats::stats(negocio, &figures, read_at.as_second(), version);
-                let reading = Arc::new(Publication::new(channel, version, frame, noticed));
+                let reading = Arc::new(Publication::state(channel, version, frame, noticed));
                 let finished = self
                     .with_slot(negocio, |slot| slot.succeed(Arc::clone(&reading), figures, day, Instant::now()))
                     .unwrap_or_default();

@@ -31,6 +31,8 @@ pub struct Metrics {
     pub broadcasts: Counter,
     pub deliveries: Counter,
     pub conflated: Counter,
+    pub replayed: Counter,
+    pub resyncs: Counter,
     pub slow_closes: Counter,
     pub accept_errors: Counter,
     pub withdrawn: Counter,
@@ -110,6 +112,8 @@ impl Metrics {
         let broadcasts = counter("broadcasts", "Publications handed to the hub");
         let deliveries = counter("deliveries", "Messages written to a socket");
         let conflated = counter("conflated", "Unsent messages replaced by a newer one of their channel");
+        let replayed = counter("replayed", "Events replayed to clients that were away");
+        let resyncs = counter("resyncs", "Clients told that not everything they missed can be replayed");
         let slow_closes = counter("slow_closes", "Clients closed as slow consumers");
         let accept_errors = counter("accept_errors", "Failures to accept a connection");
         let withdrawn = counter("withdrawn", "Live subscriptions ended because the rights were withdrawn");
@@ -162,6 +166,8 @@ impl Metrics {
             broadcasts,
             deliveries,
             conflated,
+            replayed,
+            resyncs,
             slow_closes,
             accept_errors,
             withdrawn,

@@ -40,7 +40,7 @@ struct Seen {
 
 impl Subscriber {
     fn read(&mut self) {
-        while let Some(Next::Message(Outgoing::State(state))) = self.mailbox.try_next() {
+        while let Some(Next::Message(Outgoing::Published(state))) = self.mailbox.try_next() {
             assert!(state.version > self.version, "older figures after newer ones");
             self.version = state.version;
             self.seen.push(seen(&state));
@@ -75,7 +75,7 @@ impl World {
         let store: Arc<dyn Store> = model.clone();
         let database = Arc::new(Database::new(store, &config, Arc::clone(&metrics)));
         database.contact().await.unwrap();
-        let hub = Arc::new(Hub::new(Arc::clone(&metrics)));
+        let hub = Arc::new(Hub::new(0, Arc::clone(&metrics)));
         let zone = TimeZone::get("America/Guayaquil").unwrap();
         let start: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let (clock, wall) = Clock::manual(zone, start);
