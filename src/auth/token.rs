@@ -3,6 +3,8 @@
 //! Must not know how a token arrives nor what its user may watch. The wall clock is the caller's, and no part of a token
 //! ever enters an error or a log.
 
+mod claims;
+mod dismissed;
 mod mint;
 
 #[cfg(test)]
@@ -18,21 +20,12 @@ use serde_json::{Map, Value};
 use crate::config::AuthConfig;
 use crate::negocio::UserId;
 
+pub use claims::{Claims, Identity, RestaurantIdentity, StaffIdentity};
+use dismissed::Dismissed;
 pub use mint::{MintError, mint};
 
 /// Clocks that differ by this much do not lock anybody out. For the handshake only.
 const LEEWAY_SECONDS: i64 = 30;
-
-/// Whom a good token names, and until when.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    pub user: UserId,
-    /// The businesses the token itself names, as it spells them.
-    pub negocios: Vec<String>,
-    /// Unix seconds at which a live connection with this token ends: its `exp`, and only for a token admitted inside
-    /// the leeway `exp` + 30.
-    pub expires_at: i64,
-}
 
 /// Why a token is not good. Safe to show to anybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +54,8 @@ pub enum TokenError {
     Audience,
     #[error("Invalid JWT token: it names no user")]
     NoUser,
+    #[error("Invalid JWT token: its user's sessions were ended after it was issued")]
+    Dismissed,
 }
 
 /// Verifies tokens by one algorithm, HS256, with the configured keys.
@@ -70,6 +65,7 @@ pub struct TokenVerifier {
     validation: Validation,
     max_ttl_seconds: i64,
     max_token_bytes: usize,
+    dismissed: Dismissed,
 }
 
 impl TokenVerifier {
@@ -92,27 +88,46 @@ impl TokenVerifier {
             validation,
             max_ttl_seconds: i64::try_from(config.max_ttl.as_secs()).unwrap_or(i64::MAX),
             max_token_bytes: config.max_token_bytes,
+            dismissed: Dismissed::default(),
         }
+    }
+
+    /// Whether there is a key at all: without one no token is good.
+    pub fn is_configured(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// From `now` on the user's tokens are refused that were issued before.
+    pub fn dismiss(&self, user: UserId, now: Timestamp) {
+        self.dismissed.add(user, now.as_second());
+    }
+
+    /// What `token` claims, if it is good for a handshake at `now`.
+    pub fn claims(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
+        self.claims_within(token, now, LEEWAY_SECONDS)
     }
 
     /// Whom `token` names, if it is good for a handshake at `now`.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, TokenError> {
-        self.verify_within(token, now, LEEWAY_SECONDS)
+        self.claims(token, now)?.identity()
     }
 
     /// Whom `token` names, if it is good to replace another on a live connection at `now`: the leeway is for the
     /// handshake only.
     pub fn verify_renewal(&self, token: &str, now: Timestamp) -> Result<Identity, TokenError> {
-        self.verify_within(token, now, 0)
+        self.claims_within(token, now, 0)?.identity()
     }
 
-    fn verify_within(&self, token: &str, now: Timestamp, leeway_seconds: i64) -> Result<Identity, TokenError> {
+    fn claims_within(&self, token: &str, now: Timestamp, leeway_seconds: i64) -> Result<Claims, TokenError> {
         self.check_form(token)?;
         check_header(token)?;
         let claims = self.signed_claims(token)?;
         let expires_at = self.check_times(&claims, now.as_second(), leeway_seconds)?;
-        let user = user(&claims).ok_or(TokenError::NoUser)?;
-        Ok(Identity { user: UserId::new(&user), negocios: negocios(&claims), expires_at })
+        let claims = Claims::new(claims, expires_at);
+        if claims.users().any(|user| self.dismissed.bars(&user, claims.issued_at())) {
+            return Err(TokenError::Dismissed);
+        }
+        Ok(claims)
     }
 
     fn check_form(&self, token: &str) -> Result<(), TokenError> {
@@ -176,35 +191,6 @@ fn check_header(token: &str) -> Result<(), TokenError> {
         Some(Value::String(alg)) if alg == "HS256" => Ok(()),
         Some(Value::String(_)) => Err(TokenError::Algorithm),
         _ => Err(TokenError::Malformed),
-    }
-}
-
-/// Claim `id`, else `user_id`, else `sub`. An `id` that is there and is no string spoils the token.
-fn user(claims: &Map<String, Value>) -> Option<String> {
-    match claims.get("id") {
-        Some(Value::String(id)) if !id.is_empty() => return Some(id.clone()),
-        Some(Value::String(_)) | None => {}
-        Some(_) => return None,
-    }
-    if let Some(user) = claims.get("user_id").and_then(name) {
-        return Some(user);
-    }
-    claims.get("sub").and_then(Value::as_str).filter(|sub| !sub.is_empty()).map(str::to_owned)
-}
-
-/// The businesses in `negocio_id` and in the array `negocios`.
-fn negocios(claims: &Map<String, Value>) -> Vec<String> {
-    let one = claims.get("negocio_id");
-    let many = claims.get("negocios").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    one.into_iter().chain(many).filter_map(name).collect()
-}
-
-/// A non-empty string, or an integer as text. Anything else names nothing.
-fn name(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
-        _ => None,
     }
 }
 
