@@ -6,6 +6,7 @@
 mod dotenv;
 pub mod duration;
 pub mod env;
+mod feeds;
 pub mod origin;
 mod reader;
 mod secret;
@@ -19,6 +20,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
+use crate::negocio::Tenant;
+
+pub use feeds::{Feed, Feeds};
 pub use reader::{Mistake, Warning};
 pub use secret::Secret;
 pub use settings::{SETTINGS, Setting, settings_help};
@@ -26,10 +30,15 @@ pub use settings::{SETTINGS, Setting, settings_help};
 /// All settings of `pulso serve`.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// `FEEDS`.
+    pub feeds: Feeds,
     pub listen: ListenConfig,
     pub database: DatabaseConfig,
     pub auth: AuthConfig,
     pub hooks: HookConfig,
+    pub publish: PublishConfig,
+    pub sync: SyncConfig,
+    pub clinic: ClinicConfig,
     pub connections: ConnectionLimits,
     pub client: ClientLimits,
     pub stats: StatsConfig,
@@ -114,7 +123,8 @@ pub enum DatabaseUrl {
 /// `JWT_SECRET` and its companions.
 #[derive(Clone, Debug)]
 pub struct AuthConfig {
-    /// `JWT_SECRET` first, then `JWT_SECRET_PREVIOUS`: a token signed with any of them is good.
+    /// `JWT_SECRET` first, then `JWT_SECRET_PREVIOUS`: a token signed with any of them is good. Empty where no feed that
+    /// has tokens is configured.
     pub secrets: Vec<Secret>,
     /// `JWT_AUDIENCE`: checked only when set.
     pub audience: Option<String>,
@@ -152,6 +162,35 @@ pub struct HookConfig {
     pub max_concurrent: usize,
     /// `HOOK_TIMEOUT`: every call is answered by then. At most 4.5 s: callers give up after 5.
     pub timeout: Duration,
+}
+
+/// What the hooks that carry data may say.
+#[derive(Clone, Debug)]
+pub struct PublishConfig {
+    /// `MAX_PUBLISH_BATCH`: messages of one call to `/api/publish`.
+    pub max_batch: usize,
+    /// `POS_SINGLE_BUSINESS`: point-of-sale events name no business and go to every token.
+    pub single_business: bool,
+}
+
+/// Order synchronisation.
+#[derive(Clone, Debug)]
+pub struct SyncConfig {
+    /// `CLOUD_API_KEY` (its tenant has no name), or `CLOUD_API_KEYS`. Empty: nobody connects.
+    pub keys: Vec<(Tenant, Secret)>,
+    /// `SYNC_PULL_LIMIT`: changes handed out at once, oldest first.
+    pub pull_limit: u32,
+    /// `SYNC_MAX_BODY_BYTES`: longest list of confirmations.
+    pub max_body_bytes: usize,
+}
+
+/// The clinic's kiosks.
+#[derive(Clone, Debug)]
+pub struct ClinicConfig {
+    /// `BAD_DEVICES_PER_MINUTE`: device ids that are not good, from one address; beyond them 429.
+    pub bad_devices_per_minute: u32,
+    /// `DEVICE_RECHECK`: how often connected kiosks are looked up again.
+    pub device_recheck: Duration,
 }
 
 /// What bounds connections before they are clients.
@@ -277,6 +316,24 @@ impl Default for HookConfig {
             max_concurrent: 1_024,
             timeout: Duration::from_millis(4_500),
         }
+    }
+}
+
+impl Default for PublishConfig {
+    fn default() -> Self {
+        Self { max_batch: 100, single_business: false }
+    }
+}
+
+impl Default for SyncConfig {
+    fn default() -> Self {
+        Self { keys: Vec::new(), pull_limit: 500, max_body_bytes: 256 * 1024 }
+    }
+}
+
+impl Default for ClinicConfig {
+    fn default() -> Self {
+        Self { bad_devices_per_minute: 30, device_recheck: Duration::from_secs(20) }
     }
 }
 

@@ -14,8 +14,8 @@ use super::{block_on, complain, or_complain, signals};
 use crate::auth::token::mint;
 use crate::clock::Clock;
 use crate::config::{
-    AuthConfig, ClientLimits, Config, ConnectionLimits, DEFAULT_SHUTDOWN_GRACE, DatabaseConfig, DatabaseUrl,
-    HookConfig, ListenConfig, Secret, StatsConfig, env,
+    AuthConfig, ClientLimits, ClinicConfig, Config, ConnectionLimits, DEFAULT_SHUTDOWN_GRACE, DatabaseConfig,
+    DatabaseUrl, Feeds, HookConfig, ListenConfig, PublishConfig, Secret, StatsConfig, SyncConfig, env,
 };
 use crate::demo::{self, Business};
 use crate::server::Server;
@@ -64,10 +64,14 @@ async fn show(listen: ListenConfig) -> Result<(), Box<dyn std::error::Error>> {
 
 fn config(listen: ListenConfig, secret: Secret, business: &Business) -> Config {
     Config {
+        feeds: Feeds::all(),
         listen,
         database: DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new(business.database_url.as_str()))),
         auth: AuthConfig::new(secret),
         hooks: HookConfig::default(),
+        publish: PublishConfig::default(),
+        sync: SyncConfig::default(),
+        clinic: ClinicConfig::default(),
         connections: ConnectionLimits { max_websockets: VISITORS, ..ConnectionLimits::default() },
         client: ClientLimits::default(),
         stats: StatsConfig::default(),

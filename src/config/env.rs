@@ -4,6 +4,7 @@
 
 mod auth;
 mod database;
+mod feeds;
 mod limits;
 mod listen;
 
@@ -19,8 +20,12 @@ use tracing_subscriber::EnvFilter;
 use super::dotenv::Environment;
 use super::reader::{Reader, quote};
 use super::{
-    AccessPolicy, Config, DEFAULT_SHUTDOWN_GRACE, LogConfig, LogFormat, Mistake, SETTINGS, Secret, Warning, spelling,
+    AccessPolicy, Config, DEFAULT_SHUTDOWN_GRACE, Feed, LogConfig, LogFormat, Mistake, SETTINGS, Secret, Warning,
+    spelling,
 };
+
+/// The feeds whose clients have tokens.
+const TOKEN_FEEDS: [Feed; 5] = [Feed::Stats, Feed::Pos, Feed::Restaurant, Feed::Clinic, Feed::Channels];
 
 const MILLIS_100: Duration = Duration::from_millis(100);
 
@@ -52,8 +57,14 @@ impl Config {
     /// The settings in `vars`. A variable set to the empty string counts as unset.
     pub fn from_env(vars: &impl Fn(&str) -> Option<String>) -> Result<(Self, Vec<Warning>), Vec<Mistake>> {
         let mut reader = Reader::new(vars);
+        let feeds = feeds::feeds(&mut reader);
+        let sync = feeds::sync(&mut reader);
+        let clinic = feeds::clinic(&mut reader);
+        let publish = feeds::publish(&mut reader);
         let database = database::read(&mut reader);
-        let auth = auth::read(&mut reader);
+        // Synchronisation alone, or what is left of the feeds, may do without tokens.
+        let needs_tokens = sync.keys.is_empty() && feeds.has_any(&TOKEN_FEEDS);
+        let auth = auth::read(&mut reader, needs_tokens);
         let listen = listen::read(&mut reader);
         let hooks = limits::hooks(&mut reader);
         let connections = limits::connections(&mut reader);
@@ -66,7 +77,22 @@ impl Config {
         match (database, auth) {
             (Some(mut database), Some(auth)) if mistakes.is_empty() => {
                 database.asks_ownership = auth.access == AccessPolicy::Owner;
-                Ok((Self { listen, database, auth, hooks, connections, client, stats, log, shutdown_grace }, warnings))
+                let config = Self {
+                    feeds,
+                    listen,
+                    database,
+                    auth,
+                    hooks,
+                    publish,
+                    sync,
+                    clinic,
+                    connections,
+                    client,
+                    stats,
+                    log,
+                    shutdown_grace,
+                };
+                Ok((config, warnings))
             }
             _ => Err(mistakes),
         }

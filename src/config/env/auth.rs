@@ -9,10 +9,11 @@ use crate::config::{AccessPolicy, AuthConfig, Secret};
 const MIN_SECRET_BYTES: usize = 32;
 const MEND_SECRET: &str = "Write a random key, such as the output of `openssl rand -base64 48`";
 
-/// `None` if there is no usable key.
-pub fn read(reader: &mut Reader<'_>) -> Option<AuthConfig> {
+/// `None` if there is no usable key and there must be one.
+pub fn read(reader: &mut Reader<'_>, is_needed: bool) -> Option<AuthConfig> {
     let allow_short = reader.flag("ALLOW_SHORT_JWT_SECRET");
-    let secret = current_secret(reader, allow_short);
+    let is_left_out = !is_needed && reader.secret("JWT_SECRET").is_none();
+    let secret = if is_left_out { None } else { current_secret(reader, allow_short) };
     let mut secrets: Vec<Secret> = secret.iter().cloned().collect();
     for previous in reader.list("JWT_SECRET_PREVIOUS").unwrap_or_default() {
         let previous = Secret::new(previous);
@@ -44,7 +45,9 @@ pub fn read(reader: &mut Reader<'_>) -> Option<AuthConfig> {
         );
     }
 
-    secret?;
+    if secret.is_none() && !is_left_out {
+        return None;
+    }
     Some(AuthConfig { secrets, audience, max_ttl, max_token_bytes, access, cache, recheck })
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::config::{AccessPolicy, AllowedOrigins, ClientLimits, ConnectionLimits, DatabaseUrl};
+use crate::config::{AccessPolicy, AllowedOrigins, ClientLimits, ConnectionLimits, DatabaseUrl, Feeds};
 
 const SECRET: &str = "a-development-secret-of-32-bytes-and-more";
 const DSN: &str = "postgres://pulso:hunter2pw@127.0.0.1:5432/negocio?sslmode=require";
@@ -74,6 +74,11 @@ fn every_mistake_is_reported_at_once_with_its_variable_and_its_mend() {
         ("JWT_MAX_TTL", "0"),
         ("DB_MAX_CONNECTIONS", "0"),
         ("JWT_SECRET_PREVIOUS", "tiny"),
+        ("FEEDS", "stats,ventas"),
+        ("CLOUD_API_KEYS", "norte:one,sur"),
+        ("POS_SINGLE_BUSINESS", "perhaps"),
+        ("SYNC_PULL_LIMIT", "0"),
+        ("DEVICE_RECHECK", "2m"),
     ];
     let mistakes = read(&wrong).unwrap_err();
     let found: BTreeSet<_> = mistakes.iter().map(|mistake| mistake.variable.as_str()).collect();
@@ -285,4 +290,35 @@ fn misspelt_variables_are_noticed_and_others_are_left_alone() {
 fn log_settings_are_checked() {
     let config = config(&[("LOG_FORMAT", "JSON"), ("LOG_LEVEL", "warn,pulso::stats=debug")]);
     assert_eq!(config.log, LogConfig { format: LogFormat::Json, level: "warn,pulso::stats=debug".into() });
+}
+
+#[test]
+fn all_feeds_are_on_unless_some_are_named() {
+    assert_eq!(config(&[]).feeds, Feeds::all());
+    let feeds = config(&[("FEEDS", "pos, Clinic")]).feeds;
+    let on: Vec<_> = Feed::ALL.into_iter().filter(|feed| feeds.has(*feed)).collect();
+    assert_eq!(on, [Feed::Pos, Feed::Clinic]);
+}
+
+#[test]
+fn a_key_of_synchronisation_belongs_to_one_tenant() {
+    let keys = |vars: &[(&str, &str)]| -> Vec<(String, String)> {
+        let keys = config(vars).sync.keys;
+        keys.iter().map(|(tenant, key)| (tenant.as_str().to_owned(), key.expose().to_owned())).collect()
+    };
+    assert_eq!(keys(&[("CLOUD_API_KEY", "k1")]), [(String::new(), "k1".to_owned())]);
+    let two = [("norte".to_owned(), "k1".to_owned()), ("sur".to_owned(), "k:2".to_owned())];
+    assert_eq!(keys(&[("CLOUD_API_KEYS", "norte:k1, sur:k:2")]), two);
+    for wrong in ["norte:k1,norte:k2", "norte:k1,sur:k1", "k1", ":k1", "norte:", "norte:a b"] {
+        mistake(&[("CLOUD_API_KEYS", wrong)]);
+    }
+    assert!(mistake(&[("CLOUD_API_KEYS", "norte:k1"), ("CLOUD_API_KEY", "k2")]).contains("one of them"));
+}
+
+#[test]
+fn tokens_need_a_key_unless_no_feed_that_works_has_any() {
+    assert!(mistake(&[("JWT_SECRET", "")]).contains("not set"));
+    assert!(config(&[("JWT_SECRET", ""), ("CLOUD_API_KEY", "k1")]).auth.secrets.is_empty());
+    assert!(config(&[("JWT_SECRET", ""), ("FEEDS", "sync")]).auth.secrets.is_empty());
+    assert!(mistake(&[("JWT_SECRET", "short"), ("CLOUD_API_KEY", "k1")]).contains("32 bytes"));
 }
