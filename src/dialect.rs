@@ -1,4 +1,7 @@
 //! The words of each feed: bytes in, steps out; figures in, bytes out. Pure: no socket, no database, no clock.
 
+pub mod clinic;
 pub mod fields;
+pub mod pos;
+pub mod restaurant;
 pub mod stats;
