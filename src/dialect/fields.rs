@@ -89,6 +89,7 @@ impl<'a> Field<'a> {
     }
 
     /// The same value, called otherwise in errors.
+    #[must_use]
     pub fn named(self, path: &str) -> Self {
         Self { path: path.to_owned(), ..self }
     }
