@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::close::CloseReason;
 use crate::config::ClientLimits;
 use crate::database::Database;
-use crate::dialect::stats::{self as words, ClientMessage, Denial, Misunderstood};
+use crate::dialect::stats::{self as words, ChannelName, ClientMessage, Denial, Misunderstood};
 use crate::hub::Hub;
 use crate::hub::mailbox::{Mailbox, Next, Outgoing};
 use crate::publication::{Frame, Publication};
@@ -257,8 +257,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             (ClientMessage::Auth(token), _) => return self.on_auth(&token),
             (_, None) => self.answer(words::error(&Denial::NotAuthenticated)),
             (ClientMessage::Ping, Some(_)) => self.answer(words::pong()),
-            (ClientMessage::Unsubscribe(negocio), Some(_)) => self.subscriptions.unsubscribe(&negocio),
-            (ClientMessage::Subscribe(negocio), Some(identity)) => self.subscriptions.subscribe(negocio, identity),
+            (ClientMessage::Unsubscribe(ChannelName::Estadisticas(negocio)), Some(_)) => {
+                self.subscriptions.unsubscribe(&negocio);
+            }
+            (ClientMessage::Subscribe(ChannelName::Estadisticas(negocio)), Some(identity)) => {
+                self.subscriptions.subscribe(negocio, identity);
+            }
+            (ClientMessage::Subscribe(_) | ClientMessage::Unsubscribe(_), Some(_)) => {
+                self.misunderstood(Misunderstood::UnknownChannel);
+            }
         }
         Ok(())
     }

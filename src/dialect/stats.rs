@@ -5,6 +5,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::canal;
 use crate::negocio::NegocioId;
 use crate::publication::Frame;
 use crate::store::Figures;
@@ -14,11 +15,17 @@ const CHANNEL_PREFIX: &str = "estadisticas:";
 /// What a client said.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ClientMessage {
-    /// The business as the client spells it.
-    Subscribe(String),
-    Unsubscribe(String),
+    Subscribe(ChannelName),
+    Unsubscribe(ChannelName),
     Ping,
     Auth(String),
+}
+
+/// A channel as a client names it, the business as the client spells it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ChannelName {
+    Estadisticas(String),
+    Canal { negocio: String, name: String },
 }
 
 /// Why a message was not understood. The text is for the client.
@@ -79,12 +86,20 @@ impl ClientMessage {
     }
 }
 
-fn channel_of(message: &Map<String, Value>) -> Result<String, Misunderstood> {
-    let name = said_once(message, "channel", Misunderstood::ChannelMissing, Misunderstood::ChannelDiffers)?;
-    match name.strip_prefix(CHANNEL_PREFIX) {
-        Some(negocio) if !negocio.is_empty() => Ok(negocio.to_owned()),
-        _ => Err(Misunderstood::UnknownChannel),
+impl ChannelName {
+    /// `estadisticas:<negocio>` or `canal:<negocio>:<name>`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix(CHANNEL_PREFIX) {
+            Some(negocio) => (!negocio.is_empty()).then(|| Self::Estadisticas(negocio.to_owned())),
+            None => canal::parse_channel(text)
+                .map(|(negocio, name)| Self::Canal { negocio: negocio.to_owned(), name: name.to_owned() }),
+        }
     }
+}
+
+fn channel_of(message: &Map<String, Value>) -> Result<ChannelName, Misunderstood> {
+    let name = said_once(message, "channel", Misunderstood::ChannelMissing, Misunderstood::ChannelDiffers)?;
+    ChannelName::parse(name).ok_or(Misunderstood::UnknownChannel)
 }
 
 /// A text field that clients put at the top level or into `data`.
@@ -164,12 +179,24 @@ mod tests {
 
     #[test]
     fn subscribe_is_understood_with_the_channel_in_either_place() {
-        let wanted = Ok(ClientMessage::Subscribe("negocio_123".into()));
+        let wanted = Ok(ClientMessage::Subscribe(ChannelName::Estadisticas("negocio_123".into())));
         assert_eq!(decode(&json!({"type":"subscribe","data":{"channel":"estadisticas:negocio_123"}})), wanted);
         assert_eq!(decode(&json!({"type":"subscribe","channel":"estadisticas:negocio_123"})), wanted);
         let both = json!({"type":"subscribe","channel":"estadisticas:negocio_123",
             "data":{"channel":"estadisticas:negocio_123"}});
         assert_eq!(decode(&both), wanted);
+    }
+
+    #[test]
+    fn an_applications_own_channel_is_named_by_its_business_and_its_name() {
+        let canal = || ChannelName::Canal { negocio: "a:b".into(), name: "caja".into() };
+        let message = json!({"type":"subscribe","channel":"canal:a:b:caja"});
+        assert_eq!(decode(&message), Ok(ClientMessage::Subscribe(canal())));
+        let message = json!({"type":"unsubscribe","data":{"channel":"canal:a:b:caja"}});
+        assert_eq!(decode(&message), Ok(ClientMessage::Unsubscribe(canal())));
+        // A business of the statistics may look like one.
+        let figures = ChannelName::Estadisticas("canal:a:b".into());
+        assert_eq!(ChannelName::parse("estadisticas:canal:a:b"), Some(figures));
     }
 
     #[test]
@@ -187,6 +214,9 @@ mod tests {
             (json!({"type":"subscribe","channel":"ventas:a"}), Misunderstood::UnknownChannel),
             (json!({"type":"subscribe","channel":"estadisticas:"}), Misunderstood::UnknownChannel),
             (json!({"type":"subscribe","channel":"Estadisticas:a"}), Misunderstood::UnknownChannel),
+            (json!({"type":"subscribe","channel":"canal:a"}), Misunderstood::UnknownChannel),
+            (json!({"type":"subscribe","channel":"canal:a:"}), Misunderstood::UnknownChannel),
+            (json!({"type":"subscribe","channel":"canal:a:b c"}), Misunderstood::UnknownChannel),
         ] {
             assert_eq!(decode(&message), Err(why), "{message}");
         }
