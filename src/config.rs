@@ -99,8 +99,15 @@ pub struct DatabaseConfig {
     pub stats_sql: Option<PathBuf>,
     /// `OWNER_SQL`: a file to read instead of `sql/owner.*.sql`.
     pub owner_sql: Option<PathBuf>,
+    /// `DEVICE_SQL`: a file to read instead of `sql/devices.*.sql`.
+    pub device_sql: Option<PathBuf>,
     /// `LISTEN_CHANNEL`: listen for notices from the trigger in `sql/`; off when unset.
     pub listen: Option<ListenSource>,
+    /// Whether anybody wants figures: without the statistics feed neither its tables nor those of ownership need to be
+    /// there.
+    pub asks_figures: bool,
+    /// Whether changes are kept for a back end to pull, so that `pulso check` looks for the tables.
+    pub keeps_outbox: bool,
     /// Whether ownership is asked at all: not when `SUBSCRIBE_ACCESS` lets everybody in, and then its table may be
     /// missing.
     pub asks_ownership: bool,
@@ -347,7 +354,10 @@ impl DatabaseConfig {
             statement_timeout: Duration::from_secs(3),
             stats_sql: None,
             owner_sql: None,
+            device_sql: None,
             listen: None,
+            asks_figures: true,
+            keeps_outbox: false,
             asks_ownership: true,
         }
     }

@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 
 use crate::config::DatabaseConfig;
 use crate::negocio::{IdType, NegocioId};
-use crate::store::{ContactError, Figures, Ownership, Store, StoreError};
+use crate::store::{ContactError, Device, Figures, Ownership, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 use breaker::Breaker;
@@ -132,6 +132,11 @@ impl Database {
         self.metrics.ownership_queries.inc();
         self.metrics.ownership_pairs.inc_by(asked.len() as u64);
         admission.put(self.store.owners(asked)).await
+    }
+
+    /// The devices that have one of these names or ids.
+    pub async fn devices(&self, uids: &[String], ids: &[String]) -> Result<Vec<Device>, StoreError> {
+        self.admit(Urgency::Background).await?.put(self.store.devices(uids, ids)).await
     }
 
     /// Makes contact, and again after every outage, until stopped. A query file that is wrong when the first contact

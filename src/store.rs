@@ -35,6 +35,15 @@ pub struct Ownership {
     pub user: UserId,
 }
 
+/// A device (a clinic's kiosk) as the database spells it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Device {
+    pub id: String,
+    /// What it calls itself when it connects.
+    pub uid: String,
+    pub is_active: bool,
+}
+
 /// Why a question has no answer, by what the asker can do about it. The text is for the log and for operators only:
 /// it may name tables, so it never reaches a peer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +73,16 @@ pub enum ContactError {
     WrongQuery { variable: &'static str, reason: String },
 }
 
+impl ContactError {
+    /// For a query that is learnt when it is first asked: whoever asks is refused with the reason.
+    fn into_refusal(self) -> StoreError {
+        match self {
+            Self::Store(error) => error,
+            other => StoreError::Refused(other.to_string()),
+        }
+    }
+}
+
 /// A setting that no store can be made from. Found before anything connects; never holds the setting's secret.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{variable}: {reason}")]
@@ -72,7 +91,7 @@ pub struct SettingError {
     pub reason: String,
 }
 
-/// The store that `DATABASE_URL` names. No I/O but reading `STATS_SQL` and `OWNER_SQL`; call [`Store::contact`] next.
+/// The store that `DATABASE_URL` names. No I/O but reading the query files; call [`Store::contact`] next.
 pub fn open(config: &DatabaseConfig) -> Result<Arc<dyn Store>, SettingError> {
     Ok(match config.url {
         DatabaseUrl::Postgres(_) => Arc::new(postgres::PostgresStore::new(config)?),
@@ -84,7 +103,8 @@ pub fn open(config: &DatabaseConfig) -> Result<Arc<dyn Store>, SettingError> {
 /// is allowed at any point.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Connects, reads the type of the id column, and checks both queries' parameters and columns.
+    /// Connects, reads the type of the id column, and checks the parameters and columns of both queries (of none where
+    /// nobody asks for figures; ids are text then).
     /// May be called again at any time (after an outage); the newest answer counts for later calls.
     async fn contact(&self) -> Result<IdType, ContactError>;
 
@@ -93,6 +113,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Those of `asked` that the database confirms. A user id that the column cannot hold owns nothing.
     async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError>;
+
+    /// The devices that have one of these names or ids. What the columns cannot hold is not found.
+    async fn devices(&self, _uids: &[String], _ids: &[String]) -> Result<Vec<Device>, StoreError> {
+        Err(StoreError::Refused("this store knows no devices".to_owned()))
+    }
 
     /// A round trip to the database that reads no table.
     async fn ping(&self) -> Result<(), StoreError>;

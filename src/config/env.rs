@@ -20,8 +20,8 @@ use tracing_subscriber::EnvFilter;
 use super::dotenv::Environment;
 use super::reader::{Reader, quote};
 use super::{
-    AccessPolicy, Config, DEFAULT_SHUTDOWN_GRACE, Feed, LogConfig, LogFormat, Mistake, SETTINGS, Secret, Warning,
-    spelling,
+    AccessPolicy, Config, DEFAULT_SHUTDOWN_GRACE, DatabaseConfig, Feed, LogConfig, LogFormat, Mistake, SETTINGS, Secret,
+    Warning, spelling,
 };
 
 /// The feeds whose clients have tokens.
@@ -107,6 +107,19 @@ pub fn load_demo_listen() -> Result<super::ListenConfig, Vec<Mistake>> {
     let listen = listen::read_demo(&mut reader);
     let mistakes: Vec<_> = environment.mistakes.iter().cloned().chain(reader.mistakes).collect();
     if mistakes.is_empty() { Ok(listen) } else { Err(mistakes) }
+}
+
+/// The database of `pulso migrate`, which needs nothing else configured.
+pub fn load_database() -> Result<DatabaseConfig, Vec<Mistake>> {
+    let environment = environment();
+    let vars = |name: &str| environment.get(name);
+    let mut reader = Reader::new(&vars);
+    let database = database::read(&mut reader);
+    let mistakes: Vec<_> = environment.mistakes.iter().cloned().chain(reader.mistakes).collect();
+    match database {
+        Some(database) if mistakes.is_empty() => Ok(database),
+        _ => Err(mistakes),
+    }
 }
 
 /// How to log, for the subcommands that need no other setting. Mistakes fall back to the default.

@@ -48,6 +48,7 @@ pub const SETTINGS: &[Setting] = &[
     set("DB_STATEMENT_TIMEOUT", "3s", "for one query"),
     set("STATS_SQL", "unset", "file with the statistics query, instead of the built-in one"),
     set("OWNER_SQL", "unset", "file with the ownership query, instead of the built-in one"),
+    set("DEVICE_SQL", "unset", "file with the query for devices (kiosks), instead of the built-in one"),
     set("LISTEN_CHANNEL", "unset", "PostgreSQL channel to LISTEN on, fed by the trigger in sql/"),
     set("LISTEN_DATABASE_URL", "unset", "direct connection for LISTEN where DATABASE_URL is a transaction pooler's"),
     set("HOOK_MAX_BODY_BYTES", "16384", "longest body of a hook call"),

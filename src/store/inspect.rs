@@ -7,6 +7,8 @@ mod sqlite;
 
 use crate::config::{DatabaseConfig, DatabaseUrl};
 
+const WITHOUT_FIGURES: &str = "nobody asks for figures, so neither their tables nor those of ownership are needed";
+
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {

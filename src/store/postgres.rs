@@ -7,6 +7,7 @@
 mod bind;
 mod connections;
 mod contact;
+mod devices;
 pub(in crate::store) mod failure;
 pub(in crate::store) mod options;
 pub(in crate::store) mod pooler;
@@ -27,10 +28,10 @@ use tracing::debug;
 
 use self::connections::{Connections, Lease};
 pub(super) use self::contact::Examined;
-use self::shape::Shape;
+use self::shape::{DeviceShape, Shape};
 use super::ownership::Questions;
 use super::queries::Queries;
-use super::{ContactError, Figures, Ownership, SettingError, Store, StoreError};
+use super::{ContactError, Device, Figures, Ownership, SettingError, Store, StoreError};
 use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::negocio::{IdType, NegocioId};
 
@@ -44,8 +45,10 @@ pub struct PostgresStore {
     permits: Semaphore,
     limits: Limits,
     queries: Queries,
+    asks_figures: bool,
     asks_ownership: bool,
     shape: RwLock<Option<Shape>>,
+    device_shape: RwLock<Option<DeviceShape>>,
 }
 
 /// The times, and the statement that makes the server keep to them.
@@ -77,8 +80,10 @@ impl PostgresStore {
             permits: Semaphore::new(usize::try_from(config.max_connections.max(1)).unwrap_or(usize::MAX)),
             limits: Limits::new(config),
             queries: Queries::for_postgres(config)?,
+            asks_figures: config.asks_figures,
             asks_ownership: config.asks_ownership,
             shape: RwLock::new(None),
+            device_shape: RwLock::new(None),
         })
     }
 
@@ -178,18 +183,20 @@ impl Store for PostgresStore {
         let learning = async {
             let mut lease = self.connections.fresh().await?;
             let (begin, queries) = (&self.limits.begin, &self.queries);
-            let shape = contact::learn(&mut lease.connection, begin, queries, self.asks_ownership).await?;
+            let (figures, ownership) = (self.asks_figures, self.asks_ownership);
+            let shape = contact::learn(&mut lease.connection, begin, queries, figures, ownership).await?;
             lease.keep();
             Ok::<_, ContactError>(shape)
         };
         let shape =
             timeout_at(deadline, learning).await.unwrap_or_else(|_| Err(self.blame(Attempt::TimedOut).into()))?;
         *self.shape.write().unwrap_or_else(PoisonError::into_inner) = Some(shape);
-        Ok(shape.stats.id)
+        Ok(shape.stats.map_or(IdType::Text, |stats| stats.id))
     }
 
     async fn figures(&self, negocio: &NegocioId, today: Date) -> Result<Figures, StoreError> {
         let stats = self.shape()?.stats;
+        let stats = stats.ok_or_else(|| StoreError::Refused("figures are not asked for here".to_owned()))?;
         let arguments = || {
             let mut arguments = PgArguments::default();
             bind::id(&mut arguments, stats.id, negocio.as_str())?;
@@ -217,6 +224,10 @@ impl Store for PostgresStore {
         let text = |row: &PgRow, name| row.try_get::<Option<String>, _>(name).ok().flatten();
         let pairs = rows.iter().filter_map(|row| text(row, "negocio_id").zip(text(row, "user_id")));
         Ok(questions.confirmed(pairs))
+    }
+
+    async fn devices(&self, uids: &[String], ids: &[String]) -> Result<Vec<Device>, StoreError> {
+        devices::find(self, uids, ids).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

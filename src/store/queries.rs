@@ -1,4 +1,4 @@
-//! The texts of the two queries, Pulso's own from `sql/` or the operator's files, and the columns they must return.
+//! The texts of the queries, Pulso's own from `sql/` or the operator's files, and the columns they must return.
 //!
 //! Must not know what a database thinks of them.
 
@@ -13,33 +13,41 @@ pub(super) const STATS_SQL: &str = "STATS_SQL";
 /// The variable that replaces the ownership query.
 pub(super) const OWNER_SQL: &str = "OWNER_SQL";
 
+/// The variable that replaces the query for devices.
+pub(super) const DEVICE_SQL: &str = "DEVICE_SQL";
+
 pub(super) const STATS_COLUMNS: [&str; 4] = ["total_citas", "citas_hoy", "citas_completadas", "citas_canceladas"];
 pub(super) const OWNER_COLUMNS: [&str; 2] = ["negocio_id", "user_id"];
+pub(super) const DEVICE_COLUMNS: [&str; 3] = ["device_id", "device_uid", "is_active"];
 
 const STATS: &str = include_str!("../../sql/stats.sql");
 const OWNER_POSTGRES: &str = include_str!("../../sql/owner.postgres.sql");
 const OWNER_SQLITE: &str = include_str!("../../sql/owner.sqlite.sql");
+const DEVICES_POSTGRES: &str = include_str!("../../sql/devices.postgres.sql");
+const DEVICES_SQLITE: &str = include_str!("../../sql/devices.sqlite.sql");
 
-/// Both queries of one store.
+/// The queries of one store.
 #[derive(Clone, Debug)]
 pub(super) struct Queries {
     pub stats: Arc<str>,
     pub owner: Arc<str>,
+    pub devices: Arc<str>,
 }
 
 impl Queries {
     pub fn for_postgres(config: &DatabaseConfig) -> Result<Self, SettingError> {
-        Self::read(config, OWNER_POSTGRES)
+        Self::read(config, OWNER_POSTGRES, DEVICES_POSTGRES)
     }
 
     pub fn for_sqlite(config: &DatabaseConfig) -> Result<Self, SettingError> {
-        Self::read(config, OWNER_SQLITE)
+        Self::read(config, OWNER_SQLITE, DEVICES_SQLITE)
     }
 
-    fn read(config: &DatabaseConfig, owner: &str) -> Result<Self, SettingError> {
+    fn read(config: &DatabaseConfig, owner: &str, devices: &str) -> Result<Self, SettingError> {
         Ok(Self {
             stats: text(config.stats_sql.as_deref(), STATS_SQL, STATS)?,
             owner: text(config.owner_sql.as_deref(), OWNER_SQL, owner)?,
+            devices: text(config.device_sql.as_deref(), DEVICE_SQL, devices)?,
         })
     }
 }

@@ -4,7 +4,8 @@ use jiff::civil::{Date, date};
 use pulso::config::{DatabaseConfig, DatabaseUrl, Secret};
 use pulso::negocio::{IdType, NegocioId, UserId};
 use pulso::store::{Figures, Ownership, Store, open};
-use pulso_harness::{Database, Postgres, Scratch};
+use pulso_harness::pgbouncer::Options;
+use pulso_harness::{Database, PgBouncer, Postgres, Scratch};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use std::sync::Arc;
@@ -13,6 +14,8 @@ pub const TODAY: Date = date(2026, 11, 22);
 
 pub enum Backend {
     Postgres(Database),
+    /// Through pgbouncer, which lives as long as the backend.
+    Pooled(Database, #[expect(dead_code, reason = "held, not asked")] PgBouncer),
     Sqlite,
 }
 
@@ -30,6 +33,14 @@ impl Prepared {
         Self { backend: Backend::Postgres(database), config, scratch: Scratch::new() }
     }
 
+    /// PostgreSQL behind a transaction pooler with two server connections for everybody.
+    pub async fn pooled() -> Self {
+        let database = Postgres::shared().empty_database().await;
+        let pooler = PgBouncer::start(&database, Options::default());
+        let config = postgres_config(&pooler.url(&database));
+        Self { backend: Backend::Pooled(database, pooler), config, scratch: Scratch::new() }
+    }
+
     pub async fn sqlite() -> Self {
         let scratch = Scratch::new();
         let file = scratch.path().join("citas.db");
@@ -41,7 +52,7 @@ impl Prepared {
 
     pub async fn execute(&self, sql: &str) {
         match &self.backend {
-            Backend::Postgres(database) => database.execute(sql).await,
+            Backend::Postgres(database) | Backend::Pooled(database, _) => database.execute(sql).await,
             Backend::Sqlite => {
                 let options = SqliteConnectOptions::new().filename(self.scratch.path().join("citas.db"));
                 let mut connection = options.connect().await.unwrap();
@@ -52,7 +63,7 @@ impl Prepared {
     }
 
     pub fn is_postgres(&self) -> bool {
-        matches!(self.backend, Backend::Postgres(_))
+        !matches!(self.backend, Backend::Sqlite)
     }
 
     /// Pulso's shipped tables.

@@ -23,6 +23,18 @@ macro_rules! promises {
     };
 }
 
+/// As [`promises`], and once more through a transaction pooler.
+macro_rules! promises_everywhere {
+    ($($promise:ident),+ $(,)?) => {
+        promises!($($promise),+);
+        mod pooled {
+            $(#[tokio::test] async fn $promise() { super::$promise(super::Prepared::pooled().await).await; })+
+        }
+    };
+}
+
+mod devices;
+
 promises!(
     figures_count_by_state_and_day,
     figures_of_a_negocio_without_rows_are_zeros,
@@ -45,6 +57,7 @@ promises!(
     query_file_that_is_not_there_is_refused_at_once,
     empty_answers_of_a_grouping_query_are_zeros,
     without_ownership_its_table_is_not_needed,
+    without_figures_no_table_is_needed,
     a_column_that_changed_its_type_is_read_again,
     ping_needs_no_table,
 );
@@ -318,6 +331,15 @@ async fn without_ownership_its_table_is_not_needed(mut prepared: Prepared) {
     prepared.execute("CREATE TABLE citas (negocio_id text, fecha date, estado text)").await;
     prepared.config.asks_ownership = false;
     assert_eq!(prepared.store().contact().await.unwrap(), IdType::Text);
+}
+
+async fn without_figures_no_table_is_needed(mut prepared: Prepared) {
+    prepared.config.asks_figures = false;
+    let (store, id) = prepared.contacted().await;
+    assert_eq!(id, IdType::Text);
+    let negocio = id.parse("negocio_1").unwrap();
+    assert!(matches!(store.figures(&negocio, TODAY).await, Err(StoreError::Refused(_))));
+    store.ping().await.unwrap();
 }
 
 async fn a_column_that_changed_its_type_is_read_again(prepared: Prepared) {

@@ -32,6 +32,7 @@ pub fn read(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
     let statement_timeout = reader.duration("DB_STATEMENT_TIMEOUT", default.statement_timeout, time);
     let stats_sql = query_file(reader, "STATS_SQL");
     let owner_sql = query_file(reader, "OWNER_SQL");
+    let device_sql = query_file(reader, "DEVICE_SQL");
     let listen = listen(reader, url.as_ref());
     Some(DatabaseConfig {
         url: url?,
@@ -40,7 +41,10 @@ pub fn read(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
         statement_timeout,
         stats_sql,
         owner_sql,
+        device_sql,
         listen,
+        asks_figures: default.asks_figures,
+        keeps_outbox: default.keeps_outbox,
         asks_ownership: default.asks_ownership,
     })
 }

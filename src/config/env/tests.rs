@@ -61,6 +61,7 @@ fn every_mistake_is_reported_at_once_with_its_variable_and_its_mend() {
         ("SUBSCRIBE_ACCESS", "all"),
         ("STATS_SQL", "/nonexistent.sql"),
         ("OWNER_SQL", "/"),
+        ("DEVICE_SQL", "/nonexistent.sql"),
         ("LISTEN_CHANNEL", "Citas;"),
         ("HOOK_TIMEOUT", "5s"),
         ("SHUTDOWN_GRACE", "0"),

@@ -3,7 +3,7 @@
 use sqlx::{Executor, PgConnection, Row};
 use tokio::time::timeout;
 
-use super::Finding;
+use super::{Finding, WITHOUT_FIGURES};
 use crate::config::{DatabaseConfig, ListenSource};
 use crate::store::postgres::{Examined, PostgresStore, options, pooler};
 use crate::store::{ContactError, StoreError, listen};
@@ -34,20 +34,12 @@ async fn fill(config: &DatabaseConfig, findings: &mut Vec<Finding>) -> Result<()
     let mut connection = store.dedicated().await.map_err(|error| unreachable(&error))?;
     server(&store, &mut connection, findings).await.map_err(|error| lost(&error))?;
 
-    match store.examine(&mut connection).await {
-        Ok(examined) => {
-            findings.push(Finding::ok(format!("ids are of type {}", examined.id_name())));
-            findings.push(statistics_plan(&examined, config.stats_sql.is_none()));
-            if config.stats_sql.is_none() {
-                findings.extend(visibility(&mut connection).await.map_err(|error| lost(&error))?);
-            }
-            if let Some(plan) = &examined.owner_plan_without_scan {
-                findings.push(ownership_plan(plan, config.owner_sql.is_none()));
-            }
-        }
-        Err(error) => findings.push(not_as_needed(&error)),
+    if config.asks_figures {
+        figures(&store, &mut connection, config, findings).await?;
+    } else {
+        findings.push(Finding::ok(WITHOUT_FIGURES));
     }
-    // The failed examination may have left its transaction open.
+    // A failed examination may have left its transaction open.
     drop(connection);
 
     let mut connection = store.dedicated().await.map_err(|error| unreachable(&error))?;
@@ -59,6 +51,29 @@ async fn fill(config: &DatabaseConfig, findings: &mut Vec<Finding>) -> Result<()
     });
     if let Some(source) = &config.listen {
         findings.extend(ear(&store, source).await);
+    }
+    Ok(())
+}
+
+/// Both queries of the statistics, and how they would be run.
+async fn figures(
+    store: &PostgresStore,
+    connection: &mut PgConnection,
+    config: &DatabaseConfig,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Finding> {
+    match store.examine(connection).await {
+        Ok(examined) => {
+            findings.push(Finding::ok(format!("ids are of type {}", examined.id_name())));
+            findings.push(statistics_plan(&examined, config.stats_sql.is_none()));
+            if config.stats_sql.is_none() {
+                findings.extend(visibility(connection).await.map_err(|error| lost(&error))?);
+            }
+            if let Some(plan) = &examined.owner_plan_without_scan {
+                findings.push(ownership_plan(plan, config.owner_sql.is_none()));
+            }
+        }
+        Err(error) => findings.push(not_as_needed(&error)),
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! SQLite: the file, the tables, the plan.
 
-use super::Finding;
+use super::{Finding, WITHOUT_FIGURES};
 use crate::config::DatabaseConfig;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{ContactError, Store};
@@ -21,6 +21,7 @@ pub(super) async fn inspect(config: &DatabaseConfig) -> Vec<Finding> {
         }
     }
     match store.contact().await {
+        Ok(_) if !config.asks_figures => findings.push(Finding::ok(WITHOUT_FIGURES)),
         Ok(id) if id.is_integer() => findings.push(Finding::ok("ids are integers")),
         Ok(_) => findings.push(Finding::ok("ids are text")),
         Err(error) => {
@@ -34,6 +35,9 @@ pub(super) async fn inspect(config: &DatabaseConfig) -> Vec<Finding> {
             findings.push(Finding::problem(error.to_string(), advice));
             return findings;
         }
+    }
+    if !config.asks_figures {
+        return findings;
     }
     if config.asks_ownership {
         findings.push(Finding::ok("the ownership query answers"));

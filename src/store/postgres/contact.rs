@@ -1,4 +1,4 @@
-//! First contact: what the two queries look like to this database, and whether they may be run.
+//! First contact: what its queries look like to this database, and whether they may be run.
 //!
 //! Must not decide what is done about a failure.
 
@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgArguments;
 
 use super::shape::{OwnerShape, Shape, StatsShape};
-use super::transaction::{describe, explain};
+use super::transaction::{ask, describe, explain};
 use super::{bind, failure};
 use crate::negocio::IdType;
 use crate::store::queries::{OWNER_SQL, Queries, STATS_SQL};
@@ -26,19 +26,25 @@ pub(in crate::store) struct Examined {
     pub owner_plan_without_scan: Option<String>,
 }
 
-/// Describes both queries and proves that they may be run.
+/// Describes the queries that are asked and proves that they may be run.
 pub(super) async fn learn(
     connection: &mut PgConnection,
     begin: &Arc<str>,
     queries: &Queries,
+    asks_figures: bool,
     asks_ownership: bool,
 ) -> Result<Shape, ContactError> {
-    let stats = learn_stats(connection, begin, queries).await?;
+    if !asks_figures {
+        let asked = ask(connection, begin, &"SELECT 1".into(), PgArguments::default()).await;
+        asked.map_err(|(error, _)| failure::of_query(&error))?;
+        return Ok(Shape { stats: None, owner: None });
+    }
+    let stats = Some(learn_stats(connection, begin, queries).await?);
     let owner = if asks_ownership { Some(learn_owner(connection, begin, queries).await?) } else { None };
     Ok(Shape { stats, owner })
 }
 
-/// As [`learn`], and how the queries would be run.
+/// As [`learn`] where figures are asked for, and how the queries would be run.
 pub(super) async fn examine(
     connection: &mut PgConnection,
     begin: &Arc<str>,

@@ -1,4 +1,4 @@
-//! What the two queries take and return, as the database describes them, and whether that is what Pulso needs.
+//! What the queries take and return, as the database describes them, and whether that is what Pulso needs.
 //!
 //! Must not connect.
 
@@ -7,13 +7,14 @@ use sqlx::{Column, Either, Row, Statement, TypeInfo};
 
 use super::bind::TodayForm;
 use crate::negocio::IdType;
-use crate::store::queries::{self, OWNER_COLUMNS, STATS_COLUMNS};
+use crate::store::queries::{self, DEVICE_COLUMNS, OWNER_COLUMNS, STATS_COLUMNS};
 use crate::store::{Figures, StoreError};
 
 /// How to ask, learnt at first contact.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
-    pub stats: StatsShape,
+    /// `None` where nobody asks for figures.
+    pub stats: Option<StatsShape>,
     /// `None` where nobody asks about ownership.
     pub owner: Option<OwnerShape>,
 }
@@ -29,6 +30,13 @@ pub(super) struct StatsShape {
 pub(super) struct OwnerShape {
     pub negocio: IdType,
     pub user: IdType,
+}
+
+/// The types of what devices are found by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DeviceShape {
+    pub uid: IdType,
+    pub id: IdType,
 }
 
 /// A query's parameters and columns by the names of their types, upper case.
@@ -84,26 +92,26 @@ impl Description {
     /// As the ownership query, or what must change.
     pub fn owner(&self) -> Result<OwnerShape, String> {
         let [negocio, user] = self.two_parameters("$1 the businesses' ids and $2 the users' ids, both arrays")?;
-        let element = |name: &str, kind: &str| {
-            kind.strip_suffix("[]").and_then(id_type).ok_or_else(|| {
-                format!(
-                    "{name} is of type {}; it must be an array of uuid, text, varchar, smallint, integer or bigint: \
-                     write … = ANY ({name}), or cast it, as in ANY ({name}::text[])",
-                    kind.to_lowercase()
-                )
-            })
-        };
         let shape = OwnerShape { negocio: element("$1", negocio)?, user: element("$2", user)? };
         self.exact_columns(&OWNER_COLUMNS)?;
-        for (name, kind) in &self.columns {
-            if !matches!(kind.as_str(), "TEXT" | "VARCHAR") {
-                return Err(format!(
-                    "column {name} is of type {}; it must be text: write (…)::text AS {name}",
-                    kind.to_lowercase()
-                ));
-            }
-        }
+        self.columns.iter().try_for_each(is_text)?;
         Ok(shape)
+    }
+
+    /// As the query for devices, or what must change.
+    pub fn devices(&self) -> Result<DeviceShape, String> {
+        let [uid, id] = self.two_parameters("$1 the devices' names and $2 their ids, both arrays")?;
+        let shape = DeviceShape { uid: element("$1", uid)?, id: element("$2", id)? };
+        self.exact_columns(&DEVICE_COLUMNS)?;
+        let (flags, texts): (Vec<_>, Vec<_>) = self.columns.iter().partition(|(name, _)| name == "is_active");
+        texts.into_iter().try_for_each(is_text)?;
+        match flags.first() {
+            Some((_, kind)) if kind != "BOOL" => Err(format!(
+                "column is_active is of type {}; it must be a boolean: write (…)::boolean AS is_active",
+                kind.to_lowercase()
+            )),
+            _ => Ok(shape),
+        }
     }
 
     fn two_parameters(&self, which: &str) -> Result<[&str; 2], String> {
@@ -131,6 +139,24 @@ pub(super) fn figures(rows: &[PgRow]) -> Result<Figures, StoreError> {
         };
         value.map_err(refuse)
     })
+}
+
+/// The type of the elements of parameter `name`, an array.
+fn element(name: &str, kind: &str) -> Result<IdType, String> {
+    kind.strip_suffix("[]").and_then(id_type).ok_or_else(|| {
+        format!(
+            "{name} is of type {}; it must be an array of uuid, text, varchar, smallint, integer or bigint: \
+             write … = ANY ({name}), or cast it, as in ANY ({name}::text[])",
+            kind.to_lowercase()
+        )
+    })
+}
+
+fn is_text((name, kind): &(String, String)) -> Result<(), String> {
+    if matches!(kind.as_str(), "TEXT" | "VARCHAR") {
+        return Ok(());
+    }
+    Err(format!("column {name} is of type {}; it must be text: write (…)::text AS {name}", kind.to_lowercase()))
 }
 
 fn id_type(name: &str) -> Option<IdType> {
