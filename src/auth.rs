@@ -3,5 +3,6 @@
 //! Must not know sockets, HTTP or SQL.
 
 pub mod access;
+pub mod attempts;
 pub mod origin;
 pub mod token;

@@ -1,16 +1,19 @@
-//! The actor of one connection: owns its socket, its mailbox, its subscriptions, its token's life and its heartbeat.
+//! The actor of one connection: owns its socket, its mailbox, its conversation and its heartbeat.
 //!
 //! Whatever happens to it, everything it held is given back when it is dropped. Must not know HTTP or SQL.
 
-mod allowance;
+pub mod allowance;
+mod conversation;
+mod dashboard;
+mod door;
 mod fragments;
 mod line;
-mod session;
+mod listener;
+pub mod session;
 mod socket;
 mod subscriptions;
 
 use std::future::poll_fn;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -18,28 +21,27 @@ use std::time::Duration;
 
 use rand::Rng;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::debug;
 
 use crate::auth::access::Access;
-use crate::auth::token::{Identity, TokenVerifier};
+use crate::auth::attempts::Attempts;
+use crate::auth::token::TokenVerifier;
 use crate::clock::Clock;
 use crate::close::CloseReason;
-use crate::config::ClientLimits;
+use crate::config::{ClientLimits, Feeds};
 use crate::database::Database;
-use crate::dialect::stats::{self as words, ChannelName, ClientMessage, Denial, Misunderstood};
 use crate::hub::Hub;
 use crate::hub::mailbox::{Mailbox, Next, Outgoing};
-use crate::publication::{Frame, Publication};
+use crate::publication::{Frame, Kind, Publication};
 use crate::stats::Refresher;
-use crate::telemetry::metrics::{Close, Metrics, RefusalReason};
+use crate::telemetry::metrics::{Close, Metrics};
 
 use allowance::Allowance;
-use session::Session;
+use conversation::Conversation;
+pub use door::{Admitted, Purpose};
 use socket::{Event, LineLost, Socket};
-use subscriptions::Subscriptions;
 
 /// What every client works with.
 #[derive(Debug)]
@@ -50,6 +52,11 @@ pub struct Environment {
     pub database: Arc<Database>,
     pub tokens: TokenVerifier,
     pub clock: Clock,
+    pub feeds: Feeds,
+    /// Point-of-sale events name no business and go to every token.
+    pub single_business: bool,
+    /// Device ids that were not good.
+    pub bad_devices: Attempts,
     pub limits: ClientLimits,
     /// How often a live subscription's ownership is asked again.
     pub recheck: Duration,
@@ -60,16 +67,6 @@ pub struct Environment {
     /// Over how long the goodbyes are spread.
     pub goodbye_spread: Duration,
     pub metrics: Arc<Metrics>,
-}
-
-/// What a connection brings along from its handshake.
-#[derive(Debug)]
-pub struct Admitted {
-    pub identity: Option<Identity>,
-    /// One of the few places for connections without a token; given back once there is one.
-    pub unauthenticated: Option<OwnedSemaphorePermit>,
-    /// For the log.
-    pub address: IpAddr,
 }
 
 /// How a connection ended.
@@ -87,11 +84,11 @@ enum Ending {
 
 struct Client<S> {
     environment: Arc<Environment>,
-    address: IpAddr,
     socket: Socket<S>,
     mailbox: Arc<Mailbox>,
-    session: Session,
-    subscriptions: Subscriptions,
+    conversation: Conversation,
+    /// Whether events are sent with their ids.
+    wants_ids: bool,
     messages: Allowance,
     writing: Option<Writing>,
     heard: Instant,
@@ -102,7 +99,7 @@ struct Client<S> {
 /// The message that the socket has not taken whole.
 struct Writing {
     since: Instant,
-    state: Option<Arc<Publication>>,
+    publication: Option<Arc<Publication>>,
 }
 
 /// Serves one connection until it ends.
@@ -114,32 +111,49 @@ where
     let metrics = Arc::clone(&environment.metrics);
     let _counted = Counted::new(&metrics);
     let address = admitted.address;
+    // Boxed, as all that is short: a task is as large as its largest branch for all of its life.
+    let Some(mut client) = Box::pin(enter(stream, early, admitted, environment)).await else { return };
+    let ending = client.run().await;
+    let Client { socket, conversation, .. } = client;
+    // Out of the hub before the farewell, which may take a while.
+    drop(conversation);
+    debug!(%address, ?ending, "connection ends");
+    Box::pin(farewell(socket, ending, &metrics)).await;
+}
+
+/// The client of an admitted connection; `None` after closing one that may not stay.
+async fn enter<S>(stream: S, early: Vec<u8>, admitted: Admitted, environment: Arc<Environment>) -> Option<Client<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Admitted { purpose, since, address } = admitted;
     let limits = &environment.limits;
     let mailbox = Arc::new(Mailbox::new(limits.outbound_buffer));
-    let mut client = Client {
-        socket: Socket::new(stream, early, limits).await,
-        subscriptions: Subscriptions::new(Arc::clone(&environment), Arc::clone(&mailbox)),
-        session: Session::new(admitted, &environment),
+    let socket = Socket::new(stream, early, limits).await;
+    let conversation = match door::open(purpose, since, address, &environment, &mailbox).await {
+        Ok(conversation) => conversation,
+        Err(reason) => {
+            debug!(%address, ?reason, "connection refused");
+            farewell(socket, Ending::Close(reason), &environment.metrics).await;
+            return None;
+        }
+    };
+    Some(Client {
+        socket,
+        conversation,
+        wants_ids: since.is_some(),
         messages: Allowance::new(limits.message_burst, limits.message_rate),
         writing: None,
         heard: Instant::now(),
         asked: None,
         leaves_at: None,
-        address,
         mailbox,
         environment,
-    };
-    let ending = client.run().await;
-    let Client { socket, subscriptions, .. } = client;
-    // Out of the hub before the farewell, which may take a while.
-    drop(subscriptions);
-    metrics.closes.get_or_create(&Close { code: code_of(ending) }).inc();
-    debug!(%address, ?ending, "connection ends");
-    // Boxed: a task is as large as its largest branch for all of its life, and this one is short.
-    Box::pin(farewell(socket, ending)).await;
+    })
 }
 
-async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(socket: Socket<S>, ending: Ending) {
+async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(socket: Socket<S>, ending: Ending, metrics: &Metrics) {
+    metrics.closes.get_or_create(&Close { code: code_of(ending) }).inc();
     match ending {
         Ending::Close(reason) => socket.close(reason).await,
         Ending::Breach(reason) => socket.close_after_breach(reason).await,
@@ -172,8 +186,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                     timer.as_mut().reset(self.next_due());
                     outcome
                 }
-                settled = self.subscriptions.settled() => {
-                    self.subscriptions.on_settled(settled, self.session.user());
+                settled = self.conversation.settled() => {
+                    self.conversation.on_settled(settled);
                     Ok(())
                 }
                 event = self.socket.event() => self.on_event(event),
@@ -195,35 +209,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 self.environment.metrics.slow_closes.inc();
                 Err(Ending::Close(CloseReason::SlowConsumer))
             }
-            Next::Message(Outgoing::Answer(frame)) => self.write(frame, None),
-            Next::Message(Outgoing::Published(state)) => self.write(state.frame.clone(), Some(state)),
             Next::Dismissed(reason) => Err(Ending::Close(reason)),
+            Next::Message(Outgoing::Answer(frame)) => self.write(frame, None),
+            Next::Message(Outgoing::Published(one)) => {
+                let with_id = self.wants_ids && one.kind == Kind::Event;
+                let frame = if with_id { one.frame_with_id() } else { &one.frame };
+                self.write(frame.clone(), Some(one))
+            }
         }
     }
 
     /// Writes at once what the socket takes; the rest, if any, as it takes more.
-    fn write(&mut self, frame: Frame, state: Option<Arc<Publication>>) -> Result<(), Ending> {
+    fn write(&mut self, frame: Frame, publication: Option<Arc<Publication>>) -> Result<(), Ending> {
         match self.socket.begin(frame) {
-            Poll::Ready(Ok(())) => self.on_written(state.as_deref()),
+            Poll::Ready(Ok(())) => self.on_written(publication.as_deref()),
             Poll::Ready(Err(LineLost)) => return Err(Ending::Lost),
-            Poll::Pending => self.writing = Some(Writing { since: Instant::now(), state }),
+            Poll::Pending => self.writing = Some(Writing { since: Instant::now(), publication }),
         }
         Ok(())
     }
 
-    fn on_written(&self, state: Option<&Publication>) {
-        let Some(state) = state else { return };
+    fn on_written(&self, publication: Option<&Publication>) {
+        let Some(publication) = publication else { return };
         let metrics = &self.environment.metrics;
         metrics.deliveries.inc();
-        if let Some(noticed) = state.take_noticed() {
+        if let Some(noticed) = publication.take_noticed() {
             metrics.notice_to_socket_seconds.observe(noticed.elapsed().as_secs_f64());
         }
     }
 
     fn on_event(&mut self, event: Event) -> Result<(), Ending> {
         if matches!(event, Event::Written) {
-            let state = self.writing.take().and_then(|writing| writing.state);
-            self.on_written(state.as_deref());
+            let publication = self.writing.take().and_then(|writing| writing.publication);
+            self.on_written(publication.as_deref());
             return Ok(());
         }
         self.heard = Instant::now();
@@ -238,70 +256,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             // The library answers pings by itself.
             Event::Control | Event::Written => Ok(()),
             Event::Binary => {
-                self.misunderstood(Misunderstood::Binary);
+                self.conversation.on_binary();
                 Ok(())
             }
-            Event::Text(text) => self.on_text(&text),
+            Event::Text(text) => self.conversation.on_text(&text).map_err(Ending::Close),
         }
-    }
-
-    fn on_text(&mut self, text: &str) -> Result<(), Ending> {
-        let message = match ClientMessage::decode(text) {
-            Ok(message) => message,
-            Err(misunderstood) => {
-                self.misunderstood(misunderstood);
-                return Ok(());
-            }
-        };
-        match (message, self.session.identity()) {
-            (ClientMessage::Auth(token), _) => return self.on_auth(&token),
-            (_, None) => self.answer(words::error(&Denial::NotAuthenticated)),
-            (ClientMessage::Ping, Some(_)) => self.answer(words::pong()),
-            (ClientMessage::Unsubscribe(ChannelName::Estadisticas(negocio)), Some(_)) => {
-                self.subscriptions.unsubscribe(&negocio);
-            }
-            (ClientMessage::Subscribe(ChannelName::Estadisticas(negocio)), Some(identity)) => {
-                self.subscriptions.subscribe(negocio, identity);
-            }
-            (ClientMessage::Subscribe(_) | ClientMessage::Unsubscribe(_), Some(_)) => {
-                self.misunderstood(Misunderstood::UnknownChannel);
-            }
-        }
-        Ok(())
-    }
-
-    fn on_auth(&mut self, token: &str) -> Result<(), Ending> {
-        let (tokens, now) = (&self.environment.tokens, self.environment.clock.now());
-        let verified = match self.session.identity() {
-            Some(_) => tokens.verify_renewal(token, now),
-            // The first message stands in for the handshake's token.
-            None => tokens.verify(token, now),
-        };
-        match verified {
-            Ok(identity) => {
-                if !self.session.renew(identity) {
-                    return Err(Ending::Close(CloseReason::AnotherUser));
-                }
-                if let Some(identity) = self.session.identity() {
-                    self.subscriptions.on_new_token(identity);
-                }
-            }
-            Err(refused) => {
-                self.environment.metrics.refuse(RefusalReason::Token);
-                info!(address = %self.address, "{refused}");
-                self.answer(words::error(&refused));
-            }
-        }
-        Ok(())
     }
 
     fn on_time(&mut self) -> Result<(), Ending> {
         let now = Instant::now();
         if self.leaves_at.is_some_and(|at| at <= now) {
             return Err(Ending::Close(CloseReason::GoingAway));
-        }
-        if let Some(reason) = self.session.is_over(now) {
-            return Err(Ending::Close(reason));
         }
         if self.silence_due() <= now {
             if self.writing.is_some() || self.asked.is_some() {
@@ -310,13 +275,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             self.asked = Some(now);
             self.write(Frame::ping(), None)?;
         }
-        self.subscriptions.on_time(now, self.session.identity());
-        Ok(())
+        self.conversation.on_time(now).map_err(Ending::Close)
     }
 
     fn next_due(&self) -> Instant {
-        let optional = self.leaves_at.into_iter().chain(self.subscriptions.due());
-        optional.fold(self.silence_due().min(self.session.due()), Instant::min)
+        let optional = self.leaves_at.into_iter().chain(self.conversation.due());
+        optional.fold(self.silence_due(), Instant::min)
     }
 
     /// Until when the peer may keep silent: not take what is being written, not answer a ping, not say anything.
@@ -327,16 +291,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             (None, Some(asked)) => asked + limits.pong_timeout,
             (None, None) => self.heard + limits.ping_interval,
         }
-    }
-
-    fn misunderstood(&self, why: Misunderstood) {
-        self.environment.metrics.refuse(RefusalReason::Message);
-        self.answer(words::error(&why));
-    }
-
-    fn answer(&self, frame: Frame) {
-        // A full mailbox is noticed when it is read.
-        let _ = self.mailbox.push_answer(frame);
     }
 }
 

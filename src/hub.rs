@@ -89,11 +89,26 @@ impl Hub {
             })
             .collect();
         let missed = history.missed(channels, since);
-        let outcome = missed.map(|events| {
-            self.metrics.replayed.inc_by(events.len() as u64);
-            mailbox.push_replay(events.into_iter());
-        });
-        (memberships, outcome)
+        (memberships, missed.map(|events| self.replay(events, mailbox)))
+    }
+
+    /// As [`Self::join_since`] for one channel.
+    pub fn join_one_since(
+        self: &Arc<Self>,
+        channel: Channel,
+        mailbox: &Arc<Mailbox>,
+        since: Since,
+    ) -> (Membership, Result<(), Gap>) {
+        let mut history = self.history();
+        mailbox.expect_channel(channel.clone());
+        let missed = history.missed(std::slice::from_ref(&channel), since);
+        let membership = self.join(channel, Arc::clone(mailbox));
+        (membership, missed.map(|events| self.replay(events, mailbox)))
+    }
+
+    fn replay(&self, events: Vec<Arc<Publication>>, mailbox: &Mailbox) {
+        self.metrics.replayed.inc_by(events.len() as u64);
+        mailbox.push_replay(events.into_iter());
     }
 
     /// Hands a state to every mailbox of its channel; returns how many took it.

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::auth::access::{Access, Questions};
+use crate::auth::attempts::Attempts;
 use crate::auth::origin::OriginPolicy;
 use crate::auth::token::TokenVerifier;
 use crate::client::Environment;
@@ -92,6 +93,9 @@ impl Server {
             database,
             tokens: TokenVerifier::new(&config.auth),
             clock,
+            feeds: config.feeds,
+            single_business: config.publish.single_business,
+            bad_devices: Attempts::new(config.clinic.bad_devices_per_minute),
             limits: config.client,
             recheck: config.auth.recheck,
             since: Instant::now(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::{Admitted, Environment};
+use super::Environment;
 use crate::auth::token::Identity;
 use crate::close::CloseReason;
 use crate::negocio::UserId;
@@ -29,18 +29,51 @@ enum Stage {
     },
     Known {
         identity: Identity,
-        look_at: Instant,
+        expiry: Expiry,
     },
 }
 
+/// The end of a token, by the wall clock.
+#[derive(Debug)]
+pub struct Expiry {
+    /// Unix seconds.
+    expires_at: i64,
+    look_at: Instant,
+}
+
+impl Expiry {
+    pub fn new(expires_at: i64, environment: &Environment) -> Self {
+        let look_at = Instant::now() + time_left(expires_at, environment).min(LOOK);
+        Self { expires_at, look_at }
+    }
+
+    /// When to look again.
+    pub fn due(&self) -> Instant {
+        self.look_at
+    }
+
+    pub fn is_over(&mut self, now: Instant, environment: &Environment) -> bool {
+        if self.look_at > now {
+            return false;
+        }
+        let left = time_left(self.expires_at, environment);
+        self.look_at = now + left.min(LOOK);
+        left.is_zero()
+    }
+}
+
 impl Session {
-    pub(super) fn new(admitted: Admitted, environment: &Arc<Environment>) -> Self {
-        let stage = if let Some(identity) = admitted.identity {
+    /// `place`: one of the few for connections without a token; given back once there is one.
+    pub(super) fn new(
+        identity: Option<Identity>,
+        place: Option<OwnedSemaphorePermit>,
+        environment: &Arc<Environment>,
+    ) -> Self {
+        let stage = if let Some(identity) = identity {
             known(identity, environment)
         } else {
             environment.metrics.unauthenticated.inc();
-            let until = Instant::now() + environment.limits.auth_timeout;
-            Stage::Unknown { until, _place: admitted.unauthenticated }
+            Stage::Unknown { until: Instant::now() + environment.limits.auth_timeout, _place: place }
         };
         Self { environment: Arc::clone(environment), stage }
     }
@@ -73,7 +106,7 @@ impl Session {
     pub(super) fn due(&self) -> Instant {
         match &self.stage {
             Stage::Unknown { until, .. } => *until,
-            Stage::Known { look_at, .. } => *look_at,
+            Stage::Known { expiry, .. } => expiry.due(),
         }
     }
 
@@ -81,14 +114,7 @@ impl Session {
     pub(super) fn is_over(&mut self, now: Instant) -> Option<CloseReason> {
         match &mut self.stage {
             Stage::Unknown { until, .. } => (*until <= now).then_some(CloseReason::AuthenticationTimeout),
-            Stage::Known { identity, look_at } => {
-                if *look_at > now {
-                    return None;
-                }
-                let left = time_left(identity, &self.environment);
-                *look_at = now + left.min(LOOK);
-                left.is_zero().then_some(CloseReason::TokenExpired)
-            }
+            Stage::Known { expiry, .. } => expiry.is_over(now, &self.environment).then_some(CloseReason::TokenExpired),
         }
     }
 }
@@ -102,12 +128,12 @@ impl Drop for Session {
 }
 
 fn known(identity: Identity, environment: &Environment) -> Stage {
-    let look_at = Instant::now() + time_left(&identity, environment).min(LOOK);
-    Stage::Known { identity, look_at }
+    let expiry = Expiry::new(identity.expires_at, environment);
+    Stage::Known { identity, expiry }
 }
 
 /// Until the token ends; zero if it has ended.
-fn time_left(identity: &Identity, environment: &Environment) -> Duration {
-    let left = identity.expires_at.saturating_mul(1_000).saturating_sub(environment.clock.now().as_millisecond());
+fn time_left(expires_at: i64, environment: &Environment) -> Duration {
+    let left = expires_at.saturating_mul(1_000).saturating_sub(environment.clock.now().as_millisecond());
     Duration::from_millis(u64::try_from(left).unwrap_or_default())
 }

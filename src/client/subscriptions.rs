@@ -18,10 +18,12 @@ use crate::auth::access::CannotCheck;
 use crate::auth::token::Identity;
 use crate::channel::Channel;
 use crate::database::State;
-use crate::dialect::stats::{Denial, error};
+use crate::dialect::stats::{ChannelName, Denial, error, resync};
 use crate::hub::Membership;
+use crate::hub::history::Since;
 use crate::hub::mailbox::Mailbox;
-use crate::negocio::{NegocioId, UserId};
+use crate::negocio::{IdType, NegocioId, UserId};
+use crate::publication::Frame;
 use crate::stats::{Reading, Unavailable};
 use crate::store::Ownership;
 use crate::telemetry::metrics::RefusalReason;
@@ -41,13 +43,17 @@ pub(super) struct Subscriptions {
     last_key: u32,
     recheck_at: Instant,
     retry_at: Option<Instant>,
+    /// From where the first subscription to a channel of events has it replayed.
+    since: Since,
+    /// Those that had theirs.
+    replayed: Vec<Channel>,
 }
 
 struct Entry {
     /// Tells this subscription from a later one to the same channel.
     key: u32,
-    /// The business as the client spells it, for as long as the column's type is not known.
-    spelling: String,
+    /// As the client spells it, for as long as the column's type is not known.
+    name: ChannelName,
     stage: Stage,
 }
 
@@ -55,12 +61,19 @@ enum Stage {
     /// Access could not be checked; tried again.
     Parked,
     /// Access is being checked.
-    Checking(NegocioId),
+    Checking(Topic),
     Joined(Joined),
 }
 
-struct Joined {
+/// A channel of one business.
+#[derive(Clone, PartialEq, Eq)]
+struct Topic {
     negocio: NegocioId,
+    channel: Channel,
+}
+
+struct Joined {
+    topic: Topic,
     _membership: Membership,
     /// For the database to grant, so it has to be asked again.
     by_ownership: bool,
@@ -87,7 +100,7 @@ pub(super) enum Settled {
 }
 
 impl Subscriptions {
-    pub(super) fn new(environment: Arc<Environment>, mailbox: Arc<Mailbox>) -> Self {
+    pub(super) fn new(environment: Arc<Environment>, mailbox: Arc<Mailbox>, since: Since) -> Self {
         let limits = &environment.limits;
         let lookups = Allowance::new(limits.ownership_burst, limits.ownership_rate);
         let mut database = environment.database.state();
@@ -101,17 +114,19 @@ impl Subscriptions {
             last_key: 0,
             recheck_at: next_recheck(&environment),
             retry_at: None,
+            since,
+            replayed: Vec::new(),
             environment,
         }
     }
 
-    /// A client asks for a business's figures.
-    pub(super) fn subscribe(&mut self, spelling: String, identity: &Identity) {
-        if let Some(place) = self.find(&spelling) {
+    /// A client asks for a channel.
+    pub(super) fn subscribe(&mut self, name: ChannelName, identity: &Identity) {
+        if let Some(place) = self.find(&name) {
             let entry = &self.entries[place];
             if let Stage::Joined(joined) = &entry.stage {
-                let had = self.mailbox.newest_version(&Channel::Estadisticas(joined.negocio.clone()));
-                self.request_reading(entry.key, joined.negocio.clone(), Some(had));
+                let had = self.mailbox.newest_version(&joined.topic.channel);
+                self.request_reading(entry.key, &joined.topic, Some(had));
             }
             return;
         }
@@ -119,7 +134,7 @@ impl Subscriptions {
             self.deny(Denial::TooManyChannels, RefusalReason::Channels);
             return;
         }
-        let entry = Entry { key: self.next_key(), spelling, stage: Stage::Parked };
+        let entry = Entry { key: self.next_key(), name, stage: Stage::Parked };
         match self.stage_for(&entry, identity, true) {
             Ok(stage) => {
                 if matches!(stage, Stage::Parked) {
@@ -132,8 +147,8 @@ impl Subscriptions {
     }
 
     /// A client wants no more of it.
-    pub(super) fn unsubscribe(&mut self, spelling: &str) {
-        if let Some(place) = self.find(spelling) {
+    pub(super) fn unsubscribe(&mut self, name: &ChannelName) {
+        if let Some(place) = self.find(name) {
             self.remove(place);
         }
     }
@@ -142,12 +157,12 @@ impl Subscriptions {
     pub(super) fn on_new_token(&mut self, identity: &Identity) {
         let Some(id_type) = self.environment.database.id_type() else { return };
         for place in 0..self.entries.len() {
-            let (negocio, was_named) = match &self.entries[place].stage {
+            let (topic, was_named) = match &self.entries[place].stage {
                 Stage::Parked => continue,
-                Stage::Checking(negocio) => (negocio.clone(), false),
-                Stage::Joined(joined) => (joined.negocio.clone(), !joined.by_ownership),
+                Stage::Checking(topic) => (topic.clone(), false),
+                Stage::Joined(joined) => (joined.topic.clone(), !joined.by_ownership),
             };
-            let is_named = self.environment.access.is_granted_by_token(identity, &negocio, id_type);
+            let is_named = self.environment.access.is_granted_by_token(identity, &topic.negocio, id_type);
             match &mut self.entries[place].stage {
                 Stage::Joined(joined) if is_named => joined.by_ownership = false,
                 Stage::Joined(joined) if was_named => {
@@ -157,8 +172,8 @@ impl Subscriptions {
                 Stage::Checking(_) if is_named => {
                     // A new key: the answer that is under way no longer matters.
                     let key = self.next_key();
-                    let stage = self.join(key, negocio, false);
-                    self.entries[place] = Entry { key, stage, spelling: self.entries[place].spelling.clone() };
+                    let stage = self.join(key, topic, false);
+                    self.entries[place] = Entry { key, stage, name: self.entries[place].name.clone() };
                 }
                 Stage::Joined(_) | Stage::Checking(_) | Stage::Parked => {}
             }
@@ -191,9 +206,9 @@ impl Subscriptions {
     fn on_checked(&mut self, key: u32, verdict: Result<bool, CannotCheck>, user: Option<&UserId>) {
         let Some(place) = self.entries.iter().position(|entry| entry.key == key) else { return };
         match (&mut self.entries[place].stage, verdict) {
-            (Stage::Checking(negocio), Ok(true)) if user.is_some() => {
-                let negocio = negocio.clone();
-                self.entries[place].stage = self.join(key, negocio, true);
+            (Stage::Checking(topic), Ok(true)) if user.is_some() => {
+                let topic = topic.clone();
+                self.entries[place].stage = self.join(key, topic, true);
             }
             (Stage::Checking(_), Ok(_)) => {
                 self.remove(place);
@@ -206,7 +221,7 @@ impl Subscriptions {
             (Stage::Joined(joined), Ok(false)) if joined.by_ownership => self.withdraw(place),
             (Stage::Joined(joined), Err(CannotCheck)) if joined.by_ownership && !joined.is_proven => {
                 // Nothing grants it just now: neither the token any more, nor the database yet.
-                self.mailbox.forget_channel(&Channel::Estadisticas(joined.negocio.clone()));
+                self.mailbox.forget_channel(&joined.topic.channel);
                 self.entries[place].stage = Stage::Parked;
                 self.park(Denial::CannotCheck);
             }
@@ -259,7 +274,7 @@ impl Subscriptions {
             self.entries.drain(..).partition(|entry| matches!(entry.stage, Stage::Parked));
         self.entries = rest;
         for entry in parked {
-            if self.find(&entry.spelling).is_some() {
+            if self.find(&entry.name).is_some() {
                 continue;
             }
             match self.stage_for(&entry, identity, false) {
@@ -282,26 +297,29 @@ impl Subscriptions {
         let access = Arc::clone(&self.environment.access);
         let Some(id_type) = self.environment.database.id_type() else { return Ok(Stage::Parked) };
         // Not a word about whether such a business exists, or could.
-        let negocio = id_type.parse(&entry.spelling).ok_or((Denial::NotAllowed, RefusalReason::Ownership))?;
-        if access.is_granted_by_token(identity, &negocio, id_type) {
-            return Ok(self.join(entry.key, negocio, false));
+        let topic = Topic::of(&entry.name, id_type).ok_or((Denial::NotAllowed, RefusalReason::Ownership))?;
+        if access.is_granted_by_token(identity, &topic.negocio, id_type) {
+            return Ok(self.join(entry.key, topic, false));
         }
-        let asked = Ownership { negocio: negocio.clone(), user: identity.user.clone() };
+        let asked = Ownership { negocio: topic.negocio.clone(), user: identity.user.clone() };
         if is_first && access.remembered(&asked).is_none() && !self.lookups.take() {
             return Err((Denial::TooManyChecks, RefusalReason::OwnershipRate));
         }
         self.request_check(entry.key, asked);
-        Ok(Stage::Checking(negocio))
+        Ok(Stage::Checking(topic))
     }
 
     /// Joins first, then asks for figures: what changes in between arrives by the hub.
-    fn join(&self, key: u32, negocio: NegocioId, by_ownership: bool) -> Stage {
-        let channel = Channel::Estadisticas(negocio.clone());
-        self.mailbox.expect_channel(channel.clone());
-        let membership = self.environment.hub.join(channel, Arc::clone(&self.mailbox));
-        self.request_reading(key, negocio.clone(), None);
+    fn join(&mut self, key: u32, topic: Topic, by_ownership: bool) -> Stage {
+        let membership = if matches!(topic.channel, Channel::Estadisticas(_)) {
+            self.mailbox.expect_channel(topic.channel.clone());
+            self.environment.hub.join(topic.channel.clone(), Arc::clone(&self.mailbox))
+        } else {
+            self.join_events(&topic.channel)
+        };
+        self.request_reading(key, &topic, None);
         Stage::Joined(Joined {
-            negocio,
+            topic,
             _membership: membership,
             by_ownership,
             is_proven: by_ownership,
@@ -309,11 +327,27 @@ impl Subscriptions {
         })
     }
 
+    /// A channel of events is replayed once in a connection: who leaves it and comes back had its events.
+    fn join_events(&mut self, channel: &Channel) -> Membership {
+        let has_room = self.replayed.len() < self.environment.limits.max_channels;
+        let is_first = self.since != Since::Now && has_room && !self.replayed.contains(channel);
+        let since = if is_first { self.since } else { Since::Now };
+        if is_first {
+            self.replayed.push(channel.clone());
+        }
+        let (membership, outcome) = self.environment.hub.join_one_since(channel.clone(), &self.mailbox, since);
+        if outcome.is_err() {
+            self.environment.metrics.resyncs.inc();
+            self.say(resync());
+        }
+        membership
+    }
+
     fn recheck(&mut self, place: usize, user: &UserId) {
         let entry = &mut self.entries[place];
         if let Stage::Joined(joined) = &mut entry.stage {
             joined.is_rechecked = true;
-            let asked = Ownership { negocio: joined.negocio.clone(), user: user.clone() };
+            let asked = Ownership { negocio: joined.topic.negocio.clone(), user: user.clone() };
             let key = entry.key;
             self.request_check(key, asked);
         }
@@ -324,8 +358,10 @@ impl Subscriptions {
         self.waiting.push(Box::pin(async move { Settled::Checked { key, verdict: access.owns(asked).await } }));
     }
 
-    fn request_reading(&self, key: u32, negocio: NegocioId, had: Option<u64>) {
-        let refresher = Arc::clone(&self.environment.refresher);
+    /// Figures to begin with; a channel of events has none.
+    fn request_reading(&self, key: u32, topic: &Topic, had: Option<u64>) {
+        let Channel::Estadisticas(negocio) = &topic.channel else { return };
+        let (refresher, negocio) = (Arc::clone(&self.environment.refresher), negocio.clone());
         self.waiting.push(Box::pin(async move {
             let reading = match had {
                 Some(_) => refresher.snapshot_again(&negocio).await,
@@ -340,12 +376,12 @@ impl Subscriptions {
         self.last_key
     }
 
-    /// A subscription to the same business, however it was spelt.
-    fn find(&self, spelling: &str) -> Option<usize> {
-        let negocio = self.environment.database.id_type().and_then(|id_type| id_type.parse(spelling));
+    /// A subscription to the same channel, however it was spelt.
+    fn find(&self, name: &ChannelName) -> Option<usize> {
+        let topic = self.environment.database.id_type().and_then(|id_type| Topic::of(name, id_type));
         self.entries.iter().position(|entry| match &entry.stage {
-            Stage::Parked => entry.spelling == spelling,
-            Stage::Checking(theirs) | Stage::Joined(Joined { negocio: theirs, .. }) => Some(theirs) == negocio.as_ref(),
+            Stage::Parked => entry.name == *name,
+            Stage::Checking(theirs) | Stage::Joined(Joined { topic: theirs, .. }) => Some(theirs) == topic.as_ref(),
         })
     }
 
@@ -359,7 +395,7 @@ impl Subscriptions {
     fn remove(&mut self, place: usize) {
         let entry = self.entries.swap_remove(place);
         if let Stage::Joined(joined) = entry.stage {
-            self.mailbox.forget_channel(&Channel::Estadisticas(joined.negocio));
+            self.mailbox.forget_channel(&joined.topic.channel);
         }
     }
 
@@ -375,8 +411,25 @@ impl Subscriptions {
     }
 
     fn answer(&self, denial: Denial) {
+        self.say(error(&denial));
+    }
+
+    fn say(&self, frame: Frame) {
         // A full mailbox is noticed when it is read.
-        let _ = self.mailbox.push_answer(error(&denial));
+        let _ = self.mailbox.push_answer(frame);
+    }
+}
+
+impl Topic {
+    /// What a name means where the id column is of this type; `None` if it could hold no such id.
+    fn of(name: &ChannelName, id_type: IdType) -> Option<Self> {
+        let (ChannelName::Estadisticas(spelling) | ChannelName::Canal { negocio: spelling, .. }) = name;
+        let negocio = id_type.parse(spelling)?;
+        let channel = match name {
+            ChannelName::Estadisticas(_) => Channel::Estadisticas(negocio.clone()),
+            ChannelName::Canal { name, .. } => Channel::Canal(negocio.clone(), name.as_str().into()),
+        };
+        Some(Self { negocio, channel })
     }
 }
 

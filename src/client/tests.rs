@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
-use crate::auth::token::mint;
+use crate::auth::token::{Identity, mint};
 use crate::config::{AuthConfig, DatabaseConfig, DatabaseUrl, Secret, StatsConfig};
 use crate::negocio::{IdType, NegocioId};
 use crate::store::{ContactError, Figures, Ownership, Store, StoreError};
@@ -66,6 +66,9 @@ fn environment(limits: ClientLimits) -> Arc<Environment> {
         database,
         tokens: TokenVerifier::new(&auth),
         clock,
+        feeds: Feeds::all(),
+        single_business: false,
+        bad_devices: Attempts::new(30),
         limits,
         recheck: auth.recheck,
         since: Instant::now(),
@@ -80,10 +83,15 @@ struct Peer {
     served: JoinHandle<()>,
 }
 
+fn admitted(identity: Option<Identity>) -> Admitted {
+    let purpose = Purpose::Dashboard { identity, place: None };
+    Admitted { purpose, since: None, address: [127, 0, 0, 1].into() }
+}
+
 /// Connects over a pipe that holds `pipe` bytes in each direction.
 async fn connect(environment: &Arc<Environment>, identity: Option<Identity>, pipe: usize) -> Peer {
     let (ours, theirs) = duplex(pipe);
-    let admitted = Admitted { identity, unauthenticated: None, address: [127, 0, 0, 1].into() };
+    let admitted = admitted(identity);
     let environment = Arc::clone(environment);
     let served = tokio::spawn(async move { serve(theirs, Vec::new(), admitted, environment).await });
     Peer { socket: WebSocketStream::from_raw_socket(ours, Role::Client, None).await, served }
@@ -286,7 +294,7 @@ async fn a_pong_never_lands_in_the_middle_of_a_frame() {
 async fn the_task_of_a_client_is_small() {
     let environment = environment(ClientLimits::default());
     let (_ours, theirs) = duplex(16);
-    let admitted = Admitted { identity: None, unauthenticated: None, address: [127, 0, 0, 1].into() };
+    let admitted = admitted(None);
     let task = serve(theirs, Vec::new(), admitted, environment);
     assert!(size_of_val(&task) <= 2_048, "{} bytes, for every idle dashboard", size_of_val(&task));
 }

@@ -20,8 +20,8 @@ use tracing_subscriber::EnvFilter;
 use super::dotenv::Environment;
 use super::reader::{Reader, quote};
 use super::{
-    AccessPolicy, Config, DEFAULT_SHUTDOWN_GRACE, DatabaseConfig, Feed, LogConfig, LogFormat, Mistake, SETTINGS, Secret,
-    Warning, spelling,
+    AccessPolicy, Config, DEFAULT_SHUTDOWN_GRACE, DatabaseConfig, Feed, LogConfig, LogFormat, Mistake, SETTINGS,
+    Secret, Warning, spelling,
 };
 
 /// The feeds whose clients have tokens.
@@ -76,6 +76,7 @@ impl Config {
         let Reader { mistakes, warnings, .. } = reader;
         match (database, auth) {
             (Some(mut database), Some(auth)) if mistakes.is_empty() => {
+                database.asks_figures = feeds.has(Feed::Stats);
                 database.asks_ownership = auth.access == AccessPolicy::Owner;
                 let config = Self {
                     feeds,

@@ -152,6 +152,11 @@ pub fn pong() -> Frame {
     Frame::text(r#"{"type":"pong"}"#)
 }
 
+/// Not everything that was missed can be replayed: the client has to load what it shows anew.
+pub fn resync() -> Frame {
+    Frame::text(r#"{"type":"resync"}"#)
+}
+
 pub fn error(message: &impl std::fmt::Display) -> Frame {
     #[derive(Serialize)]
     struct Message {

@@ -28,7 +28,7 @@ use super::places::WebsocketPlace;
 use super::refusal::Refusal;
 use super::{Gate, Peer, forwarded};
 use crate::auth::token::Identity;
-use crate::client::{self, Admitted};
+use crate::client::{self, Admitted, Purpose};
 use crate::telemetry::metrics::RefusalReason;
 
 /// A request for `/ws` and what it came on.
@@ -96,7 +96,8 @@ fn admit(gate: &Gate, handshake: &Handshake, address: IpAddr) -> Result<(String,
         None => Some(gate.places.unauthenticated().ok_or_else(busy(RefusalReason::TooManyUnauthenticated))?),
     };
     let place = WebsocketPlace::new(websocket, from_address);
-    Ok((accept, Admitted { identity, unauthenticated, address }, place))
+    let purpose = Purpose::Dashboard { identity, place: unauthenticated };
+    Ok((accept, Admitted { purpose, since: None, address }, place))
 }
 
 /// The value of `Sec-WebSocket-Accept`, if the request is a handshake to the letter.

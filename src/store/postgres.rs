@@ -207,8 +207,8 @@ impl Store for PostgresStore {
     }
 
     async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError> {
-        let owner = self.shape()?.owner;
-        let owner = owner.ok_or_else(|| StoreError::Refused("ownership is not asked about here".to_owned()))?;
+        // Where nobody asks about ownership the database grants nothing.
+        let Some(owner) = self.shape()?.owner else { return Ok(HashSet::new()) };
         let questions = Questions::new(asked, owner.negocio, owner.user);
         if questions.is_empty() {
             return Ok(HashSet::new());

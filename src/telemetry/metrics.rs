@@ -68,6 +68,8 @@ pub enum RefusalReason {
     OwnershipRate,
     Channels,
     Message,
+    Device,
+    NotConfigured,
     DatabaseUnavailable,
 }
 

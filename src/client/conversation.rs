@@ -1,0 +1,66 @@
+//! What is said on a connection, whatever carries it: a dashboard's, or one that only listens.
+//!
+//! Must not know sockets.
+
+use std::future::pending;
+
+use tokio::time::Instant;
+
+use super::dashboard::Dashboard;
+use super::listener::Listener;
+use super::subscriptions::Settled;
+use crate::close::CloseReason;
+
+#[expect(clippy::large_enum_variant, reason = "nearly all are dashboards, and each lies in its task")]
+pub(super) enum Conversation {
+    Dashboard(Dashboard),
+    Listener(Listener),
+}
+
+impl Conversation {
+    /// The client said something.
+    pub(super) fn on_text(&mut self, text: &str) -> Result<(), CloseReason> {
+        match self {
+            Self::Dashboard(dashboard) => dashboard.on_text(text),
+            Self::Listener(listener) => {
+                listener.on_text(text);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn on_binary(&mut self) {
+        if let Self::Dashboard(dashboard) = self {
+            dashboard.on_binary();
+        }
+    }
+
+    /// Waits for the next thing that the conversation waits for; for ever if there is none.
+    pub(super) async fn settled(&mut self) -> Settled {
+        match self {
+            Self::Dashboard(dashboard) => dashboard.settled().await,
+            Self::Listener(_) => pending().await,
+        }
+    }
+
+    pub(super) fn on_settled(&mut self, settled: Settled) {
+        if let Self::Dashboard(dashboard) = self {
+            dashboard.on_settled(settled);
+        }
+    }
+
+    /// When there is something to do by the clock.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self {
+            Self::Dashboard(dashboard) => Some(dashboard.due()),
+            Self::Listener(listener) => listener.due(),
+        }
+    }
+
+    pub(super) fn on_time(&mut self, now: Instant) -> Result<(), CloseReason> {
+        match self {
+            Self::Dashboard(dashboard) => dashboard.on_time(now),
+            Self::Listener(listener) => listener.on_time(now),
+        }
+    }
+}

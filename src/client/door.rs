@@ -1,0 +1,111 @@
+//! Who comes in, and to what: from an admitted connection to its conversation.
+//!
+//! What has to be asked of the database before is asked here. Must not know sockets.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Environment;
+use super::conversation::Conversation;
+use super::dashboard::Dashboard;
+use super::listener::Listener;
+use super::session::Expiry;
+use crate::auth::token::{Identity, StaffIdentity};
+use crate::channel::Channel;
+use crate::close::CloseReason;
+use crate::dialect::stats;
+use crate::hub::history::Since;
+use crate::hub::mailbox::Mailbox;
+use crate::negocio::{DeviceId, NegocioId};
+use crate::telemetry::metrics::RefusalReason;
+
+/// What a connection brings along from its handshake.
+#[derive(Debug)]
+pub struct Admitted {
+    pub purpose: Purpose,
+    /// `?since=`: it wants ids, and what it missed.
+    pub since: Option<Since>,
+    /// For the log and for what is counted by address.
+    pub address: IpAddr,
+}
+
+/// What a connection is for.
+#[derive(Debug)]
+pub enum Purpose {
+    /// `/ws`. Without an identity the first message must bring one; `place` is one of the few for that.
+    Dashboard { identity: Option<Identity>, place: Option<OwnedSemaphorePermit> },
+    /// The staff of a clinic, or why it may not listen: a browser can read that only after the upgrade.
+    Staff(Result<StaffIdentity, CloseReason>),
+    /// A kiosk of a clinic, by the name it gives itself.
+    Kiosk(Option<String>),
+}
+
+/// The conversation of an admitted connection, or why it has to end before it begins.
+pub(super) async fn open(
+    purpose: Purpose,
+    since: Option<Since>,
+    address: IpAddr,
+    environment: &Arc<Environment>,
+    mailbox: &Arc<Mailbox>,
+) -> Result<Conversation, CloseReason> {
+    let (channels, expiry) = match purpose {
+        Purpose::Dashboard { identity, place } => {
+            let (environment, mailbox) = (Arc::clone(environment), Arc::clone(mailbox));
+            let dashboard = Dashboard::new(environment, mailbox, address, identity, place, since);
+            return Ok(Conversation::Dashboard(dashboard));
+        }
+        Purpose::Staff(identity) => {
+            let identity = identity?;
+            (staff_channels(&identity, environment), Some(Expiry::new(identity.expires_at, environment)))
+        }
+        Purpose::Kiosk(uid) => (vec![kiosk_channel(uid, address, environment).await?], None),
+    };
+    let (memberships, outcome) = environment.hub.join_since(&channels, mailbox, since.unwrap_or(Since::Now));
+    if outcome.is_err() {
+        environment.metrics.resyncs.inc();
+        // A full mailbox is noticed when it is read.
+        let _ = mailbox.push_answer(stats::resync());
+    }
+    let (environment, mailbox) = (Arc::clone(environment), Arc::clone(mailbox));
+    Ok(Conversation::Listener(Listener::new(environment, mailbox, memberships, expiry)))
+}
+
+fn staff_channels(identity: &StaffIdentity, environment: &Environment) -> Vec<Channel> {
+    let mut channels: Vec<Channel> = identity.user.clone().map(Channel::User).into_iter().collect();
+    let id_type = environment.database.id_type();
+    let named = identity.negocios.iter().take(environment.limits.max_channels);
+    let clinics: Vec<Option<NegocioId>> = match identity.negocios.as_slice() {
+        [] => vec![None],
+        _ => named.filter_map(|named| NegocioId::named(named, id_type)).map(Some).collect(),
+    };
+    for channel in clinics.into_iter().map(Channel::StaffOrders) {
+        if !channels.contains(&channel) {
+            channels.push(channel);
+        }
+    }
+    channels
+}
+
+async fn kiosk_channel(
+    uid: Option<String>,
+    address: IpAddr,
+    environment: &Environment,
+) -> Result<Channel, CloseReason> {
+    let known = match &uid {
+        Some(uid) => environment.database.devices(std::slice::from_ref(uid), &[]).await,
+        None => Ok(Vec::new()),
+    };
+    let Ok(known) = known else {
+        environment.metrics.refuse(RefusalReason::DatabaseUnavailable);
+        return Err(CloseReason::CannotCheck);
+    };
+    let device = known.into_iter().find(|device| Some(&device.uid) == uid.as_ref() && device.is_active);
+    let Some(device) = device else {
+        environment.bad_devices.count(address);
+        environment.metrics.refuse(RefusalReason::Device);
+        return Err(CloseReason::DeviceRefused);
+    };
+    Ok(Channel::Device(DeviceId::new(&device.id)))
+}
