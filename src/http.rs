@@ -3,6 +3,7 @@
 //! The only module that knows warp and hyper. Must not know SQL, nor what a client says once it is connected.
 
 pub mod accept;
+mod admission;
 mod answer;
 mod assets;
 mod forwarded;
@@ -10,6 +11,7 @@ mod health;
 mod hooks;
 mod pace;
 pub mod places;
+mod query;
 mod refusal;
 mod routes;
 mod upgrade;
@@ -24,7 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::origin::OriginPolicy;
 use crate::client::Environment;
-use crate::config::{ConnectionLimits, HookConfig};
+use crate::config::{ConnectionLimits, HookConfig, PublishConfig};
 
 use places::Places;
 
@@ -35,6 +37,7 @@ pub struct Gate {
     pub origins: OriginPolicy,
     pub trusted_proxies: Vec<IpNet>,
     pub hooks: HookConfig,
+    pub publish: PublishConfig,
     pub limits: ConnectionLimits,
     pub places: Places,
     /// The tasks of all clients.

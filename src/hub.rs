@@ -68,7 +68,9 @@ impl Hub {
     pub fn join(self: &Arc<Self>, channel: Channel, mailbox: Arc<Mailbox>) -> Membership {
         // The entry's lock is held while the place is taken, so that an emptied channel cannot be removed in between.
         let place = self.channels.entry(channel.clone()).or_default().lock().insert(mailbox);
-        self.metrics.subscriptions.inc();
+        if counts(&channel) {
+            self.metrics.subscriptions.inc();
+        }
         Membership { hub: Arc::clone(self), channel, place }
     }
 
@@ -202,8 +204,15 @@ impl Drop for Membership {
             members.lock().try_remove(self.place);
         }
         self.hub.channels.remove_if(&self.channel, |_, members| members.lock().is_empty());
-        self.hub.metrics.subscriptions.dec();
+        if counts(&self.channel) {
+            self.hub.metrics.subscriptions.dec();
+        }
     }
+}
+
+/// Nobody subscribes to being ended.
+fn counts(channel: &Channel) -> bool {
+    !matches!(channel, Channel::User(_))
 }
 
 #[cfg(test)]

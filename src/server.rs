@@ -109,6 +109,7 @@ impl Server {
             trusted_proxies: config.listen.trusted_proxies,
             places: Places::new(&config.connections, config.hooks.max_concurrent),
             hooks: config.hooks,
+            publish: config.publish,
             limits: config.connections,
             clients: TaskTracker::new(),
             is_stopping: AtomicBool::new(false),

@@ -2,6 +2,8 @@
 //!
 //! Every answer goes through the mailbox. Must not know the socket.
 
+mod entry;
+
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +24,13 @@ use crate::dialect::stats::{ChannelName, Denial, error, resync};
 use crate::hub::Membership;
 use crate::hub::history::Since;
 use crate::hub::mailbox::Mailbox;
-use crate::negocio::{IdType, NegocioId, UserId};
+use crate::negocio::UserId;
 use crate::publication::Frame;
 use crate::stats::{Reading, Unavailable};
 use crate::store::Ownership;
 use crate::telemetry::metrics::RefusalReason;
+
+use entry::{Entry, Joined, Stage, Topic};
 
 /// How often a check that could not be made is tried again, at the latest.
 const RETRY: Duration = Duration::from_secs(2);
@@ -47,39 +51,6 @@ pub(super) struct Subscriptions {
     since: Since,
     /// Those that had theirs.
     replayed: Vec<Channel>,
-}
-
-struct Entry {
-    /// Tells this subscription from a later one to the same channel.
-    key: u32,
-    /// As the client spells it, for as long as the column's type is not known.
-    name: ChannelName,
-    stage: Stage,
-}
-
-enum Stage {
-    /// Access could not be checked; tried again.
-    Parked,
-    /// Access is being checked.
-    Checking(Topic),
-    Joined(Joined),
-}
-
-/// A channel of one business.
-#[derive(Clone, PartialEq, Eq)]
-struct Topic {
-    negocio: NegocioId,
-    channel: Channel,
-}
-
-struct Joined {
-    topic: Topic,
-    _membership: Membership,
-    /// For the database to grant, so it has to be asked again.
-    by_ownership: bool,
-    /// The database has granted it: a check that cannot be made takes nothing back.
-    is_proven: bool,
-    is_rechecked: bool,
 }
 
 /// Something that was waited for.
@@ -417,25 +388,6 @@ impl Subscriptions {
     fn say(&self, frame: Frame) {
         // A full mailbox is noticed when it is read.
         let _ = self.mailbox.push_answer(frame);
-    }
-}
-
-impl Topic {
-    /// What a name means where the id column is of this type; `None` if it could hold no such id.
-    fn of(name: &ChannelName, id_type: IdType) -> Option<Self> {
-        let (ChannelName::Estadisticas(spelling) | ChannelName::Canal { negocio: spelling, .. }) = name;
-        let negocio = id_type.parse(spelling)?;
-        let channel = match name {
-            ChannelName::Estadisticas(_) => Channel::Estadisticas(negocio.clone()),
-            ChannelName::Canal { name, .. } => Channel::Canal(negocio.clone(), name.as_str().into()),
-        };
-        Some(Self { negocio, channel })
-    }
-}
-
-impl Entry {
-    fn is_to_be_rechecked(&self) -> bool {
-        matches!(&self.stage, Stage::Joined(joined) if joined.by_ownership && !joined.is_rechecked)
     }
 }
 

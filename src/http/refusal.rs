@@ -41,6 +41,23 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, reason, "busy", message)
     }
 
+    /// A feed that cannot work before the operator sets `variable`.
+    pub(super) fn not_configured(variable: &'static str) -> Self {
+        let message = format!("this is not configured: set {variable}");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, RefusalReason::NotConfigured, "not_configured", message)
+    }
+
+    /// What has to be asked of the database cannot be asked just now.
+    pub(super) fn no_database() -> Self {
+        Self::busy(RefusalReason::DatabaseUnavailable, "the database does not answer just now")
+    }
+
+    /// A feed that this installation does not have.
+    pub(super) fn switched_off() -> Self {
+        let message = "this feed is switched off; see FEEDS";
+        Self::new(StatusCode::NOT_FOUND, RefusalReason::Path, "switched_off", message)
+    }
+
     pub(super) fn not_allowed(allow: &'static str) -> Self {
         let message = format!("use {allow}");
         let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, RefusalReason::Method, "method_not_allowed", message);
@@ -71,6 +88,7 @@ impl Refusal {
         match self.status {
             StatusCode::UNAUTHORIZED => &[(WWW_AUTHENTICATE, "Bearer")],
             StatusCode::SERVICE_UNAVAILABLE => &[(RETRY_AFTER, "1")],
+            StatusCode::TOO_MANY_REQUESTS => &[(RETRY_AFTER, "60")],
             StatusCode::UPGRADE_REQUIRED => {
                 &[(UPGRADE, "websocket"), (CONNECTION, "Upgrade"), (SEC_WEBSOCKET_VERSION, "13")]
             }

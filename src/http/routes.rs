@@ -9,6 +9,8 @@ use warp::Filter;
 use warp::reply::Response;
 
 use super::accept::ConnectionPlace;
+use super::admission::Endpoint;
+use super::hooks::Hook;
 use super::upgrade::{self, Handshake};
 use super::{Gate, Peer, answer, assets, health, hooks};
 use crate::telemetry::metrics::RefusalReason;
@@ -21,7 +23,13 @@ pub(super) fn routes(
         let gate = Arc::clone(gate);
         warp::any().map(move || Arc::clone(&gate))
     };
-    let websocket = warp::path!("ws")
+    let endpoint = warp::path!("ws")
+        .map(|| Endpoint::Dashboard)
+        .or(warp::path!("ws" / "staff" / "orders").map(|| Endpoint::Staff))
+        .unify()
+        .or(warp::path!("ws" / "kiosk" / "orders").map(|| Endpoint::Kiosk))
+        .unify();
+    let websocket = endpoint
         .and(state.clone())
         .and(warp::method())
         .and(warp::header::headers_cloned())
@@ -29,15 +37,16 @@ pub(super) fn routes(
         .and(warp::ext::get::<Peer>())
         .and(warp::ext::get::<Arc<ConnectionPlace>>())
         .and(warp::ext::optional::<OnUpgrade>())
-        .map(|gate: Arc<Gate>, method, headers, query, peer, connection, on_upgrade| {
-            upgrade::upgrade(&gate, Handshake { method, headers, query, peer, connection, on_upgrade })
+        .map(|endpoint, gate: Arc<Gate>, method, headers, query, peer, connection, on_upgrade| {
+            upgrade::upgrade(&gate, Handshake { endpoint, method, headers, query, peer, connection, on_upgrade })
         });
-    let cita = warp::path!("notify" / "cita")
-        .and(state.clone())
-        .and(warp::method())
-        .and(warp::header::headers_cloned())
-        .and(warp::body::stream())
-        .then(|gate, method: Method, headers: HeaderMap, body| hooks::cita(gate, method, headers, body));
+    let hook = warp::path::full().and_then(|path: warp::path::FullPath| async move {
+        Hook::from_path(path.as_str()).ok_or_else(warp::reject::not_found)
+    });
+    let hook =
+        hook.and(state.clone()).and(warp::method()).and(warp::header::headers_cloned()).and(warp::body::stream()).then(
+            |hook, gate, method: Method, headers: HeaderMap, body| hooks::call(gate, hook, method, headers, body),
+        );
     let health = warp::path!("health")
         .and(state.clone())
         .and(warp::method())
@@ -54,7 +63,7 @@ pub(super) fn routes(
         warp::path::full().and(state).and(warp::method()).map(|path: warp::path::FullPath, gate: Arc<Gate>, method| {
             counted(&gate, assets::serve(path.as_str().trim_start_matches('/'), &method))
         });
-    websocket.or(cita).unify().or(health).unify().or(ready).unify().or(metrics).unify().or(files).unify()
+    websocket.or(hook).unify().or(health).unify().or(ready).unify().or(metrics).unify().or(files).unify()
 }
 
 /// Counts what was asked in vain.

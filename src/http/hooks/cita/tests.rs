@@ -1,4 +1,4 @@
-//! The edges of a hook call: its key, its content type, its body.
+//! The edges of a body.
 
 use super::*;
 
@@ -51,31 +51,4 @@ fn a_body_that_does_not_is_a_bad_request() {
 fn bad_input_is_told_from_an_absent_database() {
     assert_eq!(status(r#"{"negocio_id":"a"}"#, None), Err(500));
     assert_eq!(status("{}", None), Err(400));
-}
-
-#[test]
-fn the_key_is_taken_from_either_header_and_nothing_else() {
-    let key = Secret::new("llave");
-    let carries = |name: &'static str, value: &str| {
-        let mut headers = HeaderMap::new();
-        headers.insert(name, value.parse().unwrap());
-        carries_key(&headers, Some(&key))
-    };
-    assert!(carries("authorization", "Bearer llave"));
-    assert!(carries("authorization", "bearer llave"));
-    assert!(carries("x-api-key", "llave"));
-    assert!(!carries("authorization", "Basic llave"));
-    assert!(!carries("x-api-key", "llave2"));
-    assert!(!carries("x-api-key", ""));
-    assert!(!carries_key(&HeaderMap::new(), Some(&key)));
-    assert!(carries_key(&HeaderMap::new(), None));
-}
-
-#[test]
-fn json_is_told_by_its_media_type() {
-    assert!(is_json("application/json"));
-    assert!(is_json("Application/JSON; charset=utf-8"));
-    assert!(is_json("application/problem+json"));
-    assert!(!is_json("text/plain"));
-    assert!(!is_json("application/x-www-form-urlencoded"));
 }

@@ -1,0 +1,60 @@
+//! One subscription: what it is to, and how far it has come.
+//!
+//! Must not know how it comes any further.
+
+use crate::channel::Channel;
+use crate::dialect::stats::ChannelName;
+use crate::hub::Membership;
+use crate::negocio::{IdType, NegocioId};
+
+pub(super) struct Entry {
+    /// Tells this subscription from a later one to the same channel.
+    pub(super) key: u32,
+    /// As the client spells it, for as long as the column's type is not known.
+    pub(super) name: ChannelName,
+    pub(super) stage: Stage,
+}
+
+pub(super) enum Stage {
+    /// Access could not be checked; tried again.
+    Parked,
+    /// Access is being checked.
+    Checking(Topic),
+    Joined(Joined),
+}
+
+/// A channel of one business.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Topic {
+    pub(super) negocio: NegocioId,
+    pub(super) channel: Channel,
+}
+
+pub(super) struct Joined {
+    pub(super) topic: Topic,
+    pub(super) _membership: Membership,
+    /// For the database to grant, so it has to be asked again.
+    pub(super) by_ownership: bool,
+    /// The database has granted it: a check that cannot be made takes nothing back.
+    pub(super) is_proven: bool,
+    pub(super) is_rechecked: bool,
+}
+
+impl Entry {
+    pub(super) fn is_to_be_rechecked(&self) -> bool {
+        matches!(&self.stage, Stage::Joined(joined) if joined.by_ownership && !joined.is_rechecked)
+    }
+}
+
+impl Topic {
+    /// What a name means where the id column is of this type; `None` if it could hold no such id.
+    pub(super) fn of(name: &ChannelName, id_type: IdType) -> Option<Self> {
+        let (ChannelName::Estadisticas(spelling) | ChannelName::Canal { negocio: spelling, .. }) = name;
+        let negocio = id_type.parse(spelling)?;
+        let channel = match name {
+            ChannelName::Estadisticas(_) => Channel::Estadisticas(negocio.clone()),
+            ChannelName::Canal { name, .. } => Channel::Canal(negocio.clone(), name.as_str().into()),
+        };
+        Some(Self { negocio, channel })
+    }
+}
