@@ -9,6 +9,7 @@ pub mod close;
 pub mod config;
 pub mod database;
 pub mod demo;
+pub mod devices;
 pub mod dialect;
 pub mod http;
 pub mod hub;

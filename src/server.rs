@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -21,6 +21,7 @@ use crate::client::Environment;
 use crate::clock::Clock;
 use crate::config::{Config, ListenSource};
 use crate::database::Database;
+use crate::devices;
 use crate::http::places::Places;
 use crate::http::{Gate, accept};
 use crate::hub::Hub;
@@ -35,6 +36,8 @@ const LONGEST_SPREAD: Duration = Duration::from_secs(3);
 const LONGEST_SETTLE: Duration = Duration::from_secs(1);
 /// Kept back from the grace for the last steps.
 const LAST_STEPS: Duration = Duration::from_millis(300);
+/// How often events that are too old to be replayed are forgotten.
+const SWEEP: Duration = Duration::from_mins(1);
 /// Descriptors beside connections: the database's, the runtime's, the standard streams.
 const SPARE_DESCRIPTORS: u64 = 64;
 
@@ -46,6 +49,7 @@ pub struct Server {
     gate: Arc<Gate>,
     questions: Questions,
     listen: Option<ListenSource>,
+    device_recheck: Duration,
     grace: Duration,
 }
 
@@ -116,7 +120,8 @@ impl Server {
             hang_up: CancellationToken::new(),
         });
         let (listen, grace) = (config.database.listen, config.shutdown_grace);
-        Ok(Self { listener, address, gate, questions, listen, grace })
+        let device_recheck = config.clinic.device_recheck;
+        Ok(Self { listener, address, gate, questions, listen, device_recheck, grace })
     }
 
     /// Where it listens, with the port that was really taken.
@@ -126,7 +131,7 @@ impl Server {
 
     /// Serves until `stop`, then stops in order within the grace. Returns early only when a query file is wrong.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
-        let Self { listener, address, gate, questions, listen: source, grace } = self;
+        let Self { listener, address, gate, questions, listen: source, device_recheck, grace } = self;
         let environment = Arc::clone(&gate.environment);
         let (connections, background) = (TaskTracker::new(), TaskTracker::new());
         let halt = CancellationToken::new();
@@ -149,6 +154,9 @@ impl Server {
         background.spawn(Arc::clone(&environment.refresher).keep_up(environment.database.state(), halt.clone()));
         let (access, database) = (Arc::clone(&environment.access), Arc::clone(&environment.database));
         background.spawn(access.answer_questions(questions, database, halt.clone()));
+        let (hub, database) = (Arc::clone(&environment.hub), Arc::clone(&environment.database));
+        background.spawn(devices::keep_watch(hub, database, device_recheck, halt.clone()));
+        background.spawn(sweep(Arc::clone(&environment.hub), halt.clone()));
         if let Some(source) = source {
             let (environment, halt) = (Arc::clone(&environment), halt.clone());
             background.spawn(async move {
@@ -166,6 +174,16 @@ impl Server {
         let _ = timeout_at(deadline + LAST_STEPS / 2, background.wait()).await;
         info!("stopped");
         Ok(())
+    }
+}
+
+/// Gives the memory of old events back, also of channels where nothing happens any more.
+async fn sweep(hub: Arc<Hub>, halt: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = halt.cancelled() => return,
+            () = sleep(SWEEP) => hub.sweep(),
+        }
     }
 }
 
