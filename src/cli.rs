@@ -5,6 +5,7 @@
 mod check;
 mod demo;
 mod health;
+mod migrate;
 mod serve;
 mod signals;
 mod token;
@@ -45,6 +46,17 @@ enum Command {
     /// Exits with 0 when all is well, 1 when something would not work, 64 when the configuration itself is wrong.
     #[command(after_help = settings_help())]
     Check,
+    /// Create Pulso's own tables in the database, for the order synchronisation
+    ///
+    /// Uses DATABASE_URL (and DB_CONNECT_TIMEOUT, DB_STATEMENT_TIMEOUT), from the environment or a .env file; nothing
+    /// else need be configured. Prints each step that it applies, each in a transaction of its own, or "nothing to do";
+    /// safe to run again and twice at once. The role needs the right to create tables in its schema; afterwards the
+    /// role that serves needs no more than SELECT on pulso_migrations, SELECT, INSERT, UPDATE and DELETE on
+    /// pulso_outbox and pulso_idempotency, and USAGE on the sequence pulso_outbox_version. A SQLite file that is not
+    /// there is created. Nothing else ever migrates, and a server that runs notices by itself.
+    ///
+    /// Exits with 0 when everything is there, 1 when a step failed, 64 when the configuration is wrong.
+    Migrate,
     /// Ask the server on this machine whether it is alive (for a container's HEALTHCHECK)
     ///
     /// Uses PORT (8080) and LISTEN_ADDR. Exits with 0 when it is, 1 when it is not.
@@ -58,6 +70,7 @@ pub fn run() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Token(args) => token::run(&args),
         Command::Check => check::run(),
+        Command::Migrate => migrate::run(),
         Command::Health => health::run(),
     }
 }

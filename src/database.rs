@@ -4,6 +4,7 @@
 //! Must not know what is asked, nor what becomes of an answer.
 
 mod breaker;
+mod outbox;
 
 use std::collections::HashSet;
 use std::future::Future;

@@ -5,6 +5,8 @@
 
 pub mod inspect;
 pub mod listen;
+pub mod migrations;
+pub mod outbox;
 mod ownership;
 pub mod postgres;
 mod queries;
@@ -18,6 +20,8 @@ use jiff::civil::Date;
 
 use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::negocio::{IdType, NegocioId, UserId};
+
+pub use outbox::Outbox;
 
 /// The four figures of a business. All are counts of rows, never negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,6 +121,11 @@ pub trait Store: Send + Sync + 'static {
     /// The devices that have one of these names or ids. What the columns cannot hold is not found.
     async fn devices(&self, _uids: &[String], _ids: &[String]) -> Result<Vec<Device>, StoreError> {
         Err(StoreError::Refused("this store knows no devices".to_owned()))
+    }
+
+    /// What Pulso keeps in this database itself.
+    fn outbox(&self) -> Option<&dyn Outbox> {
+        None
     }
 
     /// A round trip to the database that reads no table.

@@ -2,6 +2,7 @@
 //!
 //! Must not change anything in the database, nor print.
 
+mod outbox;
 mod postgres;
 mod sqlite;
 

@@ -1,6 +1,6 @@
 //! PostgreSQL, direct or through a transaction pooler, by one path.
 //!
-//! Every statement runs as `BEGIN`, an unnamed statement, `COMMIT`: between transactions a pooler may give the server
+//! Every question runs as `BEGIN`, an unnamed statement, `COMMIT`, and every write as several between these: between transactions a pooler may give the server
 //! connection to somebody else, and a statement prepared there would be answered with another query's rows.
 //! Must not know who asks, nor how often.
 
@@ -9,10 +9,13 @@ mod connections;
 mod contact;
 mod devices;
 pub(in crate::store) mod failure;
+mod migrate;
 pub(in crate::store) mod options;
+mod outbox;
 pub(in crate::store) mod pooler;
 mod shape;
 mod transaction;
+mod write;
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -31,7 +34,7 @@ pub(super) use self::contact::Examined;
 use self::shape::{DeviceShape, Shape};
 use super::ownership::Questions;
 use super::queries::Queries;
-use super::{ContactError, Device, Figures, Ownership, SettingError, Store, StoreError};
+use super::{ContactError, Device, Figures, Outbox, Ownership, SettingError, Store, StoreError};
 use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::negocio::{IdType, NegocioId};
 
@@ -57,6 +60,7 @@ struct Limits {
     connect: Duration,
     statement: Duration,
     begin: Arc<str>,
+    begin_write: Arc<str>,
 }
 
 /// Why one attempt on one connection brought no rows.
@@ -160,6 +164,14 @@ impl PostgresStore {
         }
     }
 
+    /// Whatever `work` does, in the time that a call has.
+    async fn within<T>(&self, work: impl Future<Output = Result<T, StoreError>> + Send) -> Result<T, StoreError> {
+        timeout_at(self.limits.deadline(), work).await.unwrap_or_else(|_| {
+            self.connections.clear();
+            Err(self.blame(Attempt::TimedOut))
+        })
+    }
+
     /// A connection outside of the store's own, for `pulso check`.
     pub(super) async fn dedicated(&self) -> Result<PgConnection, StoreError> {
         self.connections.fresh().await.map(|lease| lease.connection)
@@ -230,6 +242,10 @@ impl Store for PostgresStore {
         devices::find(self, uids, ids).await
     }
 
+    fn outbox(&self) -> Option<&dyn Outbox> {
+        Some(self)
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.rows(&Arc::from("SELECT 1"), || Ok(PgArguments::default())).await.map(drop)
     }
@@ -241,7 +257,17 @@ impl Limits {
             "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = {}",
             config.statement_timeout.as_millis().max(1)
         );
-        Self { connect: config.connect_timeout, statement: config.statement_timeout, begin: begin.into() }
+        let (connect, statement) = (config.connect_timeout, config.statement_timeout);
+        // An answer promises that the change outlives a crash, whatever the role's setting is. A transaction whose
+        // owner is gone without a word must not hold its locks for ever.
+        let begin_write = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = {}; \
+             SET LOCAL idle_in_transaction_session_timeout = {}; \
+             SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'",
+            statement.as_millis().max(1),
+            (connect + statement + GRACE).as_millis()
+        );
+        Self { connect, statement, begin: begin.into(), begin_write: begin_write.into() }
     }
 
     /// When a call that begins now is over, whatever happens.

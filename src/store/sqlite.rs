@@ -1,9 +1,12 @@
 //! The embedded SQLite: a file on this machine, or the demo's memory.
 //!
 //! SQLite has no parameter types: ids are bound as text and the column's affinity does the rest, index included.
-//! Must not create a database that is not there.
+//! Must not create a database that is not there, but for `pulso migrate`.
 
 mod devices;
+mod migrate;
+mod outbox;
+mod write;
 
 use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
@@ -18,11 +21,12 @@ use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Either, Executor, Row, SqlSafeStr, Sqlite, SqliteConnection, Statement,
     TypeInfo, ValueRef,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
+use self::write::{PAUSE, Value, Write, Writer};
 use super::ownership::Questions;
 use super::queries::{self, OWNER_COLUMNS, OWNER_SQL, Queries, STATS_COLUMNS, STATS_SQL};
-use super::{ContactError, Device, Figures, Ownership, SettingError, Store, StoreError};
+use super::{ContactError, Device, Figures, Outbox, Ownership, SettingError, Store, StoreError};
 use crate::config::{DatabaseConfig, DatabaseUrl, Secret};
 use crate::negocio::{IdType, NegocioId};
 
@@ -31,7 +35,9 @@ const GRACE: Duration = Duration::from_millis(250);
 
 /// A SQLite database.
 pub struct SqliteStore {
+    /// Reads only.
     pool: SqlitePool,
+    writer: Writer,
     statement_timeout: Duration,
     queries: Queries,
     asks_figures: bool,
@@ -47,7 +53,9 @@ impl SqliteStore {
         let DatabaseUrl::Sqlite(url) = &config.url else {
             return Err(SettingError { variable: "DATABASE_URL", reason: "is not a SQLite URL".to_owned() });
         };
-        let options = options(url)?.busy_timeout(config.statement_timeout).pragma("query_only", "ON");
+        let options = options(url)?.busy_timeout(config.statement_timeout);
+        let writer = Writer::new(options.clone());
+        let options = options.pragma("query_only", "ON");
         let pool = SqlitePoolOptions::new()
             .max_connections(config.max_connections.max(1))
             .acquire_timeout(config.connect_timeout)
@@ -55,6 +63,7 @@ impl SqliteStore {
             .connect_lazy_with(options);
         Ok(Self {
             pool,
+            writer,
             statement_timeout: config.statement_timeout,
             queries: Queries::for_sqlite(config)?,
             asks_figures: config.asks_figures,
@@ -103,10 +112,39 @@ impl SqliteStore {
     async fn rows(&self, sql: &Arc<str>, arguments: &[String]) -> Result<Vec<SqliteRow>, StoreError> {
         let asking = async {
             let mut connection = self.connection().await?;
-            ask(&mut connection, sql, arguments).await.map_err(|error| of_query(&error))
+            loop {
+                match ask(&mut connection, sql, arguments).await {
+                    // Another connection to a shared cache writes; for a file's lock SQLite has waited already.
+                    Err(error) if write::is_shared_cache_locked(&error) => sleep(PAUSE).await,
+                    answer => return answer.map_err(|error| of_query(&error)),
+                }
+            }
         };
-        let limit = self.statement_timeout + GRACE;
-        timeout(limit, asking).await.unwrap_or_else(|_| Err(self.late()))
+        self.within(asking).await
+    }
+
+    /// One of Pulso's own questions.
+    async fn read(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<SqliteRow>, StoreError> {
+        let arguments = write::arguments(values)?;
+        self.within(async {
+            let mut connection = self.connection().await?;
+            loop {
+                match sqlx::query_with(sql, arguments.clone()).fetch_all(&mut *connection).await {
+                    Err(error) if write::is_shared_cache_locked(&error) => sleep(PAUSE).await,
+                    answer => return answer.map_err(|error| of_query(&error)),
+                }
+            }
+        })
+        .await
+    }
+
+    async fn begin(&self) -> Result<Write<'_>, StoreError> {
+        self.writer.begin(Instant::now() + self.statement_timeout).await
+    }
+
+    /// Whatever `work` does, in the time that a call has.
+    async fn within<T>(&self, work: impl Future<Output = Result<T, StoreError>> + Send) -> Result<T, StoreError> {
+        timeout(self.statement_timeout + GRACE, work).await.unwrap_or_else(|_| Err(self.late()))
     }
 
     async fn learn(&self, connection: &mut SqliteConnection) -> Result<IdType, ContactError> {
@@ -172,6 +210,10 @@ impl Store for SqliteStore {
 
     async fn devices(&self, uids: &[String], ids: &[String]) -> Result<Vec<Device>, StoreError> {
         devices::find(self, uids, ids).await
+    }
+
+    fn outbox(&self) -> Option<&dyn Outbox> {
+        Some(self)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -249,6 +291,9 @@ fn of_query(error: &sqlx::Error) -> StoreError {
     match code(error).map(|code| code & 0xff) {
         Some(5 | 6) => StoreError::TimedOut(plain(error)),
         Some(10 | 14) => StoreError::Unreachable(plain(error)),
+        _ if plain(error).starts_with("no such table: pulso_") => {
+            StoreError::Refused(format!("{}; run `pulso migrate`", plain(error)))
+        }
         _ => StoreError::Refused(plain(error)),
     }
 }

@@ -92,6 +92,13 @@ impl Prepared {
         .await;
     }
 
+    /// A store whose own tables are there.
+    pub async fn migrated(&self) -> Arc<dyn Store> {
+        let store = self.store();
+        store.outbox().unwrap().migrate().await.unwrap();
+        store
+    }
+
     pub fn store(&self) -> Arc<dyn Store> {
         open(&self.config).unwrap()
     }

@@ -33,7 +33,10 @@ macro_rules! promises_everywhere {
     };
 }
 
+mod changes;
 mod devices;
+mod idempotency;
+mod migration;
 
 promises!(
     figures_count_by_state_and_day,

@@ -3,8 +3,9 @@
 use sqlx::{Executor, PgConnection, Row};
 use tokio::time::timeout;
 
-use super::{Finding, WITHOUT_FIGURES};
+use super::{Finding, WITHOUT_FIGURES, outbox};
 use crate::config::{DatabaseConfig, ListenSource};
+use crate::store::postgres::failure::OUTBOX_GRANTS;
 use crate::store::postgres::{Examined, PostgresStore, options, pooler};
 use crate::store::{ContactError, StoreError, listen};
 
@@ -44,6 +45,10 @@ async fn fill(config: &DatabaseConfig, findings: &mut Vec<Finding>) -> Result<()
 
     let mut connection = store.dedicated().await.map_err(|error| unreachable(&error))?;
     findings.push(rights(&mut connection).await.map_err(|error| lost(&error))?);
+    if config.keeps_outbox {
+        findings.push(outbox::tables(&store).await);
+        findings.extend(outbox_rights(&mut connection).await.map_err(|error| lost(&error))?);
+    }
     findings.push(if between(&store, connection).await? {
         Finding::ok("behind a transaction pooler; every query is a transaction of its own, so that is fine")
     } else {
@@ -175,6 +180,20 @@ async fn rights(connection: &mut PgConnection) -> Result<Finding, sqlx::Error> {
         (false, true) => Finding::warning("the role may change citas or negocios", advice),
         (false, false) => Finding::ok("the role may not change citas or negocios"),
     })
+}
+
+/// What the role lacks for Pulso's own tables, if they are there.
+async fn outbox_rights(connection: &mut PgConnection) -> Result<Option<Finding>, sqlx::Error> {
+    let row = connection
+        .fetch_one(
+            "SELECT COALESCE(bool_and(has_table_privilege(oid, needed)), true)
+                AND COALESCE(has_sequence_privilege(to_regclass('pulso_outbox_version')::oid, 'USAGE'), true) AS suffices
+               FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS needed
+              WHERE oid IN (to_regclass('pulso_outbox'), to_regclass('pulso_idempotency'))",
+        )
+        .await?;
+    let suffices: bool = row.try_get("suffices")?;
+    Ok((!suffices).then(|| Finding::problem("the role may not use Pulso's own tables", Some(OUTBOX_GRANTS))))
 }
 
 async fn between(store: &PostgresStore, mut one: PgConnection) -> Result<bool, Finding> {

@@ -1,6 +1,6 @@
 //! SQLite: the file, the tables, the plan.
 
-use super::{Finding, WITHOUT_FIGURES};
+use super::{Finding, WITHOUT_FIGURES, outbox};
 use crate::config::DatabaseConfig;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{ContactError, Store};
@@ -35,6 +35,9 @@ pub(super) async fn inspect(config: &DatabaseConfig) -> Vec<Finding> {
             findings.push(Finding::problem(error.to_string(), advice));
             return findings;
         }
+    }
+    if config.keeps_outbox {
+        findings.push(outbox::tables(&store).await);
     }
     if !config.asks_figures {
         return findings;

@@ -53,7 +53,8 @@ pub(super) fn today(arguments: &mut PgArguments, form: TodayForm, day: Date) -> 
     add(arguments, date)
 }
 
-fn add<'t, T>(arguments: &mut PgArguments, value: T) -> Result<(), StoreError>
+/// Adds a value of a type that does not depend on the database.
+pub(super) fn add<'t, T>(arguments: &mut PgArguments, value: T) -> Result<(), StoreError>
 where
     T: sqlx::Encode<'t, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
 {

@@ -9,6 +9,11 @@ use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use crate::store::{ContactError, StoreError};
 
+/// What a role needs for Pulso's own tables.
+pub(in crate::store) const OUTBOX_GRANTS: &str = "GRANT SELECT ON pulso_migrations TO pulso; \
+     GRANT SELECT, INSERT, UPDATE, DELETE ON pulso_outbox, pulso_idempotency TO pulso; \
+     GRANT USAGE ON SEQUENCE pulso_outbox_version TO pulso;";
+
 /// Whether the connection died, rather than the query failing on a healthy one.
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
@@ -34,10 +39,20 @@ pub(in crate::store) fn of_query(error: &sqlx::Error) -> StoreError {
         Some("57014") => StoreError::TimedOut(plain(error)),
         // Read-only standbys and servers that recover or run out of something say so here.
         Some("57P03" | "53300") => StoreError::Unreachable(plain(error)),
-        Some("42501") => StoreError::Refused(format!(
-            "{}; let a role with the right grant it: GRANT SELECT ON citas, negocios TO the role of DATABASE_URL",
-            plain(error)
-        )),
+        Some("42501") => {
+            let said = plain(error);
+            StoreError::Refused(if said.contains("pulso_") {
+                format!("{said}; let their owner grant it to the role of DATABASE_URL (here pulso): {OUTBOX_GRANTS}")
+            } else {
+                format!(
+                    "{said}; let a role with the right grant it: GRANT SELECT ON citas, negocios TO the role of \
+                     DATABASE_URL"
+                )
+            })
+        }
+        Some("42P01") if plain(error).contains("pulso_") => {
+            StoreError::Refused(format!("{}; run `pulso migrate`", plain(error)))
+        }
         _ => StoreError::Refused(plain(error)),
     }
 }

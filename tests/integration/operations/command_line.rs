@@ -63,9 +63,10 @@ async fn a_port_that_is_taken_is_said() {
 #[tokio::test]
 async fn help_gets_a_newcomer_going() {
     for (arguments, words) in [
-        (&["--help"][..], &["serve", "demo", "token", "check", "health"][..]),
+        (&["--help"][..], &["serve", "demo", "token", "check", "migrate", "health"][..]),
         (&["serve", "--help"], &["DATABASE_URL", "JWT_SECRET", "PORT"]),
         (&["check", "--help"], &["DATABASE_URL"]),
+        (&["migrate", "--help"], &["DATABASE_URL", "pulso_outbox", "nothing to do"]),
         (&["demo", "--help"], &["PORT", "LISTEN_ADDR"]),
         (&["token", "--help"], &["--user", "--negocio", "--ttl"]),
         (&["health", "--help"], &["PORT"]),
