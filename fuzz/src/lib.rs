@@ -1,0 +1,119 @@
+//! A second opinion on JSON, written otherwise than the product's: every target holds the product against it.
+
+use std::collections::HashSet;
+
+use pulso::dialect::fields::{BadBody, MAX_DEPTH};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+/// Whether a body is UTF-8 and JSON, nested no deeper than allowed, without a name given twice.
+pub fn is_sound(body: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(body) else { return false };
+    // A tree that says yes, and the library's own tree, which knows what a number and a string can hold.
+    serde_json::from_str::<Value>(text).is_ok()
+        && serde_json::from_str::<Tree>(text).is_ok_and(|tree| tree.depth() <= MAX_DEPTH && tree.has_no_name_twice())
+}
+
+/// What was let out must be sound, and is handed back read.
+#[track_caller]
+pub fn sound(text: &str) -> Value {
+    assert!(is_sound(text.as_bytes()), "let out: {text}");
+    serde_json::from_str(text).unwrap()
+}
+
+/// Reads what a dialect makes of a body into which it may have put the body one or two levels down.
+#[track_caller]
+pub fn message(text: &str) -> Value {
+    let tree: Tree = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert!(tree.has_no_name_twice() && tree.depth() <= MAX_DEPTH + 3, "let out: {text}");
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// An error is short and plain, whatever it is about.
+#[track_caller]
+pub fn check_refusal(error: &BadBody) {
+    let told = error.to_string();
+    assert!(told.chars().count() <= 300, "{told}");
+    assert!(!told.chars().any(char::is_control), "{told:?}");
+}
+
+/// The object without some of its fields.
+pub fn without(mut object: Value, names: &[&str]) -> Value {
+    if let Some(object) = object.as_object_mut() {
+        names.iter().for_each(|name| drop(object.remove(*name)));
+    }
+    object
+}
+
+/// JSON with every name that it has.
+enum Tree {
+    Leaf,
+    Array(Vec<Tree>),
+    Object(Vec<(String, Tree)>),
+}
+
+impl Tree {
+    fn depth(&self) -> usize {
+        match self {
+            Self::Leaf => 0,
+            Self::Array(entries) => 1 + entries.iter().map(Self::depth).max().unwrap_or(0),
+            Self::Object(members) => 1 + members.iter().map(|(_, value)| value.depth()).max().unwrap_or(0),
+        }
+    }
+
+    fn has_no_name_twice(&self) -> bool {
+        match self {
+            Self::Leaf => true,
+            Self::Array(entries) => entries.iter().all(Self::has_no_name_twice),
+            Self::Object(members) => {
+                let names: HashSet<_> = members.iter().map(|(name, _)| name).collect();
+                names.len() == members.len() && members.iter().all(|(_, value)| value.has_no_name_twice())
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Tree;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("JSON")
+            }
+            fn visit_unit<E>(self) -> Result<Tree, E> {
+                Ok(Tree::Leaf)
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Tree, E> {
+                Ok(Tree::Leaf)
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Tree, E> {
+                Ok(Tree::Leaf)
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Tree, E> {
+                Ok(Tree::Leaf)
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Tree, E> {
+                Ok(Tree::Leaf)
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Tree, E> {
+                Ok(Tree::Leaf)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Tree, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = sequence.next_element()? {
+                    entries.push(entry);
+                }
+                Ok(Tree::Array(entries))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Tree::Object(members))
+            }
+        }
+        reader.deserialize_any(Any)
+    }
+}
