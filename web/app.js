@@ -1,77 +1,90 @@
-// Puts the panel together: session → connection → trail → page. The only module that touches the page's elements.
+// Decides what is shown: from what the bearer may see follow the lines that are opened and the boards that they feed.
 
+import { hush } from '/announcer.js';
+import { readClaims } from '/claims.js';
 import { Connection } from '/connection.js';
-import { drawShare, drawTrend } from '/charts.js';
+import { Cursor } from '/cursor.js';
+import { setData, setText } from '/elements.js';
+import { notify, withdraw, withdrawAll } from '/notices.js';
+import { business, kiosk, staff } from '/plain.js';
+import { room } from '/rooms.js';
 import * as session from '/session.js';
-import { FIGURES, SPAN_MS, Trail } from '/trail.js';
 import * as words from '/words.js';
+import { ClinicBoard } from '/boards/clinic.js';
+import { KioskBoard } from '/boards/kiosk.js';
+import { RestaurantBoard } from '/boards/restaurant.js';
+import { SalesBoard } from '/boards/sales.js';
+import { StatsBoard } from '/boards/stats.js';
 
-const DELTA_SHOWN_MS = 8_000;
-const ANNOUNCE_EVERY_MS = 15_000;
 const SLEPT_MS = 15_000;
-const EVENTS_SHOWN = 40;
 
 const $ = (id) => document.getElementById(id);
-const setText = (node, text) => {
-  if (node.textContent !== text) node.textContent = text;
+const boards = {
+  panel: new StatsBoard(),
+  restaurante: new RestaurantBoard(),
+  kiosko: new KioskBoard(),
+  clinica: new ClinicBoard(),
+  ventas: new SalesBoard(),
 };
+const PLACES = { principal: ['panel', 'restaurante', 'kiosko'], lateral: ['clinica', 'ventas'] };
 
+/** By the board that they feed. Quiet = nobody knows yet whether it has anything to say. */
+const lines = new Map();
+const shown = new Set();
 let access = null;
-let trail = new Trail();
-let updatedAt = null;
-let nextTryAt = null;
-let state = 'conectando';
+let claims = readClaims('');
+let figuresOf = '';
 let lastTick = Date.now();
-let announcedAt = 0;
-let unannounced = new Map();
-
-const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
-const connection = new Connection(`${scheme}//${location.host}/ws`, {
-  onState(next, at = null) {
-    state = next;
-    nextTryAt = at;
-    if (next !== 'conectado') trail.lost(Date.now());
-    renderLine();
-    if (next !== 'conectado') renderTrail();
-  },
-  onStats: showFigures,
-  onError(message) {
-    const notice = words.explainError(message);
-    if (notice.lost) clearFigures();
-    showNotice(notice);
-    console.warn('pulso:', message);
-  },
-  onRefused(reason) {
-    session.forget(access.negocio);
-    showNotice(words.explainRefusal(reason));
-  },
-});
 
 // ---- signing in and out ----
 
 function begin() {
   const found = session.read();
-  if (!found.negocio || !found.token) return askForAccess(found);
-  if (access?.negocio === found.negocio && access.token === found.token && state !== 'desconectado') return undefined;
-  if (access?.negocio !== found.negocio) clearFigures();
+  if (!session.isAccess(found)) return askForAccess(found);
+  const isSame = access && Object.keys(found).every((name) => found[name] === access[name]);
+  if (isSame && [...lines.values()].some((line) => !line.isRefused)) return undefined;
+  hush();
+  withdrawAll();
   access = found;
+  claims = readClaims(found.token);
+  const negocio = found.negocio || claims.negocios[0] || '';
+  const namesNothing = found.token !== '' && negocio === '' && !claims.restaurant && !claims.isStaff;
+  // Where there is one business only, its sales reach every user, whatever the token names.
+  const mayHearSales = found.token !== '' && (negocio !== '' || namesNothing || claims.hasUser);
+
   $('entrada').hidden = true;
-  $('panel').hidden = false;
-  $('linea').hidden = false;
-  $('identidad').hidden = false;
-  setText($('negocio'), access.negocio);
-  hideNotice();
-  connection.start(access);
+  shown.clear();
+  if (negocio) shown.add('panel');
+  if (claims.restaurant) shown.add('restaurante');
+  if (found.device) shown.add('kiosko');
+  if (claims.isStaff) shown.add('clinica');
+  if (claims.negocios.length > 0 || namesNothing) shown.add('ventas');
+  showIdentity(negocio);
+  showBoards();
+
+  if (negocio !== figuresOf) boards.panel.clear();
+  figuresOf = negocio;
+  const { token, device } = found;
+  line('ventas', mayHearSales, [claims.negocios], [token, negocio], () => business(token, negocio), !negocio && !namesNothing);
+  line('restaurante', claims.restaurant !== '', [claims.restaurant], [token], () => room(token));
+  line('clinica', claims.isStaff, [claims.negocios], [token], () => staff(token));
+  line('kiosko', device !== '', [device], [], () => kiosk(device));
+  if (namesNothing) notify('negocio', words.NAMES_NOTHING);
+  renderLine();
   return undefined;
 }
 
 function askForAccess({ negocio, token }) {
-  connection.stop();
+  for (const { connection } of lines.values()) connection.stop();
+  lines.clear();
   access = null;
-  clearFigures();
-  hideNotice();
-  for (const id of ['panel', 'linea', 'identidad']) $(id).hidden = true;
-  document.title = 'Pulso';
+  hush();
+  withdrawAll();
+  for (const board of Object.values(boards)) board.clear();
+  shown.clear();
+  showBoards();
+  $('linea').hidden = true;
+  $('identidad').hidden = true;
   $('entrada-negocio').value = negocio;
   $('entrada-token').value = token;
   $('entrada').hidden = false;
@@ -82,23 +95,28 @@ $('entrada').addEventListener('submit', (event) => {
   event.preventDefault();
   const negocio = $('entrada-negocio').value.trim();
   const token = $('entrada-token').value.trim();
-  if (!negocio || !token) return;
+  if (!token) return;
   $('entrada-token').value = '';
-  session.signIn(negocio, token);
+  session.signIn({ negocio, token });
   begin();
   $('contenido').focus();
 });
 
-function leave(negocio) {
+function leave(negocio, token = '') {
   session.forget(negocio);
-  askForAccess({ negocio, token: '' });
+  askForAccess({ negocio, token });
 }
 
 $('salir').addEventListener('click', () => leave(''));
 $('otro-acceso').addEventListener('click', () => leave(access?.negocio ?? ''));
+$('indicar-negocio').addEventListener('click', () => leave('', access?.token));
 $('reintentar').addEventListener('click', () => {
-  hideNotice();
-  connection.check();
+  withdraw('ventas');
+  lines.get('ventas')?.connection.check();
+});
+$('elegir-negocio').addEventListener('change', ({ target }) => {
+  session.signIn({ ...access, negocio: target.value });
+  begin();
 });
 // The fragment carries the access, so a link to a part of the page must not become one.
 $('saltar').addEventListener('click', (event) => {
@@ -106,187 +124,154 @@ $('saltar').addEventListener('click', (event) => {
   (access ? $('contenido') : $('entrada-negocio')).focus();
 });
 
-// ---- figures ----
+// ---- lines ----
 
-function showFigures(data) {
-  if (!FIGURES.every((name) => Number.isInteger(data[name]))) return;
-  const now = Date.now();
-  const moved = trail.record(data, now);
-  updatedAt = now;
-  hideNotice();
-  for (const card of document.querySelectorAll('[data-figure]')) {
-    const name = card.dataset.figure;
-    const value = card.querySelector('data');
-    value.value = data[name];
-    setText(value, words.formatNumber(data[name]));
-    value.dataset.length = ['fits', 'long', 'longer'][(value.textContent.length > 6) + (value.textContent.length > 9)];
-    const delta = moved.find(([figure]) => figure === name)?.[1];
-    if (delta) pulse(card, delta, now);
-  }
-  const pending = Math.max(0, data.total_citas - data.citas_completadas - data.citas_canceladas);
-  const parts = [['completadas', data.citas_completadas], ['canceladas', data.citas_canceladas], ['pendientes', pending]];
-  const whole = parts.reduce((sum, [, count]) => sum + count, 0);
-  for (const [name, count] of parts) {
-    const figure = $(`leyenda-${name}`);
-    setText(figure, words.formatNumber(count));
-    setText(figure.nextElementSibling, words.formatPercent(count, whole));
-  }
-  drawShare($('reparto'), parts, parts.map(([name, count]) => `${words.formatNumber(count)} ${name}`).join(', '));
-  document.title = `${words.formatNumber(data.citas_hoy)} hoy · Pulso`;
-  renderTrail();
-  renderLine();
-  announce(moved, now);
+/**
+ * Opens, keeps or closes the line that feeds the board `name` (that of the sales brings the figures too). Whose events
+ * they are decides whether the board may stay as it is and go on where it was; what the line is opened with, whether
+ * the line may.
+ */
+function line(name, isWanted, whose, opening, speech, isQuiet = false) {
+  const owner = JSON.stringify(whose);
+  const key = JSON.stringify([owner, opening]);
+  const old = lines.get(name);
+  if (isWanted && old?.key === key && !old.isRefused) return;
+  old?.connection.stop();
+  lines.delete(name);
+  const goesOn = isWanted && old?.owner === owner;
+  if (!goesOn) boards[name].clear();
+  if (!isWanted) return;
+  const cursor = goesOn ? old.cursor : new Cursor();
+  const opened = { owner, key, cursor, state: 'conectando', nextTryAt: null, isQuiet, isRefused: false };
+  opened.connection = new Connection(speech(), cursor, {
+    onState: (state, nextTryAt, failures) => onState(name, opened, state, nextTryAt, failures),
+    onEvent: (event, data) => onEvent(name, opened, event, data),
+    onMissed: (since) => boards[name].status.missed(since, Date.now()),
+    onError: (message) => onError(opened, message),
+    onRefused: (refusal) => onRefused(name, opened, refusal),
+  });
+  lines.set(name, opened);
+  opened.connection.start();
 }
 
-function pulse(card, delta, now) {
-  const badge = card.querySelector('.delta');
-  setText(badge, words.signedShort(delta));
-  badge.dataset.until = now + DELTA_SHOWN_MS;
-  badge.dataset.shown = 'true';
-  card.classList.remove('moved');
-  void card.offsetWidth; // restarts the animation when a figure moves again before it ended
-  card.classList.add('moved');
-}
-
-function clearFigures() {
-  trail = new Trail();
-  updatedAt = null;
-  unannounced = new Map();
-  for (const value of document.querySelectorAll('[data-figure] data')) {
-    value.removeAttribute('value');
-    setText(value, '—');
-  }
-  for (const badge of document.querySelectorAll('.delta')) badge.dataset.shown = 'false';
-  for (const figure of document.querySelectorAll('.legend b')) {
-    setText(figure, '—');
-    setText(figure.nextElementSibling, '');
-  }
-  drawShare($('reparto'), [['completadas', 0]], 'Sin datos todavía');
-  document.title = 'Pulso';
-  renderTrail();
+function onState(name, opened, state, nextTryAt, failures) {
+  Object.assign(opened, { state, nextTryAt, isRefused: false });
+  boards[name].status.line(state, failures);
+  if (name === 'ventas') boards.panel.line(state === 'conectado');
+  else if (state === 'conectado') withdraw(name);
   renderLine();
 }
 
-/** Screen readers hear sums now and then instead of every single push. */
-function announce(moved, now) {
-  for (const [figure, delta] of moved) unannounced.set(figure, (unannounced.get(figure) ?? 0) + delta);
-  if (unannounced.size === 0 || now - announcedAt < ANNOUNCE_EVERY_MS) return;
-  const said = [...unannounced].filter(([, delta]) => delta !== 0);
-  setText($('anuncio'), said.map(([figure, delta]) => words.describeChange(figure, delta)).join(', '));
-  unannounced = new Map();
-  announcedAt = now;
+function onEvent(name, opened, event, data) {
+  if (event === 'stats') {
+    if (boards.panel.take(data)) withdraw('ventas');
+  } else {
+    opened.isQuiet = false;
+    if (name === 'ventas') withdraw('negocio');
+    if (!shown.has(name)) {
+      shown.add(name);
+      showBoards();
+    }
+    boards[name].take(event, data);
+  }
+  renderLine();
 }
 
-// ---- line, age, notices ----
+function onError(opened, message) {
+  console.warn('pulso:', message);
+  if (opened.isQuiet) return;
+  const notice = words.explainError(message);
+  if (notice.lost) boards.panel.clear();
+  notify('ventas', notice);
+}
+
+function onRefused(name, opened, refusal) {
+  opened.isRefused = refusal.final;
+  if (opened.isQuiet) return;
+  if (refusal.final) boards[name].status.refused();
+  notify(name, words.explainRefusal(refusal, name));
+  const withToken = [...lines].filter(([other, { isQuiet }]) => other !== 'kiosko' && !isQuiet);
+  if (refusal.final && withToken.every(([, { isRefused }]) => isRefused)) session.forget(access.negocio);
+  renderLine();
+}
+
+// ---- head and places ----
+
+function showIdentity(negocio) {
+  const [kind, id] = negocio ? ['Negocio', negocio] : claims.restaurant ? ['Restaurante', claims.restaurant] : ['', ''];
+  setText($('identidad-clase'), kind);
+  setText($('negocio'), id);
+  $('identidad').hidden = id === '';
+  const choice = $('elegir-negocio');
+  choice.hidden = claims.negocios.length < 2;
+  $('negocio').hidden = !choice.hidden;
+  const known = claims.negocios.includes(negocio) || !negocio ? claims.negocios : [negocio, ...claims.negocios];
+  choice.replaceChildren(...(choice.hidden ? [] : known.map((one) => new Option(one, one, false, one === negocio))));
+}
+
+function showBoards() {
+  for (const name of Object.keys(boards)) $(name).hidden = !shown.has(name);
+  const counts = {};
+  for (const [place, names] of Object.entries(PLACES)) {
+    counts[place] = names.filter((name) => shown.has(name)).length;
+    $(place).hidden = counts[place] === 0;
+  }
+  const layout = counts.principal === 0 ? 'row' : `${counts.principal > 1 ? 'several' : 'one'}${counts.lateral > 0 ? '-beside' : ''}`;
+  setData(document.body, 'layout', shown.size === 0 ? 'none' : layout);
+  $('vistas').hidden = shown.size === 0;
+  $('linea').hidden = shown.size === 0;
+  // A kiosk is touched by guests: nothing there leads out of it.
+  $('salir').hidden = access?.token === '';
+  $('actualizado').hidden = !shown.has('panel');
+  setText($('lema'), words.taglineOf([...shown]));
+}
 
 function renderLine() {
-  const offline = state !== 'conectado' && navigator.onLine === false;
-  const shown = offline ? 'desconectado' : state;
-  $('pastilla').dataset.state = shown;
-  setText($('estado'), words.STATES[shown]);
-  const seconds = nextTryAt === null ? 0 : Math.ceil((nextTryAt - Date.now()) / 1000);
-  setText($('proximo-intento'), shown === 'reconectando' && seconds > 0 ? `en ${seconds} s` : '');
-  const age = updatedAt === null ? 'sin datos todavía' : words.formatAge(Math.max(0, Math.floor((Date.now() - updatedAt) / 1000)));
-  setText($('actualizado'), age);
-  $('panel').dataset.fresh = String(state === 'conectado' && updatedAt !== null);
-  if (offline) showNotice({ text: words.OFFLINE, tone: 'warn', about: 'offline' });
-  else if ($('aviso-caja').dataset.about === 'offline') hideNotice();
-}
-
-function showNotice({ text, tone, retry = false, otherAccess = false, about = '' }) {
-  const box = $('aviso-caja');
-  box.dataset.tone = tone;
-  box.dataset.about = about;
-  setText($('aviso'), text);
-  $('reintentar').hidden = !retry;
-  $('otro-acceso').hidden = !otherAccess;
-  box.hidden = false;
-}
-
-function hideNotice() {
-  $('aviso-caja').hidden = true;
-  $('aviso-caja').dataset.about = '';
-  setText($('aviso'), '');
-}
-
-// ---- history ----
-
-const LINE_EVENTS = { lost: 'conexión perdida', back: 'conexión recuperada' };
-
-function eventRow(event) {
-  const row = document.createElement('li');
-  const time = document.createElement('time');
-  time.dateTime = new Date(event.at).toISOString();
-  time.textContent = words.formatClock(event.at);
-  const what = document.createElement('span');
-  const parts = event.line
-    ? [['linea', LINE_EVENTS[event.line]]]
-    : event.moved.map(([figure, delta]) => [figure, words.describeChange(figure, delta)]);
-  for (const [kind, text] of parts) {
-    const chip = document.createElement('span');
-    chip.className = 'chip';
-    chip.dataset.kind = kind;
-    chip.textContent = text;
-    const part = document.createElement('span');
-    part.className = 'part';
-    part.append(' · ', chip);
-    what.append(part);
-  }
-  row.append(time, what);
-  return row;
-}
-
-function renderTrail() {
-  const rows = $('historial');
-  const newest = trail.events[0];
-  if (rows.newest !== newest) {
-    rows.newest = newest;
-    rows.replaceChildren(...trail.events.slice(0, EVENTS_SHOWN).map(eventRow));
-  }
-  rows.hidden = trail.events.length === 0;
-  $('historial-vacio').hidden = trail.events.length > 0;
-  $('clave-hueco').hidden = trail.gaps.length === 0;
-  renderTrend();
-}
-
-function renderTrend() {
-  const now = Date.now();
-  setText($('ventana'), words.formatSpan(trail.windowMs(now)));
-  drawTrend($('tendencia'), trail, now);
+  const counted = [...lines.values()].filter(({ isQuiet, isRefused }) => !isQuiet && !isRefused);
+  const has = (wanted) => counted.some(({ state }) => state === wanted);
+  const state = ['reconectando', 'conectando', 'conectado'].find(has) ?? 'desconectado';
+  const isOffline = state !== 'conectado' && navigator.onLine === false;
+  const pill = isOffline ? 'desconectado' : state;
+  setData($('pastilla'), 'state', pill);
+  setText($('estado'), words.STATES[pill]);
+  const next = Math.min(...counted.map(({ nextTryAt }) => nextTryAt ?? Infinity));
+  const seconds = Math.ceil((next - Date.now()) / 1000);
+  setText($('proximo-intento'), pill === 'reconectando' && seconds > 0 && next < Infinity ? `en ${seconds} s` : '');
+  if (isOffline && access) notify('offline', { text: words.OFFLINE, tone: 'warn' });
+  else withdraw('offline');
+  const headlines = Object.keys(boards).filter((name) => shown.has(name)).map((name) => boards[name].headline());
+  document.title = [...headlines.filter(Boolean), 'Pulso'].join(' · ');
 }
 
 // ---- what moves without the server ----
 
+const forEachLine = (act) => lines.forEach(({ connection }) => act(connection));
+
 setInterval(() => {
   const now = Date.now();
-  if (now - lastTick > SLEPT_MS && document.visibilityState === 'visible') connection.check();
+  if (now - lastTick > SLEPT_MS && document.visibilityState === 'visible') forEachLine((connection) => connection.check());
   lastTick = now;
   if (!access) return;
-  for (const badge of document.querySelectorAll('.delta[data-shown="true"]')) {
-    if (now > Number(badge.dataset.until)) badge.dataset.shown = 'false';
-  }
-  trail.forgetBefore(now - SPAN_MS);
+  for (const name of shown) boards[name].tick(now);
   renderLine();
-  if (document.visibilityState === 'visible') renderTrend();
 }, 1_000);
 
 document.addEventListener('visibilitychange', () => {
   if (document.visibilityState !== 'visible') return;
   lastTick = Date.now();
-  connection.check();
+  forEachLine((connection) => connection.check());
 });
 window.addEventListener('pageshow', (event) => {
-  if (event.persisted) connection.check();
+  if (event.persisted) forEachLine((connection) => connection.check(true));
 });
 window.addEventListener('online', () => {
-  connection.check();
+  forEachLine((connection) => connection.check(true));
   renderLine();
 });
 window.addEventListener('offline', () => {
-  connection.doubt();
+  forEachLine((connection) => connection.doubt());
   renderLine();
 });
 window.addEventListener('hashchange', begin);
-new ResizeObserver(renderTrend).observe($('tendencia'));
 
 begin();

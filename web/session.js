@@ -2,26 +2,30 @@
 // Knows nothing of sockets or of the page. The token is never left in the address bar, and the query string is never read.
 
 const KEY = 'pulso.acceso';
+const NOBODY = { token: '', negocio: '', device: '' };
 let remembered = null;
 
 function load() {
   try {
-    const stored = JSON.parse(sessionStorage.getItem(KEY));
-    if (typeof stored?.negocio === 'string' && typeof stored?.token === 'string') return stored;
+    const stored = { ...NOBODY, ...JSON.parse(sessionStorage.getItem(KEY)) };
+    if (Object.keys(NOBODY).every((name) => typeof stored[name] === 'string') && isAccess(stored)) return stored;
   } catch {
     // Storage may be forbidden, or hold somebody else's text: memory serves until the tab is reloaded.
   }
   return remembered;
 }
 
-export function signIn(negocio, token) {
-  remembered = { negocio, token };
+/** A token opens what it names; a kiosk's device needs none. */
+export const isAccess = ({ token, device }) => token !== '' || device !== '';
+
+export function signIn(access) {
+  remembered = { ...NOBODY, ...access };
   try {
     sessionStorage.setItem(KEY, JSON.stringify(remembered));
   } catch {
     // As above.
   }
-  showInAddress(negocio);
+  showInAddress(remembered);
   return remembered;
 }
 
@@ -33,28 +37,30 @@ export function forget(negocio = '') {
   } catch {
     // As above.
   }
-  showInAddress(negocio);
+  showInAddress({ ...NOBODY, negocio });
 }
 
-/** What the address and the tab's memory say now: `{ negocio, token }`, either of them possibly empty. */
+/** What the address and the tab's memory say now: `{ token, negocio, device }`, each of them possibly empty. */
 export function read() {
   const fragment = new URLSearchParams(location.hash.slice(1));
-  const negocio = (fragment.get('negocio') ?? '').trim();
-  const token = (fragment.get('token') ?? '').trim();
-  if (negocio && token) return signIn(negocio, token);
-  if (fragment.has('token') || location.search) showInAddress(negocio);
-  if (token) return { negocio, token };
+  const said = (name) => (fragment.get(name) ?? '').trim();
+  const found = { token: said('token'), negocio: said('negocio'), device: said('device') || said('device_uid') };
+  if (found.token) return signIn(found);
 
   const stored = load();
-  if (stored && (!negocio || negocio === stored.negocio)) {
-    showInAddress(stored.negocio);
+  const agrees = ['negocio', 'device'].every((name) => !found[name] || found[name] === stored?.[name]);
+  if (stored && agrees) {
+    showInAddress(stored);
     return stored;
   }
-  return { negocio, token: '' };
+  if (found.device) return signIn(found);
+  if (fragment.has('token') || location.search) showInAddress(found);
+  return found;
 }
 
-function showInAddress(negocio) {
-  const fragment = negocio ? `#${new URLSearchParams({ negocio })}` : '';
+function showInAddress({ negocio, device }) {
+  const shown = Object.entries({ negocio, device }).filter(([, value]) => value !== '');
+  const fragment = shown.length > 0 ? `#${new URLSearchParams(shown)}` : '';
   // A query string means nothing here, and whatever somebody put there has no place in the history either.
   if (location.hash !== fragment || location.search) {
     history.replaceState(null, '', location.pathname + fragment);

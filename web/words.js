@@ -1,7 +1,8 @@
-// Owns every sentence that depends on what happened: the server's errors, refusals, ages and changes, in Spanish.
+// Owns every sentence that depends on what happened: the server's errors, refusals, ages, changes and states, in Spanish.
 
 const number = new Intl.NumberFormat('es');
 const compact = new Intl.NumberFormat('es', { notation: 'compact' });
+const time = new Intl.DateTimeFormat('es', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 const clock = new Intl.DateTimeFormat('es', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 
 export const STATES = {
@@ -39,15 +40,29 @@ export function explainError(message) {
   return { text: 'El servidor no pudo atender una petición de este panel. Si se repite, avisa a quien lo administra.', tone: 'warn', retry: true };
 }
 
-/** Why the server closed the line for good (4001). */
-export function explainRefusal(reason) {
+/** Why the server closed the line of `feed`, and what to do about it. */
+export function explainRefusal({ code, reason }, feed) {
   const how = 'Abre el panel otra vez desde tu aplicación, o pide un enlace nuevo a quien administra el sistema.';
+  if (code === 1008) {
+    return { text: 'El servidor cerró la línea porque este panel pidió demasiado de una vez. Volverá a conectarse solo; si se repite, avisa a quien lo administra.', tone: 'warn' };
+  }
+  if (feed === 'kiosko') {
+    return { text: 'Esta pantalla no está dada de alta o está desactivada. Pide a quien administra la clínica que active el dispositivo; después se conectará sola.', tone: 'error' };
+  }
+  if (code === 4003) {
+    return { text: 'Tu usuario no puede ver los pedidos de la clínica: hace falta ser personal o administrador. Pide ese permiso a quien administra el sistema o entra con otro acceso.', tone: 'error', otherAccess: true };
+  }
+  if (/restaurantId/i.test(reason)) {
+    return { text: `Tu acceso no dice de qué restaurante es. ${how}`, tone: 'error', otherAccess: true };
+  }
   const what = /expired/i.test(reason) ? 'Tu acceso ha caducado.' : 'Tu acceso ha caducado o no es válido.';
   return { text: `${what} ${how}`, tone: 'error', otherAccess: true };
 }
 
 export const formatNumber = (value) => number.format(value);
 export const formatClock = (at) => clock.format(at);
+export const formatTime = (at) => time.format(at);
+export const countOf = (count, one, many) => `${formatNumber(count)} ${count === 1 ? one : many}`;
 
 /** Rounded, but neither nothing nor everything unless it is. */
 export function formatPercent(part, whole) {
@@ -84,3 +99,72 @@ export function describeChange(figure, delta) {
   const [one, many] = CHANGES[figure];
   return `${signed(delta)} ${Math.abs(delta) === 1 ? one : many}`;
 }
+
+// ---- orders and sales ----
+
+export const BOARD = {
+  connecting: 'Conectando…',
+  reconnecting: 'Sin línea: se está reconectando. Lo que llegue entretanto aparecerá al volver.',
+  unreachable: 'No se logra abrir esta línea. Puede que el servidor se esté reiniciando o no la ofrezca; se sigue intentando.',
+  refused: 'Sin acceso',
+  waitingOrders: 'Al día · esperando pedidos',
+  waitingSales: 'Al día · esperando ventas',
+  noDetail: 'Sin detalle: se pidió antes de abrir esta pantalla.',
+};
+
+export function describeMissed({ since, until }) {
+  const span = since === null ? `antes de las ${formatClock(until)}` : `entre las ${formatClock(since)} y las ${formatClock(until)}`;
+  return `Puede faltar algo de lo ocurrido ${span}. Compruébalo en tu sistema.`;
+}
+
+export function formatSince(ms) {
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 1) return 'ahora';
+  if (minutes < 60) return `hace ${minutes} min`;
+  return `hace ${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** Long ids are told apart by their beginning; short ones are shown whole. */
+export function shortId(id) {
+  return `#${id.length <= 10 ? id : id.slice(0, 6).toUpperCase()}`;
+}
+
+const ORDER_STATES = {
+  DRAFT: 'Borrador', PLACED: 'Recibido', CONFIRMED: 'Confirmado', PENDING: 'Pendiente', IN_PROGRESS: 'En cocina',
+  PREPARING: 'En preparación', READY: 'Listo', SERVED: 'Servido', DELIVERED: 'Entregado', COMPLETED: 'Terminado',
+  CANCELLED: 'Cancelado',
+};
+
+/** A state nobody here has heard of is shown as it is. */
+const named = (names, state) => (Object.hasOwn(names, state) ? names[state] : state);
+
+export const orderState = (state) => named(ORDER_STATES, state) || 'Sin estado';
+export const itemState = (state) => (state === 'IN_PROGRESS' ? 'En curso' : named(ORDER_STATES, state));
+
+const KIOSK_ADVICE = {
+  PLACED: 'Ya lo tenemos. Pronto empezaremos a prepararlo.',
+  PREPARING: 'Lo estamos preparando.',
+  READY: '¡Ya puedes recogerlo!',
+  DELIVERED: '¡Gracias!',
+  CANCELLED: 'Si tienes dudas, pregunta al personal.',
+};
+
+export const kioskState = (state) => ({ text: orderState(state), advice: Object.hasOwn(KIOSK_ADVICE, state) ? KIOSK_ADVICE[state] : '' });
+
+const TABLE_STATES = { occupied: 'ocupada', available: 'libre', free: 'libre', reserved: 'reservada', cleaning: 'en limpieza' };
+const SALE_ACTIONS = {
+  created: 'creado', updated: 'actualizado', deleted: 'eliminado', stock_updated: 'existencias actualizadas', status_changed: 'cambió de estado',
+};
+
+export const tableState = (state) => named(TABLE_STATES, state);
+export const saleAction = (action) => named(SALE_ACTIONS, action);
+
+export const NAMES_NOTHING = {
+  text: 'Tu acceso no nombra ningún negocio. Las ventas aparecerán aquí si tu sistema las envía; para ver las citas, indica el negocio.',
+  tone: 'info', chooseNegocio: true,
+};
+
+const SUBJECTS = { panel: 'Citas', restaurante: 'Pedidos', kiosko: 'Tus pedidos', clinica: 'Pedidos', ventas: 'Ventas' };
+
+/** What stands beside the name of the page. */
+export const taglineOf = (boards) => (boards.length === 1 ? `${SUBJECTS[boards[0]]} al momento` : 'Al momento');

@@ -1,0 +1,79 @@
+// Owns the clinic staff's board: the new orders, newest first.
+
+import { say } from '/announcer.js';
+import { arrange, make, setData, setText } from '/elements.js';
+import { momentOf, textOf } from '/received.js';
+import * as words from '/words.js';
+import { Status } from '/boards/status.js';
+
+const MOST_ORDERS = 40;
+const NEW_SHOWN_MS = 30_000;
+
+export class ClinicBoard {
+  #root = document.getElementById('clinica');
+  #list = this.#root.querySelector('.arrivals');
+  #orders = [];
+  status = new Status(this.#root.querySelector('.status'));
+
+  constructor() {
+    this.clear();
+  }
+
+  take(_name, data) {
+    const id = textOf(data.order_id);
+    if (id === '' || this.#orders.some((order) => order.id === id)) return;
+    const now = Date.now();
+    const order = {
+      id, room: textOf(data.room_code), device: textOf(data.device_uid), placedAt: momentOf(data.placed_at, now), seenAt: now,
+    };
+    order.row = this.#row(order);
+    this.#orders.unshift(order);
+    // What was missed comes later than it happened.
+    this.#orders.sort((one, other) => other.placedAt - one.placedAt);
+    this.#orders.length = Math.min(this.#orders.length, MOST_ORDERS);
+    say(`Pedido nuevo ${id}, ${order.room ? `habitación ${order.room}` : order.device}`);
+    this.render(now);
+  }
+
+  clear() {
+    this.#orders = [];
+    this.render(Date.now());
+  }
+
+  tick(now) {
+    this.status.tick(now);
+    this.render(now);
+  }
+
+  headline() {
+    return '';
+  }
+
+  render(now) {
+    for (const { row, placedAt, seenAt } of this.#orders) {
+      setText(row.querySelector('.order-age'), words.formatSince(now - placedAt));
+      setData(row, 'new', String(now - seenAt < NEW_SHOWN_MS));
+    }
+    arrange(this.#list, this.#orders.map(({ row }) => row));
+    setData(this.#root, 'empty', String(this.#orders.length === 0));
+    const newest = this.#orders[0];
+    this.status.news(newest ? `Al día · último pedido ${words.formatClock(newest.placedAt)}` : words.BOARD.waitingOrders);
+  }
+
+  #row({ id, room, device, placedAt }) {
+    const place = room
+      ? make('p', 'place', make('small', '', 'Habitación'), ' ', make('b', '', room))
+      : make('p', 'place', make('small', '', 'Dispositivo'), ' ', make('b', '', device || '—'));
+    const time = make('time', '', words.formatTime(placedAt));
+    time.dateTime = new Date(placedAt).toISOString();
+    const row = make(
+      'li', 'arrival', place,
+      make('p', 'arrival-order', `Pedido ${words.shortId(id)}`),
+      make('p', 'arrival-when', time, ' ', make('span', 'order-age')),
+    );
+    if (room && device) row.append(make('p', 'arrival-device', device));
+    row.dataset.order = id;
+    row.dataset.by = room ? 'room' : 'device';
+    return row;
+  }
+}

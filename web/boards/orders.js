@@ -1,0 +1,120 @@
+// Owns what is known of a restaurant's orders and in which column each belongs. No page, no socket, no clock.
+
+import { momentOf, textOf } from '/received.js';
+
+const MOST_ORDERS = 150;
+const MOST_ITEMS = 40;
+const LEAVES_AFTER_MS = 60_000;
+
+const COLUMN_OF = new Map([
+  ...['DRAFT', 'PLACED', 'CONFIRMED', 'PENDING'].map((status) => [status, 'confirmados']),
+  ...['IN_PROGRESS', 'PREPARING'].map((status) => [status, 'cocina']),
+  ...['READY', 'SERVED', 'DELIVERED', 'COMPLETED'].map((status) => [status, 'listos']),
+]);
+const ENDS = new Set(['SERVED', 'DELIVERED', 'COMPLETED', 'CANCELLED']);
+
+export class Orders {
+  #orders = new Map();
+
+  /** Takes an event in; answers with `{ kind: 'new' | 'moved' | 'item', order, … }`, or null if it says nothing new. */
+  take(name, data, now) {
+    const id = textOf(data.orderId);
+    if (id === '') return null;
+    if (name === 'order.new') return this.#add(id, data, now);
+    if (name === 'order.status.changed') return this.#move(id, data, now);
+    if (name === 'order.item.status.changed') return this.#changeItem(id, data);
+    return null;
+  }
+
+  /** Lets go of what ended a while ago; true if anything went. */
+  forget(now) {
+    const before = this.#orders.size;
+    for (const order of this.#orders.values()) {
+      if (order.leavesAt !== null && order.leavesAt <= now) this.#orders.delete(order.id);
+    }
+    return this.#orders.size !== before;
+  }
+
+  clear() {
+    this.#orders.clear();
+  }
+
+  /** The orders of a column, who waits longest first; `open` = how many of them still want doing. */
+  column(name) {
+    const orders = [...this.#orders.values()].filter((order) => order.column === name);
+    orders.sort((one, other) => one.placedAt - other.placedAt || one.number - other.number);
+    return { orders, open: orders.filter((order) => order.leavesAt === null).length };
+  }
+
+  get open() {
+    return [...this.#orders.values()].filter((order) => order.leavesAt === null).length;
+  }
+
+  #counter = 0;
+
+  #add(id, data, now) {
+    const known = this.#orders.get(id);
+    const order = known ?? this.#blank(id, now);
+    order.isDetailed = true;
+    order.session = textOf(data.tableSessionId);
+    order.placedAt = momentOf(data.createdAt, now);
+    order.items = new Map();
+    for (const item of Array.isArray(data.items) ? data.items.slice(0, MOST_ITEMS) : []) {
+      if (typeof item !== 'object' || item === null) continue;
+      order.items.set(textOf(item.id) || `#${order.items.size}`, {
+        name: textOf(item.name), quantity: textOf(item.qty), notes: textOf(item.notes), status: textOf(item.status),
+      });
+    }
+    this.#setStatus(order, textOf(data.status), now);
+    if (known) return { kind: 'moved', order };
+    this.#orders.set(id, order);
+    this.#bound();
+    return { kind: 'new', order };
+  }
+
+  #move(id, data, now) {
+    const status = textOf(data.newStatus);
+    let order = this.#orders.get(id);
+    if (order?.status === status) return null;
+    if (!order) {
+      // Ordered before this screen was there: what still wants doing is shown, if only by its number.
+      if (ENDS.has(status)) return null;
+      order = this.#blank(id, momentOf(data.updatedAt, now));
+      this.#orders.set(id, order);
+      this.#bound();
+    }
+    this.#setStatus(order, status, now);
+    return { kind: 'moved', order };
+  }
+
+  #changeItem(id, data) {
+    const order = this.#orders.get(id);
+    const item = order?.items.get(textOf(data.itemId));
+    const status = textOf(data.newStatus);
+    if (!item || item.status === status) return null;
+    item.status = status;
+    return { kind: 'item', order, item };
+  }
+
+  #blank(id, placedAt) {
+    this.#counter += 1;
+    return {
+      id, number: this.#counter, session: '', status: '', column: 'confirmados', items: new Map(), placedAt,
+      isDetailed: false, leavesAt: null,
+    };
+  }
+
+  #setStatus(order, status, now) {
+    order.status = status;
+    // A state nobody here has heard of says nothing of where the order belongs; a cancelled one stays where it was.
+    order.column = COLUMN_OF.get(status) ?? order.column;
+    order.leavesAt = ENDS.has(status) ? now + LEAVES_AFTER_MS : null;
+  }
+
+  #bound() {
+    if (this.#orders.size <= MOST_ORDERS) return;
+    const all = [...this.#orders.values()];
+    const goes = all.find((order) => order.leavesAt !== null) ?? all[0];
+    this.#orders.delete(goes.id);
+  }
+}

@@ -1,0 +1,17 @@
+// Owns what becomes of single values that somebody sent: text that fits, a moment that makes sense.
+
+const MOST_CHARACTERS = 160;
+
+/** What somebody sent, as text that fits: a string or a number; anything else is nothing. */
+export function textOf(value) {
+  if (typeof value === 'number') return String(value);
+  if (typeof value !== 'string') return '';
+  const text = value.trim();
+  return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;
+}
+
+/** When it happened by the sender's clock, unless that is nonsense or yet to come. */
+export function momentOf(text, now) {
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? now : Math.min(at, now);
+}
