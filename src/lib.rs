@@ -13,6 +13,7 @@ pub mod devices;
 pub mod dialect;
 pub mod http;
 pub mod hub;
+pub mod idempotency;
 pub mod loopback;
 pub mod negocio;
 pub mod publication;

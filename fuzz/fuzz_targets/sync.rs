@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pulso::dialect::sync::{Entity, Entry, decode_change, decode_confirmations, encode_orders_pending, encode_pull};
+use pulso::store::outbox::{Entity, Pending};
+use pulso::dialect::sync::{decode_change, decode_confirmations, encode_orders_pending, encode_pull};
 use pulso_fuzz::{check_refusal, message, sound, without};
 
 fuzz_target!(|body: &[u8]| {
@@ -15,7 +16,7 @@ fuzz_target!(|body: &[u8]| {
     };
     let payload = sound(&change.payload);
     assert!(payload.is_object() && !change.id.is_empty());
-    let entry = Entry { entity: change.entity, id: change.id, version: 7, payload: change.payload };
+    let entry = Pending { entity: change.entity, id: change.id, version: 7, payload: change.payload };
     let pulled = message(&encode_pull(std::slice::from_ref(&entry)).unwrap());
     let (list, confirmed_in) = match entry.entity {
         Entity::Order => ("pending_orders", "confirmedOrders"),

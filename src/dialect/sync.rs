@@ -3,13 +3,7 @@
 //! The wire is fixed by the product's contract. Must not know where changes are kept nor what is pending.
 
 use super::fields::{BadBody, Field, Fields, Problem, quoted};
-
-/// What a change is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Entity {
-    Order,
-    Customer,
-}
+use crate::store::outbox::{Confirmation, Entity, Pending};
 
 /// A change as it came by the hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,25 +16,6 @@ pub struct Change {
     pub payload: String,
 }
 
-/// A back end has dealt with a change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Confirmation {
-    pub entity: Entity,
-    pub id: String,
-    /// None: the version that it pulled last.
-    pub version: Option<i64>,
-}
-
-/// A change that is pending.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    pub entity: Entity,
-    pub id: String,
-    pub version: i64,
-    /// [`Change::payload`], as it was stored.
-    pub payload: String,
-}
-
 /// What is stored is not what was let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stored payload of {entity} {id:?} cannot be read: {why}", entity = entity.as_str())]
@@ -50,26 +25,11 @@ pub struct BadEntry {
     pub why: BadBody,
 }
 
-impl Entity {
-    pub const ALL: [Self; 2] = [Self::Order, Self::Customer];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Order => "order",
-            Self::Customer => "customer",
-        }
-    }
-
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|entity| entity.as_str() == word)
-    }
-
-    /// The list of confirmations that is about it, and what an id is called in there.
-    fn confirmed_in(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Order => ("confirmedOrders", "orderId"),
-            Self::Customer => ("confirmedCustomerIds", "customerId"),
-        }
+/// The list of confirmations that is about it, and what an id is called in there.
+fn confirmed_in(entity: Entity) -> (&'static str, &'static str) {
+    match entity {
+        Entity::Order => ("confirmedOrders", "orderId"),
+        Entity::Customer => ("confirmedCustomerIds", "customerId"),
     }
 }
 
@@ -94,7 +54,7 @@ pub fn decode_confirmations(body: &[u8]) -> Result<Vec<Confirmation>, BadBody> {
     let fields = Fields::read(body)?;
     let mut confirmations = Vec::new();
     for entity in Entity::ALL {
-        let (list, _) = entity.confirmed_in();
+        let (list, _) = confirmed_in(entity);
         let Some(entries) = fields.optional(list).and_then(Field::or_null) else { continue };
         for entry in entries.array()? {
             confirmations.push(confirmation(entity, &entry)?);
@@ -104,13 +64,13 @@ pub fn decode_confirmations(body: &[u8]) -> Result<Vec<Confirmation>, BadBody> {
 }
 
 /// The answer to a pull, in the entries' order.
-pub fn encode_pull(entries: &[Entry]) -> Result<String, BadEntry> {
+pub fn encode_pull(entries: &[Pending]) -> Result<String, BadEntry> {
     let (orders, customers) = (list(entries, Entity::Order)?, list(entries, Entity::Customer)?);
     Ok(format!(r#"{{"pending_orders":[{}],"updated_customers":[{}]}}"#, orders.join(","), customers.join(",")))
 }
 
 /// The argument of `orders:pending`: the orders among the entries.
-pub fn encode_orders_pending(entries: &[Entry]) -> Result<String, BadEntry> {
+pub fn encode_orders_pending(entries: &[Pending]) -> Result<String, BadEntry> {
     let orders = list(entries, Entity::Order)?;
     Ok(format!(r#"{{"count":{},"orders":[{}]}}"#, orders.len(), orders.join(",")))
 }
@@ -122,7 +82,7 @@ fn confirmation(entity: Entity, entry: &Field<'_>) -> Result<Confirmation, BadBo
         return Ok(Confirmation { entity, id, version: None });
     }
     let fields = entry.object()?;
-    let (_, own) = entity.confirmed_in();
+    let (_, own) = confirmed_in(entity);
     let mut ids = ["id", own].into_iter().filter_map(|name| fields.optional(name));
     let id = ids.next().ok_or_else(|| fields.wrong(own, Problem::Missing))?.id()?;
     if let Some(other) = ids.next()
@@ -139,12 +99,12 @@ fn confirmation(entity: Entity, entry: &Field<'_>) -> Result<Confirmation, BadBo
     Ok(Confirmation { entity, id, version })
 }
 
-fn list(entries: &[Entry], entity: Entity) -> Result<Vec<String>, BadEntry> {
+fn list(entries: &[Pending], entity: Entity) -> Result<Vec<String>, BadEntry> {
     entries.iter().filter(|entry| entry.entity == entity).map(object).collect()
 }
 
 /// The stored object with `id` and `version` beside its own fields.
-fn object(entry: &Entry) -> Result<String, BadEntry> {
+fn object(entry: &Pending) -> Result<String, BadEntry> {
     let bad = |why| BadEntry { entity: entry.entity, id: entry.id.clone(), why };
     let fields = Fields::read(entry.payload.as_bytes()).map_err(bad)?;
     let quoted = quoted(&entry.id);

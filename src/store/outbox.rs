@@ -103,6 +103,8 @@ pub trait Outbox: Send + Sync {
 pub const PRUNED_AT_ONCE: u32 = 10_000;
 
 impl Entity {
+    pub const ALL: [Self; 2] = [Self::Order, Self::Customer];
+
     /// As the hook and the table call it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -112,7 +114,7 @@ impl Entity {
     }
 
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Order, Self::Customer].into_iter().find(|entity| entity.as_str() == word)
+        Self::ALL.into_iter().find(|entity| entity.as_str() == word)
     }
 
     /// From the table, whose own check lets nothing else in.

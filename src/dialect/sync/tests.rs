@@ -16,8 +16,8 @@ fn confirmed(entity: Entity, id: &str, version: Option<i64>) -> Confirmation {
     Confirmation { entity, id: id.into(), version }
 }
 
-fn entry(entity: Entity, id: &str, version: i64, payload: &str) -> Entry {
-    Entry { entity, id: id.into(), version, payload: payload.into() }
+fn entry(entity: Entity, id: &str, version: i64, payload: &str) -> Pending {
+    Pending { entity, id: id.into(), version, payload: payload.into() }
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a_change_keeps_its_payload_to_the_letter() {
     let wanted = Change { tenant: Some("9".into()), entity: Entity::Customer, id: "7".into(), ..wanted };
     assert_eq!(change(&customer), Ok(wanted));
     for entity in Entity::ALL {
-        assert_eq!(Entity::from_word(entity.as_str()), Some(entity));
+        assert_eq!(Entity::parse(entity.as_str()), Some(entity));
     }
 }
 
