@@ -11,6 +11,7 @@ mod health;
 mod hooks;
 mod pace;
 pub mod places;
+mod pull;
 mod query;
 mod refusal;
 mod routes;
@@ -26,7 +27,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::origin::OriginPolicy;
 use crate::client::Environment;
-use crate::config::{ConnectionLimits, HookConfig, PublishConfig};
+use crate::config::{ConnectionLimits, HookConfig, PublishConfig, SyncConfig};
+use crate::idempotency::Idempotency;
 
 use places::Places;
 
@@ -38,6 +40,8 @@ pub struct Gate {
     pub trusted_proxies: Vec<IpNet>,
     pub hooks: HookConfig,
     pub publish: PublishConfig,
+    pub sync: SyncConfig,
+    pub idempotency: Arc<Idempotency>,
     pub limits: ConnectionLimits,
     pub places: Places,
     /// The tasks of all clients.

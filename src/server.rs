@@ -19,12 +19,13 @@ use crate::auth::origin::OriginPolicy;
 use crate::auth::token::TokenVerifier;
 use crate::client::Environment;
 use crate::clock::Clock;
-use crate::config::{Config, ListenSource};
+use crate::config::{Config, Feed, ListenSource};
 use crate::database::Database;
 use crate::devices;
 use crate::http::places::Places;
 use crate::http::{Gate, accept};
 use crate::hub::Hub;
+use crate::idempotency::Idempotency;
 use crate::stats::Refresher;
 use crate::store::listen::{ListenEvent, listen};
 use crate::store::{ContactError, SettingError, Store};
@@ -107,6 +108,7 @@ impl Server {
             goodbye_spread: LONGEST_SPREAD.min(config.shutdown_grace * 3 / 8),
             metrics,
         });
+        let tables = config.feeds.has(Feed::Sync).then(|| Arc::clone(&environment.database));
         let gate = Arc::new(Gate {
             environment,
             origins: OriginPolicy::new(config.listen.origins),
@@ -114,6 +116,8 @@ impl Server {
             places: Places::new(&config.connections, config.hooks.max_concurrent),
             hooks: config.hooks,
             publish: config.publish,
+            sync: config.sync,
+            idempotency: Arc::new(Idempotency::new(tables)),
             limits: config.connections,
             clients: TaskTracker::new(),
             is_stopping: AtomicBool::new(false),
@@ -156,6 +160,7 @@ impl Server {
         background.spawn(access.answer_questions(questions, database, halt.clone()));
         let (hub, database) = (Arc::clone(&environment.hub), Arc::clone(&environment.database));
         background.spawn(devices::keep_watch(hub, database, device_recheck, halt.clone()));
+        background.spawn(Arc::clone(&gate.idempotency).keep_bounds(halt.clone()));
         background.spawn(sweep(Arc::clone(&environment.hub), halt.clone()));
         if let Some(source) = source {
             let (environment, halt) = (Arc::clone(&environment), halt.clone());

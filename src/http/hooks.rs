@@ -6,6 +6,7 @@ pub(super) mod call;
 mod cita;
 mod devices;
 mod events;
+pub(super) mod sync;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,19 +17,23 @@ use futures_util::Stream;
 use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use warp::reply::Response;
 
 use super::refusal::Refusal;
 use super::{Gate, answer};
 use crate::config::Feed;
 use crate::dialect::{pos, restaurant};
+use crate::idempotency::{CannotKnow, Ticket, Turn};
+use crate::store::outbox::Answered;
 use crate::telemetry::metrics::{HookAnswer, RefusalReason};
 
 use call::{carries_key, json_body};
 
 /// Kept back from the timeout so that the answer is on the wire by then.
 const MARGIN: Duration = Duration::from_millis(150);
+/// Longest `Idempotency-Key`.
+const MAX_KEY_BYTES: usize = 255;
 
 /// What may be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +43,20 @@ pub(super) enum Hook {
     Order(restaurant::Kind),
     NewOrder,
     OrderStatus,
+    Sync,
     Publish,
     Disconnect,
+}
+
+/// What became of a call that succeeded.
+#[derive(Debug)]
+enum Answer {
+    /// It had its effect, and its answer is to be remembered if it is to have its effect once.
+    Done(Reply),
+    /// The same, and the answer was stored together with the effect.
+    Kept(Reply),
+    /// It had its effect before, and this was the answer.
+    Repeated(Answered),
 }
 
 /// A call that was dealt with: a JSON object, with 200.
@@ -56,21 +73,41 @@ impl Reply {
     pub(super) fn reached(clients: usize) -> Self {
         Self::json(&json!({ "ok": true, "clients": clients }))
     }
+
+    fn answered(&self) -> Answered {
+        Answered { status: StatusCode::OK.as_u16(), body: self.0.clone() }
+    }
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Done(reply) | Answer::Kept(reply) => reply,
+            Answer::Repeated(answered) => Self(answered.body),
+        }
+    }
 }
 
 impl Hook {
     pub(super) fn from_path(path: &str) -> Option<Self> {
-        Some(match path {
-            "/notify/cita" => Self::Cita,
-            "/notify/pedido" => Self::NewOrder,
-            "/notify/pedido/estado" => Self::OrderStatus,
-            "/api/publish" => Self::Publish,
-            "/api/disconnect" => Self::Disconnect,
-            path => {
-                let order = || restaurant::Kind::from_path(path).map(Self::Order);
-                return pos::Kind::from_path(path).map(Self::Sale).or_else(order);
-            }
-        })
+        let plain =
+            [Self::Cita, Self::NewOrder, Self::OrderStatus, Self::Sync, Self::Publish, Self::Disconnect].into_iter();
+        let sale = || pos::Kind::from_path(path).map(Self::Sale);
+        let order = || restaurant::Kind::from_path(path).map(Self::Order);
+        plain.into_iter().find(|hook| hook.path() == path).or_else(sale).or_else(order)
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Cita => "/notify/cita",
+            Self::Sale(kind) => kind.path(),
+            Self::Order(kind) => kind.path(),
+            Self::NewOrder => "/notify/pedido",
+            Self::OrderStatus => "/notify/pedido/estado",
+            Self::Sync => "/notify/sync",
+            Self::Publish => "/api/publish",
+            Self::Disconnect => "/api/disconnect",
+        }
     }
 
     /// The feed it belongs to; ending connections belongs to none.
@@ -80,6 +117,7 @@ impl Hook {
             Self::Sale(_) => Some(Feed::Pos),
             Self::Order(_) => Some(Feed::Restaurant),
             Self::NewOrder | Self::OrderStatus => Some(Feed::Clinic),
+            Self::Sync => Some(Feed::Sync),
             Self::Publish => Some(Feed::Channels),
             Self::Disconnect => None,
         }
@@ -87,7 +125,7 @@ impl Hook {
 
     /// Whether those who are reached have tokens.
     fn needs_tokens(self) -> bool {
-        !matches!(self, Self::OrderStatus | Self::Disconnect)
+        !matches!(self, Self::OrderStatus | Self::Sync | Self::Disconnect)
     }
 }
 
@@ -127,6 +165,9 @@ async fn reply(
         return Err(Refusal::not_allowed("POST"));
     }
     check_key(gate, hook, headers)?;
+    if hook == Hook::Sync && gate.sync.keys.is_empty() {
+        return Err(Refusal::not_configured("CLOUD_API_KEY"));
+    }
     if hook.needs_tokens() && !gate.environment.tokens.is_configured() {
         return Err(Refusal::not_configured("JWT_SECRET"));
     }
@@ -139,7 +180,35 @@ async fn reply(
         });
     };
     let body = json_body(headers, body, gate.hooks.max_body_bytes, deadline).await?;
-    perform(gate, hook, &body, deadline).await
+    let Some(key) = (if hook == Hook::Cita { None } else { idempotency_key(headers)? }) else {
+        return perform(gate, hook, &body, None, deadline).await.map(Reply::from);
+    };
+    let path = hook.path();
+    let turn = timeout_at(deadline, gate.idempotency.begin(path, &key)).await;
+    let turn = turn.map_err(|_| Refusal::busy(RefusalReason::TooManyHooks, "the first call of this key is under way"))?;
+    match turn.map_err(|CannotKnow| Refusal::no_database())? {
+        Turn::Repeated(answered) => Ok(Reply(answered.body)),
+        Turn::First(ticket) => {
+            let answer = perform(gate, hook, &body, Some(&ticket), deadline).await?;
+            match &answer {
+                Answer::Done(reply) => gate.idempotency.finish(ticket, reply.answered()).await,
+                Answer::Kept(reply) => ticket.settle(&reply.answered()),
+                Answer::Repeated(answered) => ticket.settle(answered),
+            }
+            Ok(answer.into())
+        }
+    }
+}
+
+/// The key of a call that is to have its effect once.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let mut given = headers.get_all("idempotency-key").iter();
+    let Some(key) = given.next() else { return Ok(None) };
+    let key = key.to_str().unwrap_or_default().trim();
+    if key.is_empty() || key.len() > MAX_KEY_BYTES || given.next().is_some() {
+        return Err(call::bad(format!("Idempotency-Key must be given once, with 1 to {MAX_KEY_BYTES} printable characters")));
+    }
+    Ok(Some(key.to_owned()))
 }
 
 /// Calls that carry data always need the key; a mere hint needs it where there is one.
@@ -156,8 +225,15 @@ fn check_key(gate: &Gate, hook: Hook, headers: &HeaderMap) -> Result<(), Refusal
     }
 }
 
-async fn perform(gate: &Gate, hook: Hook, body: &Bytes, deadline: Instant) -> Result<Reply, Refusal> {
-    match hook {
+async fn perform(
+    gate: &Gate,
+    hook: Hook,
+    body: &Bytes,
+    ticket: Option<&Ticket>,
+    deadline: Instant,
+) -> Result<Answer, Refusal> {
+    let reply = match hook {
+        Hook::Sync => return sync::changed(gate, body, ticket, deadline).await,
         Hook::Cita => cita::answer(gate, body, deadline).await,
         Hook::Sale(kind) => events::sale(gate, kind, body),
         Hook::Order(kind) => events::order(gate, kind, body),
@@ -165,5 +241,6 @@ async fn perform(gate: &Gate, hook: Hook, body: &Bytes, deadline: Instant) -> Re
         Hook::OrderStatus => devices::status_changed(gate, body, deadline).await,
         Hook::Publish => events::messages(gate, body),
         Hook::Disconnect => devices::disconnect(gate, body, deadline).await,
-    }
+    };
+    reply.map(Answer::Done)
 }

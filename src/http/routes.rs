@@ -12,7 +12,7 @@ use super::accept::ConnectionPlace;
 use super::admission::Endpoint;
 use super::hooks::Hook;
 use super::upgrade::{self, Handshake};
-use super::{Gate, Peer, answer, assets, health, hooks};
+use super::{Gate, Peer, answer, assets, health, hooks, pull};
 use crate::telemetry::metrics::RefusalReason;
 
 /// Everything Pulso answers to. Path first, then the method: a wrong method is a 405 that names the right one.
@@ -47,6 +47,13 @@ pub(super) fn routes(
         hook.and(state.clone()).and(warp::method()).and(warp::header::headers_cloned()).and(warp::body::stream()).then(
             |hook, gate, method: Method, headers: HeaderMap, body| hooks::call(gate, hook, method, headers, body),
         );
+    let pull = warp::path!("sync" / "pull-changes").or(warp::path!("api" / "sync" / "pull-changes")).unify();
+    let pull = pull
+        .and(state.clone())
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(|gate, method: Method, headers: HeaderMap, body| pull::pull(gate, method, headers, body));
     let health = warp::path!("health")
         .and(state.clone())
         .and(warp::method())
@@ -63,7 +70,7 @@ pub(super) fn routes(
         warp::path::full().and(state).and(warp::method()).map(|path: warp::path::FullPath, gate: Arc<Gate>, method| {
             counted(&gate, assets::serve(path.as_str().trim_start_matches('/'), &method))
         });
-    websocket.or(hook).unify().or(health).unify().or(ready).unify().or(metrics).unify().or(files).unify()
+    websocket.or(hook).unify().or(pull).unify().or(health).unify().or(ready).unify().or(metrics).unify().or(files).unify()
 }
 
 /// Counts what was asked in vain.
