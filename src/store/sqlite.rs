@@ -79,10 +79,19 @@ impl SqliteStore {
     }
 
     async fn connection(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
-        self.pool.acquire().await.map_err(|error| match error {
-            sqlx::Error::PoolTimedOut => StoreError::TimedOut("every connection is in use".to_owned()),
-            error => StoreError::Unreachable(format!("{}: {}", self.path(), plain(&error))),
-        })
+        loop {
+            return match self.pool.acquire().await {
+                Err(sqlx::Error::PoolTimedOut) => Err(StoreError::TimedOut("every connection is in use".to_owned())),
+                // Not even opened while somebody changes a shared cache's tables.
+                Err(error) if write::is_shared_cache_locked(&error) => {
+                    sleep(PAUSE).await;
+                    continue;
+                }
+                acquired => {
+                    acquired.map_err(|error| StoreError::Unreachable(format!("{}: {}", self.path(), plain(&error))))
+                }
+            };
+        }
     }
 
     fn late(&self) -> StoreError {

@@ -5,10 +5,11 @@ use pulso::config::{DatabaseConfig, DatabaseUrl, Secret};
 use pulso::negocio::{IdType, NegocioId, UserId};
 use pulso::store::{Figures, Ownership, Store, open};
 use pulso_harness::pgbouncer::Options;
-use pulso_harness::{Database, PgBouncer, Postgres, Scratch};
+use pulso_harness::{Database, PgBouncer, Postgres, Scratch, wait};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 pub const TODAY: Date = date(2026, 11, 22);
 
@@ -17,6 +18,11 @@ pub enum Backend {
     /// Through pgbouncer, which lives as long as the backend.
     Pooled(Database, #[expect(dead_code, reason = "held, not asked")] PgBouncer),
     Sqlite,
+    /// In memory with a shared cache, as `pulso demo` has it: it lives as long as its first connection.
+    Memory {
+        url: String,
+        _first: SqliteConnection,
+    },
 }
 
 /// A database without tables, its store's settings, and a place for query files.
@@ -50,6 +56,15 @@ impl Prepared {
         Self { backend: Backend::Sqlite, config, scratch }
     }
 
+    pub async fn memory() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let url = format!("sqlite://file:prueba-{number}?mode=memory&cache=shared");
+        let first = SqliteConnection::connect(&url).await.unwrap();
+        let config = DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new(url.as_str())));
+        Self { backend: Backend::Memory { url, _first: first }, config, scratch: Scratch::new() }
+    }
+
     pub async fn execute(&self, sql: &str) {
         match &self.backend {
             Backend::Postgres(database) | Backend::Pooled(database, _) => database.execute(sql).await,
@@ -59,11 +74,25 @@ impl Prepared {
                 sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
                 connection.close().await.unwrap();
             }
+            Backend::Memory { url, .. } => {
+                // A transaction that was given up may take a moment to be gone, and holds its locks until then.
+                let alone = format!("BEGIN IMMEDIATE; {sql}; COMMIT");
+                let run = async || -> Result<(), sqlx::Error> {
+                    let mut connection = SqliteConnection::connect(url).await?;
+                    sqlx::raw_sql(AssertSqlSafe(alone.as_str())).execute(&mut connection).await?;
+                    connection.close().await
+                };
+                let done = async || match run().await {
+                    Err(error) if error.to_string().contains("locked") => false,
+                    done => done.map(|()| true).unwrap(),
+                };
+                wait::until(done, "nobody else locks the database").await;
+            }
         }
     }
 
     pub fn is_postgres(&self) -> bool {
-        !matches!(self.backend, Backend::Sqlite)
+        matches!(self.backend, Backend::Postgres(_) | Backend::Pooled(..))
     }
 
     /// Pulso's shipped tables.

@@ -23,19 +23,24 @@ macro_rules! promises {
     };
 }
 
-/// As [`promises`], and once more through a transaction pooler.
+/// As [`promises`], and once more through a transaction pooler and in the demo's memory.
 macro_rules! promises_everywhere {
     ($($promise:ident),+ $(,)?) => {
         promises!($($promise),+);
         mod pooled {
             $(#[tokio::test] async fn $promise() { super::$promise(super::Prepared::pooled().await).await; })+
         }
+        mod memory {
+            $(#[tokio::test] async fn $promise() { super::$promise(super::Prepared::memory().await).await; })+
+        }
     };
 }
 
 mod changes;
+mod crash;
 mod devices;
 mod idempotency;
+mod interleaving;
 mod migration;
 
 promises!(

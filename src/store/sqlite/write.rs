@@ -49,13 +49,24 @@ impl Writer {
         let mut home = self.connection.lock().await;
         let connection = match home.take() {
             Some(connection) => connection,
-            None => self.options.connect().await.map_err(|error| {
-                StoreError::Unreachable(format!("{}: {}", self.options.get_filename().display(), plain(&error)))
-            })?,
+            None => self.connect(deadline).await?,
         };
         let mut write = Write { home, connection, deadline };
         write.run("BEGIN IMMEDIATE").await?;
         Ok(write)
+    }
+
+    async fn connect(&self, deadline: Instant) -> Result<SqliteConnection, StoreError> {
+        loop {
+            match self.options.connect().await {
+                // Not even opened while somebody changes a shared cache's tables.
+                Err(error) if may_wait(&error, deadline) => sleep(PAUSE).await,
+                connected => {
+                    let file = self.options.get_filename().display();
+                    return connected.map_err(|error| StoreError::Unreachable(format!("{file}: {}", plain(&error))));
+                }
+            }
+        }
     }
 }
 
@@ -65,7 +76,8 @@ impl Write<'_> {
         loop {
             let query = sqlx::query_with(sql, arguments.clone());
             match query.fetch_all(&mut self.connection).await {
-                Err(error) if self.may_wait_for(&error) => sleep(PAUSE).await,
+                // A locked statement has done nothing, and its transaction is still there.
+                Err(error) if may_wait(&error, self.deadline) => sleep(PAUSE).await,
                 answer => return answer.map_err(|error| of_query(&error)),
             }
         }
@@ -75,7 +87,7 @@ impl Write<'_> {
     pub async fn run(&mut self, sql: &'static str) -> Result<(), StoreError> {
         loop {
             match self.connection.execute(sqlx::raw_sql(sql)).await {
-                Err(error) if self.may_wait_for(&error) => sleep(PAUSE).await,
+                Err(error) if may_wait(&error, self.deadline) => sleep(PAUSE).await,
                 done => return done.map(drop).map_err(|error| of_query(&error)),
             }
         }
@@ -94,16 +106,11 @@ impl Write<'_> {
         *self.home = Some(self.connection);
         Ok(())
     }
-
-    /// A locked statement has done nothing, and its transaction is still there.
-    fn may_wait_for(&self, error: &sqlx::Error) -> bool {
-        is_locked(error) && Instant::now() + PAUSE < self.deadline
-    }
 }
 
 /// Busy, or locked by another connection to a shared cache.
-pub(super) fn is_locked(error: &sqlx::Error) -> bool {
-    matches!(code(error).map(|code| code & 0xff), Some(5 | 6))
+fn may_wait(error: &sqlx::Error, deadline: Instant) -> bool {
+    matches!(code(error).map(|code| code & 0xff), Some(5 | 6)) && Instant::now() + PAUSE < deadline
 }
 
 /// For such a lock SQLite does not wait by itself.
