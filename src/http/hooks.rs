@@ -185,7 +185,8 @@ async fn reply(
     };
     let path = hook.path();
     let turn = timeout_at(deadline, gate.idempotency.begin(path, &key)).await;
-    let turn = turn.map_err(|_| Refusal::busy(RefusalReason::TooManyHooks, "the first call of this key is under way"))?;
+    let turn =
+        turn.map_err(|_| Refusal::busy(RefusalReason::TooManyHooks, "the first call of this key is under way"))?;
     match turn.map_err(|CannotKnow| Refusal::no_database())? {
         Turn::Repeated(answered) => Ok(Reply(answered.body)),
         Turn::First(ticket) => {
@@ -206,7 +207,9 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let Some(key) = given.next() else { return Ok(None) };
     let key = key.to_str().unwrap_or_default().trim();
     if key.is_empty() || key.len() > MAX_KEY_BYTES || given.next().is_some() {
-        return Err(call::bad(format!("Idempotency-Key must be given once, with 1 to {MAX_KEY_BYTES} printable characters")));
+        return Err(call::bad(format!(
+            "Idempotency-Key must be given once, with 1 to {MAX_KEY_BYTES} printable characters"
+        )));
     }
     Ok(Some(key.to_owned()))
 }

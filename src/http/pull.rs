@@ -78,7 +78,8 @@ async fn changes(
 /// Whose key the call carries. Every key is compared, so that the time taken tells nothing.
 fn tenant(gate: &Gate, headers: &HeaderMap) -> Result<Tenant, Refusal> {
     let matching = gate.sync.keys.iter().filter(|(_, key)| carries_key(headers, key));
-    matching.last().map(|(tenant, _)| tenant.clone()).ok_or_else(|| {
+    let found = matching.fold(None, |_, (tenant, _)| Some(tenant.clone()));
+    found.ok_or_else(|| {
         let message = "send the key as Authorization: Bearer … or X-API-Key";
         Refusal::new(StatusCode::UNAUTHORIZED, RefusalReason::HookKey, "unauthorized", message)
     })

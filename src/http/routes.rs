@@ -70,7 +70,19 @@ pub(super) fn routes(
         warp::path::full().and(state).and(warp::method()).map(|path: warp::path::FullPath, gate: Arc<Gate>, method| {
             counted(&gate, assets::serve(path.as_str().trim_start_matches('/'), &method))
         });
-    websocket.or(hook).unify().or(pull).unify().or(health).unify().or(ready).unify().or(metrics).unify().or(files).unify()
+    websocket
+        .or(hook)
+        .unify()
+        .or(pull)
+        .unify()
+        .or(health)
+        .unify()
+        .or(ready)
+        .unify()
+        .or(metrics)
+        .unify()
+        .or(files)
+        .unify()
 }
 
 /// Counts what was asked in vain.

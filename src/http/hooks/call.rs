@@ -74,7 +74,7 @@ async fn collect(
     Ok(whole.freeze())
 }
 
-pub(super) fn bad(message: impl Into<Cow<'static, str>>) -> Refusal {
+pub(in crate::http) fn bad(message: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal::bad_request(RefusalReason::HookBody, message)
 }
 

@@ -45,7 +45,7 @@ fn confirm(id: &str, version: Option<i64>) -> Confirmation {
 }
 
 async fn pull(store: &dyn Store, tenant: &str, confirmed: &[Confirmation]) -> Vec<Pending> {
-    store.outbox().unwrap().pull(tenant, confirmed, 1_000).await.unwrap()
+    store.outbox().unwrap().pull(tenant, confirmed, None, 1_000).await.unwrap()
 }
 
 async fn ids(store: &dyn Store, tenant: &str, confirmed: &[Confirmation]) -> Vec<String> {
@@ -122,11 +122,11 @@ async fn a_pull_marks_what_it_hands_out_and_no_more(prepared: Prepared) {
     for id in ["a", "b", "c"] {
         order(&*store, "t", id, "1").await;
     }
-    let some = store.outbox().unwrap().pull("t", &[], 2).await.unwrap();
+    let some = store.outbox().unwrap().pull("t", &[], None, 2).await.unwrap();
     assert_eq!(some.iter().map(|pending| pending.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     let all = [confirm("a", None), confirm("b", None), confirm("c", None)];
     assert_eq!(ids(&*store, "t", &all).await, ["c"]);
-    assert_eq!(store.outbox().unwrap().pull("t", &[], 0).await.unwrap(), []);
+    assert_eq!(store.outbox().unwrap().pull("t", &[], None, 0).await.unwrap(), []);
     assert_eq!(ids(&*store, "t", &all).await, [""; 0]);
 }
 

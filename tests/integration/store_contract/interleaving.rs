@@ -138,7 +138,7 @@ async fn play(prepared: &Prepared, case: usize, steps: Vec<Step>) -> TestCaseRes
                 for (&(entity, id, _), Confirmation { version, .. }) in confirmed.iter().zip(&said) {
                     model.confirm((of, entity, id), *version);
                 }
-                let pulled = outbox.pull(&tenant(of), &said, at_most).await.map_err(failed)?;
+                let pulled = outbox.pull(&tenant(of), &said, None, at_most).await.map_err(failed)?;
                 prop_assert_eq!(pulled, model.pull(of, at_most));
             }
             Step::Restart => store = prepared.store(),
