@@ -6,7 +6,7 @@ pub mod allowance;
 mod conversation;
 mod dashboard;
 mod door;
-mod fragments;
+pub mod fragments;
 mod line;
 mod listener;
 pub mod session;

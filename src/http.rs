@@ -6,6 +6,7 @@ pub mod accept;
 mod admission;
 mod answer;
 mod assets;
+mod engine;
 mod forwarded;
 mod health;
 mod hooks;
@@ -29,6 +30,7 @@ use crate::auth::origin::OriginPolicy;
 use crate::client::Environment;
 use crate::config::{ConnectionLimits, HookConfig, PublishConfig, SyncConfig};
 use crate::idempotency::Idempotency;
+use crate::socketio::Namespaces;
 
 use places::Places;
 
@@ -44,6 +46,8 @@ pub struct Gate {
     pub idempotency: Arc<Idempotency>,
     pub limits: ConnectionLimits,
     pub places: Places,
+    /// `None` while no feed needs Socket.IO.
+    pub namespaces: Option<Namespaces>,
     /// The tasks of all clients.
     pub clients: TaskTracker,
     /// Set when the node goes away: `/ready` says no from then on.

@@ -18,6 +18,7 @@ pub mod loopback;
 pub mod negocio;
 pub mod publication;
 pub mod server;
+pub mod socketio;
 pub mod stats;
 pub mod store;
 pub mod telemetry;

@@ -26,6 +26,7 @@ use crate::http::places::Places;
 use crate::http::{Gate, accept};
 use crate::hub::Hub;
 use crate::idempotency::Idempotency;
+use crate::socketio::Namespaces;
 use crate::stats::Refresher;
 use crate::store::listen::{ListenEvent, listen};
 use crate::store::{ContactError, SettingError, Store};
@@ -109,7 +110,9 @@ impl Server {
             metrics,
         });
         let tables = config.feeds.has(Feed::Sync).then(|| Arc::clone(&environment.database));
+        let clients = TaskTracker::new();
         let gate = Arc::new(Gate {
+            namespaces: Namespaces::new(&environment, &config.sync, &clients),
             environment,
             origins: OriginPolicy::new(config.listen.origins),
             trusted_proxies: config.listen.trusted_proxies,
@@ -119,7 +122,7 @@ impl Server {
             sync: config.sync,
             idempotency: Arc::new(Idempotency::new(tables)),
             limits: config.connections,
-            clients: TaskTracker::new(),
+            clients,
             is_stopping: AtomicBool::new(false),
             hang_up: CancellationToken::new(),
         });
@@ -206,6 +209,9 @@ async fn stop_in_order(gate: &Gate, connections: &TaskTracker, deadline: Instant
     gate.clients.close();
     if timeout_at(deadline, gate.clients.wait()).await.is_err() {
         warn!(clients = gate.clients.len(), "clients that do not take their goodbye are left behind");
+    }
+    if let Some(namespaces) = &gate.namespaces {
+        namespaces.close();
     }
     gate.hang_up.cancel();
     connections.close();

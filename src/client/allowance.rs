@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 /// A token bucket.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub struct Allowance {
     burst: f64,
     per_second: f64,
     left: f64,
@@ -12,13 +12,13 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    pub(super) fn new(burst: u32, per_second: u32) -> Self {
+    pub fn new(burst: u32, per_second: u32) -> Self {
         let burst = f64::from(burst);
         Self { burst, per_second: f64::from(per_second), left: burst, since: Instant::now() }
     }
 
     /// Takes one; false when nothing is left.
-    pub(super) fn take(&mut self) -> bool {
+    pub fn take(&mut self) -> bool {
         let now = Instant::now();
         let earned = now.duration_since(self.since).as_secs_f64() * self.per_second;
         self.since = now;

@@ -1,4 +1,4 @@
-//! Counts the frames that one message comes in, as its bytes pass by.
+//! Counts the frames that come in, and those of one message, as their bytes pass by.
 //!
 //! The WebSocket library bounds a message's size but not its pieces: empty continuation frames would keep it busy for
 //! ever. Knows the frame header and nothing else of the protocol.
@@ -6,12 +6,13 @@
 /// A message came in more frames than allowed.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("too many fragments")]
-pub(super) struct TooManyFragments;
+pub struct TooManyFragments;
 
 /// Follows the frames of one direction of one connection.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub struct Meter {
     most: usize,
+    begun: usize,
     /// Data frames of the message under way.
     frames: usize,
     position: Position,
@@ -34,12 +35,17 @@ const MASK_BYTES: u64 = 4;
 
 impl Meter {
     /// `most`: frames that one message may come in.
-    pub(super) fn new(most: usize) -> Self {
-        Self { most, frames: 0, position: AT_HEADER }
+    pub fn new(most: usize) -> Self {
+        Self { most, begun: 0, frames: 0, position: AT_HEADER }
+    }
+
+    /// How many frames have begun, of any kind. Starts again at zero some day.
+    pub fn begun(&self) -> usize {
+        self.begun
     }
 
     /// Bytes went by.
-    pub(super) fn pass(&mut self, mut bytes: &[u8]) -> Result<(), TooManyFragments> {
+    pub fn pass(&mut self, mut bytes: &[u8]) -> Result<(), TooManyFragments> {
         while let Some((&first, rest)) = bytes.split_first() {
             match &mut self.position {
                 Position::Header { bytes: header, have } => {
@@ -66,6 +72,7 @@ impl Meter {
     }
 
     fn count(&mut self, opening: u8) -> Result<(), TooManyFragments> {
+        self.begun = self.begun.wrapping_add(1);
         let is_control = opening & 0x08 != 0;
         let is_last = opening & 0x80 != 0;
         if is_control {

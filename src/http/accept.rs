@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::Either;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -15,14 +16,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower_service::Service;
 use tracing::{debug, warn};
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
+use super::engine::Engine;
 use super::pace::{Pace, Paced};
 use super::places::AddressPlace;
 use super::{Gate, Peer, forwarded, routes};
+use crate::socketio::is_below;
 use crate::telemetry::metrics::RefusalReason;
 
 /// Connections that may wait to be accepted: a short queue costs every dashboard of a storm a second.
@@ -59,6 +63,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Accepts connections until stopped; each lives on in `connections`.
 pub async fn accept(listener: TcpListener, gate: Arc<Gate>, connections: TaskTracker, stop: CancellationToken) {
     let routes = routes::routes(&gate).boxed();
+    let engine = Engine::new(&gate);
     let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let mut was_failing = false;
     loop {
@@ -72,7 +77,8 @@ pub async fn accept(listener: TcpListener, gate: Arc<Gate>, connections: TaskTra
                 let address = peer.ip().to_canonical();
                 match place(&gate, address) {
                     Ok(place) => {
-                        connections.spawn(serve(stream, address, place, routes.clone(), Arc::clone(&gate)));
+                        let routes = (routes.clone(), engine.clone());
+                        connections.spawn(serve(stream, address, place, routes, Arc::clone(&gate)));
                     }
                     Err(reason) => {
                         gate.environment.metrics.refuse(reason);
@@ -122,7 +128,7 @@ async fn serve(
     stream: TcpStream,
     address: IpAddr,
     held: ConnectionPlace,
-    routes: BoxedFilter<(Response,)>,
+    (routes, engine): (BoxedFilter<(Response,)>, Engine),
     gate: Arc<Gate>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
@@ -137,10 +143,14 @@ async fn serve(
             pace.on_request();
             request.extensions_mut().insert(Peer(address));
             request.extensions_mut().insert(Arc::clone(&held));
-            let mut routes = warp::service(routes.clone());
             let pace = Arc::clone(&pace);
+            let answer = if is_below(request.uri().path()) {
+                Either::Left(engine.clone().answer(request, Arc::clone(&pace)))
+            } else {
+                Either::Right(warp::service(routes.clone()).call(request))
+            };
             async move {
-                let response = tower_service::Service::call(&mut routes, request).await;
+                let response = answer.await;
                 pace.on_answer();
                 response
             }

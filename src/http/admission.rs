@@ -169,7 +169,7 @@ pub(super) fn sole<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a 
     }
 }
 
-fn busy(reason: RefusalReason) -> Refusal {
+pub(super) fn busy(reason: RefusalReason) -> Refusal {
     Refusal::busy(reason, "too many connections")
 }
 

@@ -53,6 +53,11 @@ impl Pace {
         self.allow(EXCHANGE);
     }
 
+    /// A request whose answer may be held back for `wait` has begun.
+    pub(super) fn on_poll(&self, wait: Duration) {
+        self.allow(wait.saturating_add(EXCHANGE));
+    }
+
     pub(super) fn on_answer(&self) {
         self.allow(self.idle);
         self.is_idle.store(true, Ordering::Relaxed);

@@ -77,7 +77,7 @@ pub(super) fn upgrade(gate: &Arc<Gate>, handshake: Handshake) -> Response {
 }
 
 /// The value of `Sec-WebSocket-Accept`, if the request is a handshake to the letter.
-fn check_handshake(method: &Method, headers: &HeaderMap) -> Result<String, Refusal> {
+pub(super) fn check_handshake(method: &Method, headers: &HeaderMap) -> Result<String, Refusal> {
     if method != Method::GET {
         return Err(bad_request("a WebSocket begins with GET"));
     }
@@ -95,7 +95,7 @@ fn check_handshake(method: &Method, headers: &HeaderMap) -> Result<String, Refus
 }
 
 /// The TCP stream beneath an upgraded connection, without hyper's buffer around it, and what that buffer held.
-fn take_stream(upgraded: Upgraded) -> Option<(TcpStream, Vec<u8>)> {
+pub(super) fn take_stream(upgraded: Upgraded) -> Option<(TcpStream, Vec<u8>)> {
     let parts = upgraded.downcast::<TokioIo<Paced<TcpStream>>>().ok()?;
     // A copy, for `read_buf` keeps the whole of the buffer alive, also when nothing is left in it.
     Some((parts.io.into_inner().into_inner(), parts.read_buf.to_vec()))
@@ -110,7 +110,7 @@ fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
         .any(|token| token.trim().eq_ignore_ascii_case(word))
 }
 
-fn switching(accept: &str) -> Response {
+pub(super) fn switching(accept: &str) -> Response {
     let mut response = Response::new(String::new().into());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();

@@ -1,0 +1,135 @@
+//! What a back end of `/sync` asks of the database: whether anything is pending when it connects, and its orders.
+//!
+//! One question at a time, and again until it is answered.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::task::AtomicWaker;
+use tokio::time::{Sleep, sleep};
+use tracing::{error, warn};
+
+use crate::database::Database;
+use crate::dialect::sync::encode_orders_pending;
+use crate::negocio::Tenant;
+use crate::store::StoreError;
+use crate::store::outbox::{Entity, Pending};
+
+/// How long after a question that could not be answered it is put again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Asked for by the client and not answered yet. Asking twice before the answer is begun is asking once.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    is_wanted: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Wanted {
+    pub(super) fn ask(&self) {
+        self.is_wanted.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+}
+
+/// Something to tell the client.
+#[derive(Debug)]
+pub(super) enum News {
+    /// Changes are pending.
+    Pending,
+    /// The orders among them, as JSON.
+    Orders(String),
+}
+
+pub(super) struct Changes {
+    database: Arc<Database>,
+    tenant: Tenant,
+    /// Orders told at once.
+    most: u32,
+    wanted: Arc<Wanted>,
+    /// What is pending since before it connected is not known yet.
+    looks: bool,
+    asking: Option<Asking>,
+    /// After a question that could not be answered.
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+enum Asking {
+    Look(BoxFuture<'static, Result<bool, StoreError>>),
+    Orders(BoxFuture<'static, Result<Vec<Pending>, StoreError>>),
+}
+
+impl Changes {
+    pub(super) fn new(database: Arc<Database>, tenant: Tenant, most: u32, wanted: Arc<Wanted>) -> Self {
+        Self { database, tenant, most, wanted, looks: true, asking: None, pause: None }
+    }
+
+    /// The client has been told that changes are pending: what it pulls now is all that there was before.
+    pub(super) fn on_announced(&mut self) {
+        self.looks = false;
+        if matches!(self.asking, Some(Asking::Look(_))) {
+            self.asking = None;
+        }
+    }
+
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<News> {
+        // Registered before looking: who asks in between wakes a task that is about to sleep.
+        self.wanted.waker.register(cx.waker());
+        loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(cx));
+                self.pause = None;
+            }
+            let answered = match &mut self.asking {
+                None => {
+                    self.asking = Some(match self.next_question() {
+                        Some(asking) => asking,
+                        None => return Poll::Pending,
+                    });
+                    continue;
+                }
+                Some(Asking::Look(asking)) => ready!(asking.as_mut().poll(cx)).map(|pending| {
+                    self.looks = false;
+                    pending.then_some(News::Pending)
+                }),
+                Some(Asking::Orders(asking)) => ready!(asking.as_mut().poll(cx)).map(|entries| self.orders(&entries)),
+            };
+            let asked = self.asking.take();
+            match answered {
+                Ok(Some(news)) => return Poll::Ready(news),
+                Ok(None) => {}
+                Err(failure) => {
+                    warn!(tenant = self.tenant.as_str(), %failure, "what is pending cannot be told; asking again");
+                    if matches!(asked, Some(Asking::Orders(_))) {
+                        self.wanted.is_wanted.store(true, Ordering::Release);
+                    }
+                    self.pause = Some(Box::pin(sleep(RETRY)));
+                }
+            }
+        }
+    }
+
+    fn next_question(&self) -> Option<Asking> {
+        let (database, tenant, most) = (Arc::clone(&self.database), self.tenant.clone(), self.most);
+        if self.looks {
+            return Some(Asking::Look(Box::pin(async move { database.has_pending(tenant.as_str()).await })));
+        }
+        let is_wanted = self.wanted.is_wanted.swap(false, Ordering::AcqRel);
+        is_wanted.then(|| {
+            Asking::Orders(Box::pin(
+                async move { database.pull(tenant.as_str(), &[], Some(Entity::Order), most).await },
+            ))
+        })
+    }
+
+    fn orders(&self, entries: &[Pending]) -> Option<News> {
+        encode_orders_pending(entries)
+            .inspect_err(|bad| error!(tenant = self.tenant.as_str(), "{bad}"))
+            .ok()
+            .map(News::Orders)
+    }
+}
