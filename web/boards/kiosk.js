@@ -70,6 +70,7 @@ export class KioskBoard {
     }
     arrange(this.#list, orders.map(({ card }) => card));
     setData(this.#root, 'empty', String(orders.length === 0));
+    setData(this.#root, 'many', String(orders.length > 4));
   }
 
   #card(id) {
