@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Database, Urgency};
 use crate::store::StoreError;
-use crate::store::outbox::{Answered, Change, Confirmation, Kept, Once, Outbox, Pending};
+use crate::store::outbox::{Answered, Change, Confirmation, Entity, Kept, Once, Outbox, Pending};
 
 impl Database {
     /// Whether `pulso migrate` has made the tables. To be asked again while it has not.
@@ -18,14 +18,15 @@ impl Database {
         self.admit(Urgency::Live).await?.put(self.outbox()?.keep(change, once)).await
     }
 
-    /// Forgets what is confirmed, then hands out what is left, oldest change first.
+    /// Forgets what is confirmed, then hands out what is left (`only` of one kind), oldest change first.
     pub async fn pull(
         &self,
         tenant: &str,
         confirmed: &[Confirmation],
+        only: Option<Entity>,
         at_most: u32,
     ) -> Result<Vec<Pending>, StoreError> {
-        self.admit(Urgency::Live).await?.put(self.outbox()?.pull(tenant, confirmed, at_most)).await
+        self.admit(Urgency::Live).await?.put(self.outbox()?.pull(tenant, confirmed, only, at_most)).await
     }
 
     pub async fn has_pending(&self, tenant: &str) -> Result<bool, StoreError> {

@@ -83,8 +83,15 @@ pub trait Outbox: Send + Sync {
     /// answered before, and its answer in the same transaction.
     async fn keep(&self, change: &Change, once: Option<&Once>) -> Result<Kept, StoreError>;
 
-    /// Forgets what is confirmed, then hands out what is left to this tenant, oldest change first.
-    async fn pull(&self, tenant: &str, confirmed: &[Confirmation], at_most: u32) -> Result<Vec<Pending>, StoreError>;
+    /// Forgets what is confirmed, then hands out what is left to this tenant, oldest change first; `only` of one kind,
+    /// for who would not pass on the other: what is handed out counts as pulled.
+    async fn pull(
+        &self,
+        tenant: &str,
+        confirmed: &[Confirmation],
+        only: Option<Entity>,
+        at_most: u32,
+    ) -> Result<Vec<Pending>, StoreError>;
 
     async fn has_pending(&self, tenant: &str) -> Result<bool, StoreError>;
 

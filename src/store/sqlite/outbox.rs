@@ -26,11 +26,11 @@ const CONFIRM_PULLED: &str =
     "DELETE FROM pulso_outbox WHERE tenant = $1 AND entity = $2 AND id = $3 AND version = pulled";
 
 const PENDING: &str = "SELECT entity, id, version, payload, pulled IS version AS is_marked
-       FROM pulso_outbox WHERE tenant = $1 ORDER BY version LIMIT $2";
+       FROM pulso_outbox WHERE tenant = $1 AND ($3 = '' OR entity = $3) ORDER BY version LIMIT $2";
 
 /// Exactly what was handed out: the oldest, up to the last of them.
-const MARK: &str =
-    "UPDATE pulso_outbox SET pulled = version WHERE tenant = $1 AND version <= $2 AND pulled IS NOT version";
+const MARK: &str = "UPDATE pulso_outbox SET pulled = version
+      WHERE tenant = $1 AND version <= $2 AND ($3 = '' OR entity = $3) AND pulled IS NOT version";
 
 const HAS_PENDING: &str = "SELECT EXISTS (SELECT 1 FROM pulso_outbox WHERE tenant = $1)";
 
@@ -82,8 +82,15 @@ impl Outbox for SqliteStore {
         .await
     }
 
-    async fn pull(&self, tenant: &str, confirmed: &[Confirmation], at_most: u32) -> Result<Vec<Pending>, StoreError> {
+    async fn pull(
+        &self,
+        tenant: &str,
+        confirmed: &[Confirmation],
+        only: Option<Entity>,
+        at_most: u32,
+    ) -> Result<Vec<Pending>, StoreError> {
         self.within(async {
+            let only = Text(only.map_or("", Entity::as_str));
             let mut write = self.begin().await?;
             for Confirmation { entity, id, version } in confirmed {
                 let row = [Text(tenant), Text(entity.as_str()), Text(id)];
@@ -95,14 +102,14 @@ impl Outbox for SqliteStore {
                     None => write.rows(CONFIRM_PULLED, &row).await?,
                 };
             }
-            let rows = write.rows(PENDING, &[Text(tenant), Integer(at_most.into())]).await?;
+            let rows = write.rows(PENDING, &[Text(tenant), Integer(at_most.into()), only]).await?;
             let (mut handed, mut is_marked) = (Vec::with_capacity(rows.len()), true);
             for row in &rows {
                 handed.push(pending(row)?);
                 is_marked &= column::<bool>(row, "is_marked")?;
             }
             if let Some(last) = handed.last().filter(|_| !is_marked) {
-                write.rows(MARK, &[Text(tenant), Integer(last.version)]).await?;
+                write.rows(MARK, &[Text(tenant), Integer(last.version), only]).await?;
             }
             write.commit().await?;
             Ok(handed)

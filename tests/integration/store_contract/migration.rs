@@ -60,7 +60,7 @@ async fn without_tables_everything_is_refused_with_the_advice_until_they_appear(
     let age = std::time::Duration::from_secs(1);
     let failures = [
         outbox.keep(&change("1"), None).await.map(drop),
-        outbox.pull("t", &[], 10).await.map(drop),
+        outbox.pull("t", &[], None, 10).await.map(drop),
         outbox.has_pending("t").await.map(drop),
         outbox.recall("/p", "k", age).await.map(drop),
         outbox.prune(age, 1).await.map(drop),
@@ -132,7 +132,7 @@ async fn a_role_without_the_right_is_told_which_and_serves_with_its_grants() {
     database.execute(&grants.replace("TO pulso", "TO sirve")).await;
     assert_eq!(outbox.missing().await.unwrap(), []);
     outbox.keep(&change("1"), None).await.unwrap();
-    assert_eq!(outbox.pull("t", &[], 10).await.unwrap().len(), 1);
+    assert_eq!(outbox.pull("t", &[], None, 10).await.unwrap().len(), 1);
     outbox.prune(std::time::Duration::from_secs(1), 1).await.unwrap();
 }
 
