@@ -21,6 +21,7 @@ mod operations;
 mod outage;
 mod pooler;
 mod readme;
+mod restaurant;
 mod shutdown;
 mod sqlite;
 mod store_contract;
