@@ -26,5 +26,6 @@ mod shutdown;
 mod sqlite;
 mod store_contract;
 mod survival;
+mod synchronisation;
 mod tidy;
 mod tls;
