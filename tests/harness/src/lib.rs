@@ -23,7 +23,7 @@ pub use http::{Answer, Line};
 pub use packets::{Packets, Poller};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Database, Postgres};
-pub use pulso::{Pulso, Running, SECRET};
+pub use pulso::{HOOK_KEY, Pulso, Running, SECRET};
 pub use scratch::Scratch;
 pub use script::Script;
 pub use token::Claims;
