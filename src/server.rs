@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Feed, ListenSource};
 use crate::database::Database;
 use crate::devices;
+use crate::http::annex::Annex;
 use crate::http::places::Places;
 use crate::http::{Gate, accept};
 use crate::hub::Hub;
@@ -53,6 +54,7 @@ pub struct Server {
     listen: Option<ListenSource>,
     device_recheck: Duration,
     grace: Duration,
+    annex: Option<Annex>,
 }
 
 /// Why a server does not start.
@@ -128,7 +130,20 @@ impl Server {
         });
         let (listen, grace) = (config.database.listen, config.shutdown_grace);
         let device_recheck = config.clinic.device_recheck;
-        Ok(Self { listener, address, gate, questions, listen, device_recheck, grace })
+        Ok(Self { listener, address, gate, questions, listen, device_recheck, grace, annex: None })
+    }
+
+    /// Somebody else's API on the same port.
+    #[must_use]
+    pub fn with_annex(self, annex: Annex) -> Self {
+        Self { annex: Some(annex), ..self }
+    }
+
+    /// Resolves once the database has been contacted; to be polled beside [`Self::run`].
+    pub fn until_ready(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut state = self.gate.environment.database.state();
+        // A server that ends before leaves nobody who waits.
+        async move { drop(state.wait_for(|state| state.down.is_none()).await) }
     }
 
     /// Where it listens, with the port that was really taken.
@@ -138,12 +153,12 @@ impl Server {
 
     /// Serves until `stop`, then stops in order within the grace. Returns early only when a query file is wrong.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
-        let Self { listener, address, gate, questions, listen: source, device_recheck, grace } = self;
+        let Self { listener, address, gate, questions, listen: source, device_recheck, grace, annex } = self;
         let environment = Arc::clone(&gate.environment);
         let (connections, background) = (TaskTracker::new(), TaskTracker::new());
         let halt = CancellationToken::new();
         let accepting = CancellationToken::new();
-        background.spawn(accept::accept(listener, Arc::clone(&gate), connections.clone(), accepting.clone()));
+        background.spawn(accept::accept(listener, Arc::clone(&gate), annex, connections.clone(), accepting.clone()));
         info!(%address, "listening");
 
         // Reachable but wrong is a mistake to mend now; not reachable is only a matter of time.
