@@ -68,7 +68,7 @@ const PACES: Paces = Paces {
     sales: 1_500..=5_000,
     kitchen: 1_500..=4_000,
     kiosks: 5_000..=15_000,
-    service: 2_500..=6_000,
+    service: 2_000..=4_000,
     look: 500..=500,
     cloud: 4_000..=12_000,
 };

@@ -17,6 +17,7 @@ mod pull;
 mod query;
 mod refusal;
 mod routes;
+mod sse;
 mod upgrade;
 
 use std::net::IpAddr;

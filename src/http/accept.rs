@@ -150,6 +150,7 @@ async fn serve(
             pace.on_request();
             request.extensions_mut().insert(Peer(address));
             request.extensions_mut().insert(Arc::clone(&held));
+            request.extensions_mut().insert(Arc::clone(&pace));
             let pace = Arc::clone(&pace);
             let answer = if is_below(request.uri().path()) {
                 Either::Left(engine.clone().answer(request, Arc::clone(&pace)))

@@ -12,8 +12,9 @@ use super::accept::ConnectionPlace;
 use super::admission::Endpoint;
 use super::annex::{self, Annex};
 use super::hooks::Hook;
+use super::pace::Pace;
 use super::upgrade::{self, Handshake};
-use super::{Gate, Peer, answer, assets, health, hooks, pull};
+use super::{Gate, Peer, answer, assets, health, hooks, pull, sse};
 use crate::telemetry::metrics::RefusalReason;
 
 /// Everything Pulso answers to. Path first, then the method: a wrong method is a 405 that names the right one.
@@ -41,6 +42,17 @@ pub(super) fn routes(
         .and(warp::ext::optional::<OnUpgrade>())
         .map(|endpoint, gate: Arc<Gate>, method, headers, query, peer, connection, on_upgrade| {
             upgrade::upgrade(&gate, Handshake { endpoint, method, headers, query, peer, connection, on_upgrade })
+        });
+    let sse = warp::path!("sse")
+        .and(state.clone())
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(raw_query())
+        .and(warp::ext::get::<Peer>())
+        .and(warp::ext::get::<Arc<ConnectionPlace>>())
+        .and(warp::ext::get::<Arc<Pace>>())
+        .then(|gate, method, headers, query, peer, connection, pace| {
+            sse::stream(gate, sse::Request { method, headers, query, peer, connection, pace })
         });
     let hook = warp::path::full().and_then(|path: warp::path::FullPath| async move {
         Hook::from_path(path.as_str()).ok_or_else(warp::reject::not_found)
@@ -85,6 +97,8 @@ pub(super) fn routes(
             counted(&gate, assets::serve(path.as_str().trim_start_matches('/'), &method))
         });
     websocket
+        .or(sse)
+        .unify()
         .or(hook)
         .unify()
         .or(pull)
