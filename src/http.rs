@@ -4,6 +4,7 @@
 
 pub mod accept;
 mod admission;
+pub mod annex;
 mod answer;
 mod assets;
 mod engine;

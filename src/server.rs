@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Feed, ListenSource};
 use crate::database::Database;
 use crate::devices;
+use crate::http::annex::Annex;
 use crate::http::places::Places;
 use crate::http::{Gate, accept};
 use crate::hub::Hub;
@@ -54,6 +55,7 @@ pub struct Server {
     device_recheck: Duration,
     keeps_outbox: bool,
     grace: Duration,
+    annex: Option<Annex>,
 }
 
 /// Why a server does not start.
@@ -131,7 +133,20 @@ impl Server {
         });
         let (listen, grace) = (config.database.listen, config.shutdown_grace);
         let (device_recheck, keeps_outbox) = (config.clinic.device_recheck, config.database.keeps_outbox);
-        Ok(Self { listener, address, gate, questions, listen, device_recheck, keeps_outbox, grace })
+        Ok(Self { listener, address, gate, questions, listen, device_recheck, keeps_outbox, grace, annex: None })
+    }
+
+    /// Somebody else's API on the same port.
+    #[must_use]
+    pub fn with_annex(self, annex: Annex) -> Self {
+        Self { annex: Some(annex), ..self }
+    }
+
+    /// Resolves once the database has been contacted; to be polled beside [`Self::run`].
+    pub fn until_ready(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut state = self.gate.environment.database.state();
+        // A server that ends before leaves nobody who waits.
+        async move { drop(state.wait_for(|state| state.down.is_none()).await) }
     }
 
     /// Where it listens, with the port that was really taken.
@@ -141,12 +156,13 @@ impl Server {
 
     /// Serves until `stop`, then stops in order within the grace. Returns early only when a query file is wrong.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
-        let Self { listener, address, gate, questions, listen: source, device_recheck, keeps_outbox, grace } = self;
+        let Self { listener, address, gate, questions, listen: source, device_recheck, keeps_outbox, grace, annex } =
+            self;
         let environment = Arc::clone(&gate.environment);
         let (connections, background) = (TaskTracker::new(), TaskTracker::new());
         let halt = CancellationToken::new();
         let accepting = CancellationToken::new();
-        background.spawn(accept::accept(listener, Arc::clone(&gate), connections.clone(), accepting.clone()));
+        background.spawn(accept::accept(listener, Arc::clone(&gate), annex, connections.clone(), accepting.clone()));
         info!(%address, "listening");
 
         // Reachable but wrong is a mistake to mend now; not reachable is only a matter of time.
