@@ -52,6 +52,7 @@ pub struct Server {
     questions: Questions,
     listen: Option<ListenSource>,
     device_recheck: Duration,
+    keeps_outbox: bool,
     grace: Duration,
 }
 
@@ -81,6 +82,7 @@ impl Server {
         let address = SocketAddr::new(config.listen.address, config.listen.port);
         let listener = accept::listen(address).map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr()?;
+        announce(&config);
         raise_descriptor_limit(config.connections.max_websockets.saturating_add(config.connections.max_http));
 
         let metrics = Arc::new(Metrics::new());
@@ -127,8 +129,8 @@ impl Server {
             hang_up: CancellationToken::new(),
         });
         let (listen, grace) = (config.database.listen, config.shutdown_grace);
-        let device_recheck = config.clinic.device_recheck;
-        Ok(Self { listener, address, gate, questions, listen, device_recheck, grace })
+        let (device_recheck, keeps_outbox) = (config.clinic.device_recheck, config.database.keeps_outbox);
+        Ok(Self { listener, address, gate, questions, listen, device_recheck, keeps_outbox, grace })
     }
 
     /// Where it listens, with the port that was really taken.
@@ -138,7 +140,7 @@ impl Server {
 
     /// Serves until `stop`, then stops in order within the grace. Returns early only when a query file is wrong.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
-        let Self { listener, address, gate, questions, listen: source, device_recheck, grace } = self;
+        let Self { listener, address, gate, questions, listen: source, device_recheck, keeps_outbox, grace } = self;
         let environment = Arc::clone(&gate.environment);
         let (connections, background) = (TaskTracker::new(), TaskTracker::new());
         let halt = CancellationToken::new();
@@ -164,6 +166,9 @@ impl Server {
         let (hub, database) = (Arc::clone(&environment.hub), Arc::clone(&environment.database));
         background.spawn(devices::keep_watch(hub, database, device_recheck, halt.clone()));
         background.spawn(Arc::clone(&gate.idempotency).keep_bounds(halt.clone()));
+        if keeps_outbox {
+            background.spawn(look_for_tables(Arc::clone(&environment.database)));
+        }
         background.spawn(sweep(Arc::clone(&environment.hub), halt.clone()));
         if let Some(source) = source {
             let (environment, halt) = (Arc::clone(&environment), halt.clone());
@@ -182,6 +187,25 @@ impl Server {
         let _ = timeout_at(deadline + LAST_STEPS / 2, background.wait()).await;
         info!("stopped");
         Ok(())
+    }
+}
+
+/// Says which feeds there are not, and which cannot work yet.
+fn announce(config: &Config) {
+    for feed in Feed::ALL {
+        let name = feed.word();
+        if !config.feeds.has(feed) {
+            info!(feed = name, "this feed is switched off (FEEDS): it answers 404");
+        } else if let Some(variable) = config.lacks(feed) {
+            info!(feed = name, "this feed answers 503 until {variable} is set");
+        }
+    }
+}
+
+/// Says it if order synchronisation lacks its tables.
+async fn look_for_tables(database: Arc<Database>) {
+    if database.is_migrated().await == Ok(false) {
+        warn!(feed = Feed::Sync.word(), "this feed answers 503 until its tables are there: run pulso migrate");
     }
 }
 
