@@ -11,6 +11,7 @@ mod line;
 mod listener;
 pub mod session;
 mod socket;
+mod stream;
 mod subscriptions;
 
 use std::future::poll_fn;
@@ -40,8 +41,9 @@ use crate::telemetry::metrics::{Close, Metrics};
 
 use allowance::Allowance;
 use conversation::Conversation;
-pub use door::{Admitted, Purpose};
+pub use door::{Admitted, Purpose, kiosk_channel, staff_channels};
 use socket::{Event, LineLost, Socket};
+pub use stream::stream;
 
 /// What every client works with.
 #[derive(Debug)]

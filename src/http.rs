@@ -4,6 +4,7 @@
 
 pub mod accept;
 mod admission;
+pub mod annex;
 mod answer;
 mod assets;
 mod engine;
@@ -16,11 +17,12 @@ mod pull;
 mod query;
 mod refusal;
 mod routes;
+mod sse;
 mod upgrade;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +46,8 @@ pub struct Gate {
     pub publish: PublishConfig,
     pub sync: SyncConfig,
     pub idempotency: Arc<Idempotency>,
+    /// Changes announced to back ends so far.
+    pub announced: AtomicU64,
     pub limits: ConnectionLimits,
     pub places: Places,
     /// `None` while no feed needs Socket.IO.

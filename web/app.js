@@ -3,10 +3,10 @@
 import { hush } from '/announcer.js';
 import { readClaims } from '/claims.js';
 import { Connection } from '/connection.js';
-import { Cursor } from '/cursor.js';
 import { setData, setText } from '/elements.js';
 import { notify, withdraw, withdrawAll } from '/notices.js';
 import { business, kiosk, staff } from '/plain.js';
+import { Recall } from '/recall.js';
 import { room } from '/rooms.js';
 import * as session from '/session.js';
 import * as words from '/words.js';
@@ -17,6 +17,7 @@ import { SalesBoard } from '/boards/sales.js';
 import { StatsBoard } from '/boards/stats.js';
 
 const SLEPT_MS = 15_000;
+const RENDER_WITHIN_MS = 40;
 
 const $ = (id) => document.getElementById(id);
 const boards = {
@@ -31,6 +32,7 @@ const PLACES = { principal: ['panel', 'restaurante', 'kiosko'], lateral: ['clini
 /** By the board that they feed. Quiet = nobody knows yet whether it has anything to say. */
 const lines = new Map();
 const shown = new Set();
+const due = new Set();
 let access = null;
 let claims = readClaims('');
 let figuresOf = '';
@@ -75,7 +77,10 @@ function begin() {
 }
 
 function askForAccess({ negocio, token }) {
-  for (const { connection } of lines.values()) connection.stop();
+  for (const { connection, recall } of lines.values()) {
+    connection.stop();
+    recall.forget();
+  }
   lines.clear();
   access = null;
   hush();
@@ -139,11 +144,14 @@ function line(name, isWanted, whose, opening, speech, isQuiet = false) {
   old?.connection.stop();
   lines.delete(name);
   const goesOn = isWanted && old?.owner === owner;
-  if (!goesOn) boards[name].clear();
+  if (!goesOn) {
+    old?.recall.forget();
+    boards[name].clear();
+  }
   if (!isWanted) return;
-  const cursor = goesOn ? old.cursor : new Cursor();
-  const opened = { owner, key, cursor, state: 'conectando', nextTryAt: null, isQuiet, isRefused: false };
-  opened.connection = new Connection(speech(), cursor, {
+  const recall = goesOn ? old.recall : recalled(name, owner);
+  const opened = { owner, key, recall, state: 'conectando', nextTryAt: null, isQuiet, isRefused: false };
+  opened.connection = new Connection(speech(), recall.cursor, {
     onState: (state, nextTryAt, failures) => onState(name, opened, state, nextTryAt, failures),
     onEvent: (event, data) => onEvent(name, opened, event, data),
     onMissed: (since) => boards[name].status.missed(since, Date.now()),
@@ -152,6 +160,24 @@ function line(name, isWanted, whose, opening, speech, isQuiet = false) {
   });
   lines.set(name, opened);
   opened.connection.start();
+}
+
+/** What a board has seen before the page was loaded anew is shown again, and nobody is told of it twice. */
+function recalled(name, owner) {
+  const recall = new Recall(name, owner);
+  recall.tell((event, data, at) => {
+    show(name);
+    boards[name].take(event, data, at);
+  });
+  boards[name].tick(Date.now());
+  hush();
+  return recall;
+}
+
+function show(name) {
+  if (shown.has(name)) return;
+  shown.add(name);
+  showBoards();
 }
 
 function onState(name, opened, state, nextTryAt, failures) {
@@ -165,16 +191,29 @@ function onState(name, opened, state, nextTryAt, failures) {
 function onEvent(name, opened, event, data) {
   if (event === 'stats') {
     if (boards.panel.take(data)) withdraw('ventas');
+    renderLine();
   } else {
     opened.isQuiet = false;
     if (name === 'ventas') withdraw('negocio');
-    if (!shown.has(name)) {
-      shown.add(name);
-      showBoards();
-    }
-    boards[name].take(event, data);
+    show(name);
+    const now = Date.now();
+    boards[name].take(event, data, now);
+    renderSoon(name);
+    opened.recall.add(event, data, now);
   }
-  renderLine();
+}
+
+/** What arrives in a burst, as after a gap, is drawn once. */
+function renderSoon(name) {
+  if (due.size === 0) {
+    setTimeout(() => {
+      const now = Date.now();
+      due.forEach((one) => boards[one].render(now));
+      due.clear();
+      renderLine();
+    }, RENDER_WITHIN_MS);
+  }
+  due.add(name);
 }
 
 function onError(opened, message) {

@@ -113,6 +113,8 @@ export const BOARD = {
 };
 
 export function describeMissed({ since, until }) {
+  const isMoment = since !== null && until - since < 2_000;
+  if (isMoment) return `Puede faltar algo de lo ocurrido hacia las ${formatClock(until)}. Compruébalo en tu sistema.`;
   const span = since === null ? `antes de las ${formatClock(until)}` : `entre las ${formatClock(since)} y las ${formatClock(until)}`;
   return `Puede faltar algo de lo ocurrido ${span}. Compruébalo en tu sistema.`;
 }
@@ -142,8 +144,8 @@ export const orderState = (state) => named(ORDER_STATES, state) || 'Sin estado';
 export const itemState = (state) => (state === 'IN_PROGRESS' ? 'En curso' : named(ORDER_STATES, state));
 
 const KIOSK_ADVICE = {
-  PLACED: 'Ya lo tenemos. Pronto empezaremos a prepararlo.',
-  PREPARING: 'Lo estamos preparando.',
+  PLACED: 'Ya lo tenemos.',
+  PREPARING: 'Te avisaremos aquí cuando esté listo.',
   READY: '¡Ya puedes recogerlo!',
   DELIVERED: '¡Gracias!',
   CANCELLED: 'Si tienes dudas, pregunta al personal.',
@@ -164,7 +166,7 @@ export const NAMES_NOTHING = {
   tone: 'info', chooseNegocio: true,
 };
 
-const SUBJECTS = { panel: 'Citas', restaurante: 'Pedidos', kiosko: 'Tus pedidos', clinica: 'Pedidos', ventas: 'Ventas' };
+const SUBJECTS = { panel: 'Citas', restaurante: 'Pedidos', kiosko: 'Pedidos', clinica: 'Pedidos', ventas: 'Ventas' };
 
 /** What stands beside the name of the page. */
 export const taglineOf = (boards) => (boards.length === 1 ? `${SUBJECTS[boards[0]]} al momento` : 'Al momento');

@@ -55,6 +55,24 @@ impl Dashboard {
         dashboard
     }
 
+    /// Watches one channel and hears nothing else.
+    pub(super) fn watching(
+        environment: Arc<Environment>,
+        mailbox: Arc<Mailbox>,
+        address: IpAddr,
+        identity: Identity,
+        name: ChannelName,
+        since: Option<Since>,
+    ) -> Self {
+        let since = since.unwrap_or(Since::Now);
+        let mut subscriptions = Subscriptions::new(Arc::clone(&environment), Arc::clone(&mailbox), since);
+        subscriptions.subscribe(name, &identity);
+        let user = Channel::User(identity.user.clone());
+        let own = vec![(user.clone(), environment.hub.join(user, Arc::clone(&mailbox)))];
+        let session = Session::new(Some(identity), None, &environment);
+        Self { environment, mailbox, address, session, subscriptions, own, since: Since::Now }
+    }
+
     pub(super) fn on_text(&mut self, text: &str) -> Result<(), CloseReason> {
         let message = match ClientMessage::decode(text) {
             Ok(message) => message,

@@ -15,7 +15,7 @@ use super::session::Expiry;
 use crate::auth::token::{Identity, StaffIdentity};
 use crate::channel::Channel;
 use crate::close::CloseReason;
-use crate::dialect::stats;
+use crate::dialect::stats::{self, ChannelName};
 use crate::hub::history::Since;
 use crate::hub::mailbox::Mailbox;
 use crate::negocio::{DeviceId, NegocioId};
@@ -40,6 +40,10 @@ pub enum Purpose {
     Staff(Result<StaffIdentity, CloseReason>),
     /// A kiosk of a clinic, by the name it gives itself.
     Kiosk(Option<String>),
+    /// One channel that its token may be allowed to watch, and nothing else.
+    Watch { identity: Identity, name: ChannelName },
+    /// Channels that were checked already, until a token ends (Unix seconds).
+    Listen { channels: Vec<Channel>, expires_at: Option<i64> },
 }
 
 /// The conversation of an admitted connection, or why it has to end before it begins.
@@ -56,11 +60,25 @@ pub(super) async fn open(
             let dashboard = Dashboard::new(environment, mailbox, address, identity, place, since);
             return Ok(Conversation::Dashboard(dashboard));
         }
+        Purpose::Watch { identity, name } => {
+            let (environment, mailbox) = (Arc::clone(environment), Arc::clone(mailbox));
+            return Ok(Conversation::Dashboard(Dashboard::watching(
+                environment,
+                mailbox,
+                address,
+                identity,
+                name,
+                since,
+            )));
+        }
+        Purpose::Listen { channels, expires_at } => {
+            (channels, expires_at.map(|expires_at| Expiry::new(expires_at, environment)))
+        }
         Purpose::Staff(identity) => {
             let identity = identity?;
             (staff_channels(&identity, environment), Some(Expiry::new(identity.expires_at, environment)))
         }
-        Purpose::Kiosk(uid) => (vec![kiosk_channel(uid, address, environment).await?], None),
+        Purpose::Kiosk(uid) => (vec![kiosk_channel(uid.as_deref(), address, environment).await?], None),
     };
     let (memberships, outcome) = environment.hub.join_since(&channels, mailbox, since.unwrap_or(Since::Now));
     if outcome.is_err() {
@@ -72,7 +90,8 @@ pub(super) async fn open(
     Ok(Conversation::Listener(Listener::new(environment, mailbox, memberships, expiry)))
 }
 
-fn staff_channels(identity: &StaffIdentity, environment: &Environment) -> Vec<Channel> {
+/// What a clinic's staff listens to.
+pub fn staff_channels(identity: &StaffIdentity, environment: &Environment) -> Vec<Channel> {
     let mut channels: Vec<Channel> = identity.user.clone().map(Channel::User).into_iter().collect();
     let id_type = environment.database.id_type();
     let named = identity.negocios.iter().take(environment.limits.max_channels);
@@ -88,15 +107,14 @@ fn staff_channels(identity: &StaffIdentity, environment: &Environment) -> Vec<Ch
     channels
 }
 
-async fn kiosk_channel(
-    uid: Option<String>,
+/// What a kiosk listens to, if the database knows it and it is switched on.
+pub async fn kiosk_channel(
+    uid: Option<&str>,
     address: IpAddr,
     environment: &Environment,
 ) -> Result<Channel, CloseReason> {
-    let known = match &uid {
-        Some(uid) => environment.database.devices(std::slice::from_ref(uid), &[]).await,
-        None => Ok(Vec::new()),
-    };
+    let asked: Vec<String> = uid.into_iter().map(str::to_owned).collect();
+    let known = if asked.is_empty() { Ok(Vec::new()) } else { environment.database.devices(&asked, &[]).await };
     let Ok(known) = known else {
         environment.metrics.refuse(RefusalReason::DatabaseUnavailable);
         return Err(CloseReason::CannotCheck);

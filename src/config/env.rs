@@ -77,6 +77,7 @@ impl Config {
         match (database, auth) {
             (Some(mut database), Some(auth)) if mistakes.is_empty() => {
                 database.asks_figures = feeds.has(Feed::Stats);
+                database.keeps_outbox = feeds.has(Feed::Sync) && !sync.keys.is_empty();
                 database.asks_ownership = auth.access == AccessPolicy::Owner;
                 let config = Self {
                     feeds,

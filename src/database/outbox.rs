@@ -18,7 +18,7 @@ impl Database {
         self.admit(Urgency::Live).await?.put(self.outbox()?.keep(change, once)).await
     }
 
-    /// Forgets what is confirmed, then hands out what is left (`only`: of one kind), oldest change first.
+    /// Forgets what is confirmed, then hands out what is left (`only` of one kind), oldest change first.
     pub async fn pull(
         &self,
         tenant: &str,

@@ -3,6 +3,7 @@
 //! Must not know HTTP.
 
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use jiff::civil::{Date, Weekday};
 use rand::rngs::StdRng;
@@ -10,14 +11,24 @@ use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{Rng as _, SeedableRng as _};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use tokio::time::{Instant, sleep};
 use uuid::Builder;
 
+use super::clinic;
 use super::diary::{self, Cita, Estado, Slot};
 use super::step::{self, Step};
 use crate::clock::Clock;
 
 const SCHEMA: &str = include_str!("../../sql/schema.sqlite.sql");
-const NAME: &str = "Barbería El Almendro";
+const DEVICES: &str = "CREATE TABLE devices (
+    id INTEGER PRIMARY KEY, device_uid TEXT NOT NULL UNIQUE, is_active INTEGER NOT NULL)";
+const NAME: &str = "Casa El Almendro";
+
+/// Pulso writes to tables of its own in the same memory, where SQLite refuses a lock rather than waits for it.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(5);
+/// SQLITE_LOCKED.
+const LOCKED: u32 = 6;
 
 const PAST_DAYS: i32 = 28;
 const COMING_DAYS: i32 = 7;
@@ -33,6 +44,7 @@ pub struct Business {
     pub negocio_id: String,
     /// The user who owns it, for the printed token.
     pub owner_id: String,
+    pub restaurant_id: String,
     pub name: &'static str,
     /// For the server's store. The database lives as long as this business.
     pub database_url: String,
@@ -65,6 +77,7 @@ impl Business {
         let mut business = Self {
             negocio_id: negocio_id.clone(),
             owner_id: uuid(rng),
+            restaurant_id: uuid(rng),
             name: NAME,
             database_url,
             connection: options.disable_statement_logging().connect().await?,
@@ -82,6 +95,16 @@ impl Business {
     /// One believable change, committed.
     pub(super) async fn step(&mut self, rng: &mut StdRng, clock: &Clock) -> Result<Step, DemoError> {
         let today = clock.day_of(clock.now());
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.try_step(rng, today).await {
+                Err(error) if is_locked(&error) && Instant::now() < deadline => sleep(PAUSE).await,
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    async fn try_step(&mut self, rng: &mut StdRng, today: Date) -> Result<Step, sqlx::Error> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let step = step::take(&mut transaction, rng, &self.cast, today).await?;
         transaction.commit().await?;
@@ -90,6 +113,7 @@ impl Business {
 
     async fn fill(&mut self, rng: &mut StdRng, today: Date) -> Result<(), DemoError> {
         sqlx::raw_sql(SCHEMA).execute(&mut self.connection).await?;
+        sqlx::raw_sql(DEVICES).execute(&mut self.connection).await?;
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("INSERT INTO negocios (id, admin_negocio_id, nombre, estado) VALUES ($1, $2, $3, 1)")
             .bind(&self.negocio_id)
@@ -97,6 +121,13 @@ impl Business {
             .bind(self.name)
             .execute(&mut *transaction)
             .await?;
+        for device in clinic::DEVICES {
+            sqlx::query("INSERT INTO devices (device_uid, is_active) VALUES ($1, $2)")
+                .bind(device.uid)
+                .bind(device.is_active)
+                .execute(&mut *transaction)
+                .await?;
+        }
         for offset in -PAST_DAYS..=COMING_DAYS {
             let fecha = diary::day_after(today, offset);
             for (number, slot) in opening(rng, offset, fecha).into_iter().enumerate() {
@@ -163,6 +194,11 @@ fn opening(rng: &mut StdRng, offset: i32, fecha: Date) -> Vec<Slot> {
 /// How an appointment ended: most people come.
 fn past(rng: &mut StdRng) -> Estado {
     if rng.random_bool(0.88) { Estado::Atendida } else { Estado::Cancelada }
+}
+
+fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == LOCKED)
 }
 
 fn uuid(rng: &mut StdRng) -> String {

@@ -36,6 +36,7 @@ const ASSETS: &[Asset] = &[
     Asset { path: "notices.js", content_type: SCRIPT, body: include_str!("../../web/notices.js") },
     Asset { path: "plain.js", content_type: SCRIPT, body: include_str!("../../web/plain.js") },
     Asset { path: "received.js", content_type: SCRIPT, body: include_str!("../../web/received.js") },
+    Asset { path: "recall.js", content_type: SCRIPT, body: include_str!("../../web/recall.js") },
     Asset { path: "rooms.js", content_type: SCRIPT, body: include_str!("../../web/rooms.js") },
     Asset { path: "session.js", content_type: SCRIPT, body: include_str!("../../web/session.js") },
     Asset { path: "words.js", content_type: SCRIPT, body: include_str!("../../web/words.js") },

@@ -58,6 +58,12 @@ impl Pace {
         self.allow(wait.saturating_add(EXCHANGE));
     }
 
+    /// An answer that goes on has been taken so far, and has `patience` until more of it is.
+    pub(super) fn on_stream(&self, patience: Duration) {
+        self.is_idle.store(false, Ordering::Relaxed);
+        self.allow(patience);
+    }
+
     pub(super) fn on_answer(&self) {
         self.allow(self.idle);
         self.is_idle.store(true, Ordering::Relaxed);

@@ -83,7 +83,8 @@ pub trait Outbox: Send + Sync {
     /// answered before, and its answer in the same transaction.
     async fn keep(&self, change: &Change, once: Option<&Once>) -> Result<Kept, StoreError>;
 
-    /// Forgets what is confirmed, then hands out what is left to this tenant (`only`: of one kind), oldest change first.
+    /// Forgets what is confirmed, then hands out what is left to this tenant, oldest change first; `only` of one kind,
+    /// for who would not pass on the other: what is handed out counts as pulled.
     async fn pull(
         &self,
         tenant: &str,

@@ -155,6 +155,40 @@ async fn the_listeners_channel_and_trigger_are_checked() {
 }
 
 #[tokio::test]
+async fn tables_to_pull_from_are_looked_for_where_they_are_needed() {
+    let database = Postgres::shared().database().await;
+    let mut config = postgres_config(&database.url());
+    let names = "Pulso's own tables are";
+    assert!(!Report::of(&config).await.0.iter().any(|finding| finding.what.contains(names)));
+    config.keeps_outbox = true;
+    let report = Report::of(&config).await;
+    assert!(report.advice("0001_outbox").contains("pulso migrate"));
+    assert_eq!(report.worst(), Level::Problem);
+    pulso::store::open(&config).unwrap().outbox().unwrap().migrate().await.unwrap();
+    let report = Report::of(&config).await;
+    report.saying("Pulso's own tables are there");
+    assert_ne!(report.worst(), Level::Problem, "{:#?}", report.0);
+    config.url = postgres_config(&as_reader(&database)).url;
+    assert!(Report::of(&config).await.advice("may not use Pulso's own tables").contains("GRANT USAGE ON SEQUENCE"));
+
+    let mut prepared = Prepared::sqlite().await;
+    (prepared.config.keeps_outbox, prepared.config.asks_figures) = (true, false);
+    assert!(Report::of(&prepared.config).await.advice("0001_outbox").contains("pulso migrate"));
+    prepared.migrated().await;
+    assert_eq!(Report::of(&prepared.config).await.worst(), Level::Ok);
+}
+
+#[tokio::test]
+async fn without_figures_their_tables_are_no_problem() {
+    let database = Postgres::shared().empty_database().await;
+    let mut config = postgres_config(&as_reader(&database));
+    config.asks_figures = false;
+    let report = Report::of(&config).await;
+    assert_eq!(report.worst(), Level::Ok, "{:#?}", report.0);
+    report.saying("nobody asks for figures");
+}
+
+#[tokio::test]
 async fn sqlite_is_checked_too() {
     let prepared = Prepared::sqlite().await.with_schema().await;
     let report = Report::of(&prepared.config).await;

@@ -39,9 +39,11 @@ macro_rules! promises_everywhere {
 mod changes;
 mod crash;
 mod devices;
+mod guard;
 mod idempotency;
 mod interleaving;
 mod migration;
+mod races;
 
 promises!(
     figures_count_by_state_and_day,

@@ -19,10 +19,9 @@ export class ClinicBoard {
     this.clear();
   }
 
-  take(_name, data) {
+  take(_name, data, now) {
     const id = textOf(data.order_id);
     if (id === '' || this.#orders.some((order) => order.id === id)) return;
-    const now = Date.now();
     const order = {
       id, room: textOf(data.room_code), device: textOf(data.device_uid), placedAt: momentOf(data.placed_at, now), seenAt: now,
     };
@@ -32,7 +31,6 @@ export class ClinicBoard {
     this.#orders.sort((one, other) => other.placedAt - one.placedAt);
     this.#orders.length = Math.min(this.#orders.length, MOST_ORDERS);
     say(`Pedido nuevo ${id}, ${order.room ? `habitación ${order.room}` : order.device}`);
-    this.render(now);
   }
 
   clear() {
@@ -68,8 +66,11 @@ export class ClinicBoard {
     time.dateTime = new Date(placedAt).toISOString();
     const row = make(
       'li', 'arrival', place,
-      make('p', 'arrival-order', `Pedido ${words.shortId(id)}`),
-      make('p', 'arrival-when', time, ' ', make('span', 'order-age')),
+      make(
+        'p', 'arrival-what',
+        make('span', 'arrival-order', `Pedido ${words.shortId(id)}`),
+        make('span', 'arrival-when', time, ' ', make('span', 'order-age')),
+      ),
     );
     if (room && device) row.append(make('p', 'arrival-device', device));
     row.dataset.order = id;

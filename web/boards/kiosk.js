@@ -22,12 +22,11 @@ export class KioskBoard {
     this.clear();
   }
 
-  take(_name, data) {
+  take(_name, data, now) {
     const id = textOf(data.order_id);
     const status = textOf(data.status);
     const known = this.#orders.get(id);
     if (id === '' || status === '' || known?.status === status) return;
-    const now = Date.now();
     if (!known && LEAVES_AFTER_MS.has(status)) return; // it ended before anybody saw it here
     const order = known ?? { id, number: (this.#counter += 1), card: this.#card(id) };
     order.status = status;
@@ -36,7 +35,6 @@ export class KioskBoard {
     this.#orders.set(id, order);
     if (this.#orders.size > MOST_ORDERS) this.#orders.delete(this.#orders.keys().next().value);
     say(`Pedido ${words.shortId(id)}: ${words.kioskState(status).text}`);
-    this.render(now);
   }
 
   clear() {
@@ -73,7 +71,6 @@ export class KioskBoard {
     arrange(this.#list, orders.map(({ card }) => card));
     setData(this.#root, 'empty', String(orders.length === 0));
     setData(this.#root, 'many', String(orders.length > 4));
-    this.status.news('Al día');
   }
 
   #card(id) {

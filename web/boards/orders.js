@@ -5,6 +5,7 @@ import { momentOf, textOf } from '/received.js';
 const MOST_ORDERS = 150;
 const MOST_ITEMS = 40;
 const LEAVES_AFTER_MS = 60_000;
+const FORGOTTEN_AFTER_MS = 8 * 60 * 60_000;
 
 const COLUMN_OF = new Map([
   ...['DRAFT', 'PLACED', 'CONFIRMED', 'PENDING'].map((status) => [status, 'confirmados']),
@@ -15,24 +16,23 @@ const ENDS = new Set(['SERVED', 'DELIVERED', 'COMPLETED', 'CANCELLED']);
 
 export class Orders {
   #orders = new Map();
+  #counter = 0;
 
-  /** Takes an event in; answers with `{ kind: 'new' | 'moved' | 'item', order, … }`, or null if it says nothing new. */
+  /** Takes an event in; answers with `{ kind: 'new' | 'moved' | 'item', order, isNew?, item? }`, or null if it says nothing new. */
   take(name, data, now) {
     const id = textOf(data.orderId);
     if (id === '') return null;
     if (name === 'order.new') return this.#add(id, data, now);
     if (name === 'order.status.changed') return this.#move(id, data, now);
-    if (name === 'order.item.status.changed') return this.#changeItem(id, data);
+    if (name === 'order.item.status.changed') return this.#changeItem(id, data, now);
     return null;
   }
 
-  /** Lets go of what ended a while ago; true if anything went. */
+  /** Lets go of what ended a while ago, and of what nobody has touched for hours. */
   forget(now) {
-    const before = this.#orders.size;
     for (const order of this.#orders.values()) {
-      if (order.leavesAt !== null && order.leavesAt <= now) this.#orders.delete(order.id);
+      if (order.leavesAt === null ? now - order.touchedAt > FORGOTTEN_AFTER_MS : order.leavesAt <= now) this.#orders.delete(order.id);
     }
-    return this.#orders.size !== before;
   }
 
   clear() {
@@ -49,8 +49,6 @@ export class Orders {
   get open() {
     return [...this.#orders.values()].filter((order) => order.leavesAt === null).length;
   }
-
-  #counter = 0;
 
   #add(id, data, now) {
     const known = this.#orders.get(id);
@@ -69,30 +67,31 @@ export class Orders {
     if (known) return { kind: 'moved', order };
     this.#orders.set(id, order);
     this.#bound();
-    return { kind: 'new', order };
+    return { kind: 'new', order, isNew: true };
   }
 
   #move(id, data, now) {
     const status = textOf(data.newStatus);
-    let order = this.#orders.get(id);
-    if (order?.status === status) return null;
-    if (!order) {
-      // Ordered before this screen was there: what still wants doing is shown, if only by its number.
-      if (ENDS.has(status)) return null;
-      order = this.#blank(id, momentOf(data.updatedAt, now));
+    const known = this.#orders.get(id);
+    if (known?.status === status) return null;
+    // Ordered before this screen was there: what still wants doing is shown, if only by its number.
+    if (!known && ENDS.has(status)) return null;
+    const order = known ?? this.#blank(id, momentOf(data.updatedAt, now));
+    if (!known) {
       this.#orders.set(id, order);
       this.#bound();
     }
     this.#setStatus(order, status, now);
-    return { kind: 'moved', order };
+    return { kind: 'moved', order, isNew: !known };
   }
 
-  #changeItem(id, data) {
+  #changeItem(id, data, now) {
     const order = this.#orders.get(id);
     const item = order?.items.get(textOf(data.itemId));
     const status = textOf(data.newStatus);
     if (!item || item.status === status) return null;
     item.status = status;
+    order.touchedAt = now;
     return { kind: 'item', order, item };
   }
 
@@ -100,12 +99,13 @@ export class Orders {
     this.#counter += 1;
     return {
       id, number: this.#counter, session: '', status: '', column: 'confirmados', items: new Map(), placedAt,
-      isDetailed: false, leavesAt: null,
+      isDetailed: false, leavesAt: null, touchedAt: 0,
     };
   }
 
   #setStatus(order, status, now) {
     order.status = status;
+    order.touchedAt = now;
     // A state nobody here has heard of says nothing of where the order belongs; a cancelled one stays where it was.
     order.column = COLUMN_OF.get(status) ?? order.column;
     order.leavesAt = ENDS.has(status) ? now + LEAVES_AFTER_MS : null;

@@ -9,6 +9,7 @@ import { Status } from '/boards/status.js';
 const COLUMNS = ['confirmados', 'cocina', 'listos'];
 const MOST_CARDS = 40;
 const MOST_ITEMS_SHOWN = 14;
+const DENSE_FROM = 4;
 const NEW_SHOWN_MS = 20_000;
 const LATE_AFTER_MS = 10 * 60_000;
 const VERY_LATE_AFTER_MS = 20 * 60_000;
@@ -17,7 +18,6 @@ export class RestaurantBoard {
   #root = document.getElementById('restaurante');
   #orders = new Orders();
   #cards = new Map();
-  #newUntil = new Map();
   #lastAt = null;
   status = new Status(this.#root.querySelector('.status'));
 
@@ -28,23 +28,20 @@ export class RestaurantBoard {
     this.clear();
   }
 
-  take(name, data) {
-    const now = Date.now();
+  take(name, data, now) {
     const change = this.#orders.take(name, data, now);
     if (!change) return;
     this.#lastAt = now;
     const { kind, order } = change;
-    if (kind === 'new' || (kind === 'moved' && !this.#cards.has(order.id))) this.#newUntil.set(order.id, now + NEW_SHOWN_MS);
+    if (change.isNew) order.newUntil = now + NEW_SHOWN_MS;
     const number = words.shortId(order.id);
     if (kind === 'new') say(`Pedido nuevo ${number}, ${words.countOf(order.items.size, 'producto', 'productos')}`);
     else if (kind === 'moved') say(`Pedido ${number}: ${words.orderState(order.status)}`);
     else say(`Pedido ${number}, ${change.item.name}: ${words.itemState(change.item.status)}`);
-    this.render(now);
   }
 
   clear() {
     this.#orders.clear();
-    this.#newUntil.clear();
     this.#lastAt = null;
     this.render(Date.now());
   }
@@ -70,14 +67,12 @@ export class RestaurantBoard {
       });
       arrange(this.#part(name, '.orders'), cards);
       setText(this.#part(name, '.count'), String(open));
-      setData(this.#root.querySelector(`[data-column="${name}"]`), 'empty', String(orders.length === 0));
+      const column = this.#root.querySelector(`[data-column="${name}"]`);
+      setData(column, 'empty', String(orders.length === 0));
+      setData(column, 'dense', String(orders.length >= DENSE_FROM));
       this.#renderBelow(name, orders.length - cards.length);
     }
-    for (const [id] of this.#cards) {
-      if (shown.has(id)) continue;
-      this.#cards.delete(id);
-      this.#newUntil.delete(id);
-    }
+    for (const id of this.#cards.keys()) if (!shown.has(id)) this.#cards.delete(id);
     this.status.news(this.#lastAt === null ? words.BOARD.waitingOrders : `Al día · último cambio ${words.formatClock(this.#lastAt)}`);
   }
 
@@ -114,7 +109,7 @@ export class RestaurantBoard {
     const age = now - order.placedAt;
     const isDone = order.leavesAt !== null;
     setData(card, 'status', order.status);
-    setData(card, 'new', String((this.#newUntil.get(order.id) ?? 0) > now));
+    setData(card, 'new', String((order.newUntil ?? 0) > now));
     setData(card, 'done', String(isDone));
     setData(card, 'late', isDone || order.column === 'listos' || age < LATE_AFTER_MS ? 'no' : age < VERY_LATE_AFTER_MS ? 'yes' : 'very');
     setText(card.querySelector('.order-age'), words.formatSince(age));

@@ -27,8 +27,7 @@ export class SalesBoard {
     this.clear();
   }
 
-  take(name, data) {
-    const now = Date.now();
+  take(name, data, now) {
     this.#beginDay(now);
     const at = momentOf(data.sentAt ?? data.timestamp, now);
     const { kind, title, detail, amount } = describe(name, data);
@@ -43,7 +42,6 @@ export class SalesBoard {
     row.dataset.kind = kind;
     this.#rows.unshift({ row, seenAt: now });
     this.#rows.length = Math.min(this.#rows.length, MOST_EVENTS);
-    this.render(now);
   }
 
   clear() {

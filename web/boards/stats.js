@@ -9,6 +9,8 @@ import { FIGURES, SPAN_MS, Trail } from '/boards/trail.js';
 const DELTA_SHOWN_MS = 8_000;
 const ANNOUNCE_EVERY_MS = 15_000;
 const EVENTS_SHOWN = 40;
+/** How many characters a figure has decides how large it may stand. */
+const LENGTHS = [[4, 'short'], [6, 'medium'], [9, 'long'], [Infinity, 'longer']];
 
 const $ = (id) => document.getElementById(id);
 
@@ -35,7 +37,7 @@ export class StatsBoard {
       const value = card.querySelector('data');
       value.value = data[name];
       setText(value, words.formatNumber(data[name]));
-      value.dataset.length = ['fits', 'long', 'longer'][(value.textContent.length > 6) + (value.textContent.length > 9)];
+      value.dataset.length = LENGTHS.find(([most]) => value.textContent.length <= most)[1];
       const delta = moved.find(([figure]) => figure === name)?.[1];
       if (delta) this.#pulse(card, delta, now);
     }

@@ -34,7 +34,7 @@ const CONFIRM: &str = "DELETE FROM pulso_outbox AS kept
         AND kept.version = COALESCE(confirmed.version, kept.pulled)";
 
 const PENDING: &str = "SELECT entity, id, version, payload, pulled IS NOT DISTINCT FROM version AS is_marked
-       FROM pulso_outbox WHERE tenant = $1 AND entity = COALESCE($3, entity) ORDER BY version LIMIT $2";
+       FROM pulso_outbox WHERE tenant = $1 AND ($3 = '' OR entity = $3) ORDER BY version LIMIT $2";
 
 /// What changed since it was read has another version by now and stays unmarked.
 const MARK: &str = "UPDATE pulso_outbox AS kept SET pulled = kept.version
@@ -110,7 +110,7 @@ impl Outbox for PostgresStore {
             }
             let mut arguments = of_tenant(tenant)?;
             add(&mut arguments, i64::from(at_most))?;
-            add(&mut arguments, only.map(Entity::as_str))?;
+            add(&mut arguments, only.map_or("", Entity::as_str))?;
             let rows = write.rows(PENDING, arguments).await?;
             let (mut handed, mut unmarked) = (Vec::with_capacity(rows.len()), Vec::new());
             for row in &rows {

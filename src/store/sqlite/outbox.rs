@@ -30,7 +30,7 @@ const PENDING: &str = "SELECT entity, id, version, payload, pulled IS version AS
 
 /// Exactly what was handed out: the oldest, up to the last of them.
 const MARK: &str = "UPDATE pulso_outbox SET pulled = version
-      WHERE tenant = $1 AND version <= $2 AND pulled IS NOT version AND ($3 = '' OR entity = $3)";
+      WHERE tenant = $1 AND version <= $2 AND ($3 = '' OR entity = $3) AND pulled IS NOT version";
 
 const HAS_PENDING: &str = "SELECT EXISTS (SELECT 1 FROM pulso_outbox WHERE tenant = $1)";
 
@@ -90,6 +90,7 @@ impl Outbox for SqliteStore {
         at_most: u32,
     ) -> Result<Vec<Pending>, StoreError> {
         self.within(async {
+            let only = Text(only.map_or("", Entity::as_str));
             let mut write = self.begin().await?;
             for Confirmation { entity, id, version } in confirmed {
                 let row = [Text(tenant), Text(entity.as_str()), Text(id)];
@@ -101,15 +102,14 @@ impl Outbox for SqliteStore {
                     None => write.rows(CONFIRM_PULLED, &row).await?,
                 };
             }
-            let only = only.map_or("", Entity::as_str);
-            let rows = write.rows(PENDING, &[Text(tenant), Integer(at_most.into()), Text(only)]).await?;
+            let rows = write.rows(PENDING, &[Text(tenant), Integer(at_most.into()), only]).await?;
             let (mut handed, mut is_marked) = (Vec::with_capacity(rows.len()), true);
             for row in &rows {
                 handed.push(pending(row)?);
                 is_marked &= column::<bool>(row, "is_marked")?;
             }
             if let Some(last) = handed.last().filter(|_| !is_marked) {
-                write.rows(MARK, &[Text(tenant), Integer(last.version), Text(only)]).await?;
+                write.rows(MARK, &[Text(tenant), Integer(last.version), only]).await?;
             }
             write.commit().await?;
             Ok(handed)

@@ -7,6 +7,7 @@
 pub mod chaos;
 pub mod dashboard;
 pub mod http;
+pub mod packets;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod process;
@@ -19,6 +20,7 @@ pub mod wait;
 pub use chaos::ChaosProxy;
 pub use dashboard::{Closed, Dashboard, Refused, Stats, client_frame};
 pub use http::{Answer, Line};
+pub use packets::{Packets, Poller};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Database, Postgres};
 pub use pulso::{HOOK_KEY, Pulso, Running, SECRET};

@@ -15,6 +15,7 @@ promises_everywhere!(
     a_confirmation_with_a_version_takes_that_version_only,
     a_confirmation_without_a_version_takes_what_was_pulled_only,
     a_pull_marks_what_it_hands_out_and_no_more,
+    a_pull_of_one_kind_leaves_the_other_unseen,
     a_tenant_neither_sees_nor_confirms_anothers_changes,
     an_order_and_a_customer_of_one_id_are_two,
     odd_ids_are_ids_and_confirm_nothing_else,
@@ -128,6 +129,20 @@ async fn a_pull_marks_what_it_hands_out_and_no_more(prepared: Prepared) {
     assert_eq!(ids(&*store, "t", &all).await, ["c"]);
     assert_eq!(store.outbox().unwrap().pull("t", &[], None, 0).await.unwrap(), []);
     assert_eq!(ids(&*store, "t", &all).await, [""; 0]);
+}
+
+async fn a_pull_of_one_kind_leaves_the_other_unseen(prepared: Prepared) {
+    let store = prepared.migrated().await;
+    let outbox = store.outbox().unwrap();
+    keep(outbox, &change("t", Entity::Customer, "7", "1")).await.unwrap();
+    order(&*store, "t", "7", "2").await;
+    let orders = outbox.pull("t", &[], Some(Entity::Order), 10).await.unwrap();
+    assert_eq!(orders.iter().map(|pending| pending.entity).collect::<Vec<_>>(), [Entity::Order]);
+    let unseen = Confirmation { entity: Entity::Customer, id: "7".into(), version: None };
+    let customers = outbox.pull("t", &[unseen.clone(), confirm("7", None)], Some(Entity::Customer), 10).await.unwrap();
+    assert_eq!(customers.iter().map(|pending| pending.entity).collect::<Vec<_>>(), [Entity::Customer]);
+    assert_eq!(outbox.pull("t", &[unseen], Some(Entity::Order), 10).await.unwrap(), []);
+    assert!(!outbox.has_pending("t").await.unwrap());
 }
 
 async fn a_tenant_neither_sees_nor_confirms_anothers_changes(prepared: Prepared) {

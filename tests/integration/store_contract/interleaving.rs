@@ -23,7 +23,7 @@ type Key = (usize, Entity, &'static str);
 #[derive(Clone, Debug)]
 enum Step {
     Keep(Key),
-    Pull { tenant: usize, confirmed: Vec<(Entity, &'static str, Which)>, at_most: u32 },
+    Pull { tenant: usize, confirmed: Vec<(Entity, &'static str, Which)>, only: Option<Entity>, at_most: u32 },
     Restart,
 }
 
@@ -56,8 +56,8 @@ fn step() -> impl Strategy<Value = Step> {
     let confirmed = prop::collection::vec((entity(), prop::sample::select(&IDS[..]), which), 0..5);
     prop_oneof![
         8 => key().prop_map(Step::Keep),
-        8 => (0..TENANTS, confirmed, prop_oneof![1 => 0..4_u32, 2 => Just(100)])
-            .prop_map(|(tenant, confirmed, at_most)| Step::Pull { tenant, confirmed, at_most }),
+        8 => (0..TENANTS, confirmed, prop::option::weighted(0.3, entity()), prop_oneof![1 => 0..4_u32, 2 => Just(100)])
+            .prop_map(|(tenant, confirmed, only, at_most)| Step::Pull { tenant, confirmed, only, at_most }),
         1 => Just(Step::Restart),
     ]
 }
@@ -102,8 +102,9 @@ impl Model {
         }
     }
 
-    fn pull(&mut self, tenant: usize, at_most: u32) -> Vec<Pending> {
-        let mut left: Vec<_> = self.rows.iter_mut().filter(|(key, _)| key.0 == tenant).collect();
+    fn pull(&mut self, tenant: usize, only: Option<Entity>, at_most: u32) -> Vec<Pending> {
+        let mut left: Vec<_> =
+            self.rows.iter_mut().filter(|(key, _)| key.0 == tenant && only.is_none_or(|only| only == key.1)).collect();
         left.sort_by_key(|(_, row)| row.version);
         left.into_iter()
             .take(at_most as usize)
@@ -129,7 +130,7 @@ async fn play(prepared: &Prepared, case: usize, steps: Vec<Step>) -> TestCaseRes
                 prop_assert!(version > model.last, "{version} after {}", model.last);
                 model.keep(key, version, payload);
             }
-            Step::Pull { tenant: of, confirmed, at_most } => {
+            Step::Pull { tenant: of, confirmed, only, at_most } => {
                 let said = confirmed.iter().map(|&(entity, id, which)| {
                     let version = model.version((of, entity, id), which);
                     Confirmation { entity, id: id.to_owned(), version }
@@ -138,8 +139,8 @@ async fn play(prepared: &Prepared, case: usize, steps: Vec<Step>) -> TestCaseRes
                 for (&(entity, id, _), Confirmation { version, .. }) in confirmed.iter().zip(&said) {
                     model.confirm((of, entity, id), *version);
                 }
-                let pulled = outbox.pull(&tenant(of), &said, None, at_most).await.map_err(failed)?;
-                prop_assert_eq!(pulled, model.pull(of, at_most));
+                let pulled = outbox.pull(&tenant(of), &said, only, at_most).await.map_err(failed)?;
+                prop_assert_eq!(pulled, model.pull(of, only, at_most));
             }
             Step::Restart => store = prepared.store(),
         }
