@@ -6,6 +6,7 @@
 
 pub mod chaos;
 pub mod dashboard;
+pub mod events;
 pub mod http;
 pub mod packets;
 pub mod pgbouncer;
@@ -19,6 +20,7 @@ pub mod wait;
 
 pub use chaos::ChaosProxy;
 pub use dashboard::{Closed, Dashboard, Refused, Stats, client_frame};
+pub use events::{Event, EventStream};
 pub use http::{Answer, Line};
 pub use packets::{Packets, Poller};
 pub use pgbouncer::PgBouncer;
