@@ -27,3 +27,4 @@ mod store_contract;
 mod survival;
 mod tidy;
 mod tls;
+mod walkthroughs;

@@ -6,6 +6,7 @@
 
 pub mod chaos;
 pub mod dashboard;
+pub mod demo;
 pub mod http;
 pub mod pgbouncer;
 pub mod postgres;
@@ -14,10 +15,12 @@ pub mod pulso;
 pub mod scratch;
 pub mod script;
 pub mod token;
+pub mod transcript;
 pub mod wait;
 
 pub use chaos::ChaosProxy;
 pub use dashboard::{Closed, Dashboard, Refused, Stats, client_frame};
+pub use demo::Demo;
 pub use http::{Answer, Line};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Database, Postgres};
@@ -25,3 +28,4 @@ pub use pulso::{Pulso, Running, SECRET};
 pub use scratch::Scratch;
 pub use script::Script;
 pub use token::Claims;
+pub use transcript::Transcript;
