@@ -177,7 +177,7 @@ async fn an_own_query_that_returns_more_finds_only_who_was_asked_for(mut prepare
     prepared.config.device_sql = Some(prepared.scratch.write("devices.sql", sql));
     let store = prepared.store();
     let (three, four) = (device("3", "4", true), device("4", "A-4", true));
-    assert_eq!(found(&*store, &["A-4"], &[]).await, [four.clone()]);
+    assert_eq!(found(&*store, &["A-4"], &[]).await, std::slice::from_ref(&four));
     assert_eq!(found(&*store, &[], &["4"]).await, [four]);
     assert_eq!(found(&*store, &["4"], &[]).await, [three]);
     assert_eq!(found(&*store, &["nadie"], &["5"]).await, []);
