@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -125,6 +125,7 @@ impl Server {
             publish: config.publish,
             sync: config.sync,
             idempotency: Arc::new(Idempotency::new(tables)),
+            announced: AtomicU64::new(0),
             limits: config.connections,
             clients,
             is_stopping: AtomicBool::new(false),
