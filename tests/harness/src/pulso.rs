@@ -1,5 +1,6 @@
 //! The server under test: the real binary in a process of its own, configured by its environment alone.
 
+use std::fmt::Write;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -180,13 +181,12 @@ impl Running {
 
     /// As [`Self::post`], with more headers.
     pub async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut head = format!("POST {path} HTTP/1.1\ncontent-type: application/json\nx-api-key: {HOOK_KEY}");
-        for (name, value) in headers {
-            head += &format!("\n{name}: {value}");
-        }
-        // An empty body has no length of its own accord.
-        let head = if body.is_empty() { head + "\ncontent-length: 0" } else { head };
-        self.exchange(&head, body).await
+        self.exchange(&post_head(path, headers, body), body).await
+    }
+
+    /// As [`Self::post`], with a server that may be killed meanwhile: `None` without a whole answer.
+    pub async fn try_post(&self, path: &str, body: &str) -> Option<Answer> {
+        http::try_exchange(self.port, &post_head(path, &[], body), body).await
     }
 
     /// Connects to `path`, the query included.
@@ -271,6 +271,15 @@ impl Running {
             address.rsplit(':').next()?.parse().ok()
         })
     }
+}
+
+fn post_head(path: &str, headers: &[(&str, &str)], body: &str) -> String {
+    let mut head = format!("POST {path} HTTP/1.1\ncontent-type: application/json\nx-api-key: {HOOK_KEY}");
+    for (name, value) in headers {
+        let _ = write!(head, "\n{name}: {value}");
+    }
+    // An empty body has no length of its own accord.
+    if body.is_empty() { head + "\ncontent-length: 0" } else { head }
 }
 
 impl Drop for Running {
