@@ -186,6 +186,15 @@ fn the_router_stays_in_http() {
 }
 
 #[test]
+fn socket_io_stays_in_its_place_and_knows_neither_routes_nor_sql() {
+    may_not_know("socketio", &["http", "server"], &["warp", "sqlx"]);
+    for source in sources().iter().filter(|source| source.is_product()) {
+        let in_socketio = source.path == "src/socketio.rs" || source.path.starts_with("src/socketio/");
+        assert!(in_socketio || !names(&source.code(), "socketioxide"), "{} may not know socketioxide", source.path);
+    }
+}
+
+#[test]
 fn only_the_server_names_every_part() {
     let parts = ["hub", "http", "store", "stats", "auth", "client", "database"];
     for source in sources().iter().filter(|source| source.is_product()) {
