@@ -3,6 +3,7 @@
 
 mod access;
 mod backend;
+mod boards;
 mod browser;
 mod business;
 mod connect;
@@ -25,5 +26,6 @@ mod shutdown;
 mod sqlite;
 mod store_contract;
 mod survival;
+mod tab;
 mod tidy;
 mod tls;
