@@ -7,9 +7,13 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::{RESTAURANT, auth, event, reached, server};
 
-/// An item's status with something long to say.
+/// An order's status with something long to say.
 fn long_status(number: usize) -> String {
-    let notes = "x".repeat(15_000);
+    status_of(number, 15_000)
+}
+
+pub fn status_of(number: usize, length: usize) -> String {
+    let notes = "x".repeat(length);
     format!(r#"{{"orderId":"o-{number}","restaurantId":"{RESTAURANT}","newStatus":"READY","notes":"{notes}"}}"#)
 }
 
