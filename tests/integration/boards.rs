@@ -1,6 +1,8 @@
 //! The boards of orders and sales in a real Chromium, moved by the real hooks of the real server.
 
 mod expiry;
+mod gaps;
+mod hostile;
 mod shown;
 
 use jiff::Timestamp;
