@@ -47,6 +47,20 @@ pub struct Config {
     pub shutdown_grace: Duration,
 }
 
+impl Config {
+    /// The variable without which a feed cannot work.
+    pub fn lacks(&self, feed: Feed) -> Option<&'static str> {
+        if feed == Feed::Sync && self.sync.keys.is_empty() {
+            return Some("CLOUD_API_KEY");
+        }
+        if feed != Feed::Sync && self.auth.secrets.is_empty() {
+            return Some("JWT_SECRET");
+        }
+        // The one hook that carries no data works without.
+        (feed != Feed::Stats && self.hooks.key.is_none()).then_some("NOTIFY_API_KEY")
+    }
+}
+
 /// How to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {

@@ -1,14 +1,21 @@
-//! The believable little business of `pulso demo`: a database in memory and a day that goes on, through the same hook
-//! a REST API calls.
+//! The believable little businesses of `pulso demo`: a database in memory, a day that goes on, and the REST APIs that
+//! such customers have. Everything reaches Pulso through the same hooks that any REST API calls.
 //!
 //! Must not know the server: it writes rows and makes HTTP calls, like any other API.
 
+mod api;
 mod business;
+mod clinic;
+mod cloud;
 mod diary;
+mod hooks;
+mod refused;
+mod restaurant;
+mod shop;
 mod step;
 
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -17,52 +24,158 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::loopback;
+use crate::config::Secret;
+use crate::http::annex::Annex;
 
+use api::{Accounts, Api};
+use clinic::Clinic;
+use hooks::Notice;
+use restaurant::{Kitchen, Restaurant};
+use shop::Shop;
+
+pub use api::{ADMIN, CLINIC_PASSWORD, KITCHEN, PASSWORD, WAITER};
 pub use business::{Business, DemoError};
+pub use clinic::KIOSK;
+pub use hooks::Hooks;
 
-/// Between two steps; every step moves at least one figure.
-const PAUSE_MS: RangeInclusive<u64> = 1_000..=3_500;
-
-/// The life of the business until `stop`: one believable step every few seconds, each committed and then told to
-/// `POST /notify/cita` at `server`. What fails is logged and life goes on. The database ends with the business.
-pub async fn run(business: Business, server: SocketAddr, clock: Clock, stop: CancellationToken) {
-    live(business, server, clock, stop, PAUSE_MS).await;
+/// What is open, before its day goes on.
+#[derive(Debug)]
+pub struct Demo {
+    business: Business,
+    shop: Shop,
+    api: Arc<Api>,
+    hooks: Hooks,
+    clock: Clock,
+    paces: Paces,
 }
 
-async fn live(
-    mut business: Business,
-    server: SocketAddr,
-    clock: Clock,
-    stop: CancellationToken,
-    pause_ms: RangeInclusive<u64>,
-) {
-    let mut rng = StdRng::from_os_rng();
-    loop {
-        let pause = Duration::from_millis(rng.random_range(pause_ms.clone()));
+/// Between two steps, in milliseconds.
+#[derive(Clone, Debug)]
+struct Paces {
+    /// Every step moves at least one figure.
+    appointments: RangeInclusive<u64>,
+    sales: RangeInclusive<u64>,
+    kitchen: RangeInclusive<u64>,
+    kiosks: RangeInclusive<u64>,
+    /// How long a kiosk's order stays as it is, and how often that is looked at.
+    service: RangeInclusive<u64>,
+    look: RangeInclusive<u64>,
+    cloud: RangeInclusive<u64>,
+}
+
+const PACES: Paces = Paces {
+    appointments: 1_000..=3_500,
+    sales: 1_500..=5_000,
+    kitchen: 1_500..=4_000,
+    kiosks: 5_000..=15_000,
+    service: 2_000..=4_000,
+    look: 500..=500,
+    cloud: 4_000..=12_000,
+};
+
+impl Demo {
+    /// `secret` signs the tokens that the APIs give out; `hooks` is where everything is told.
+    pub fn new(business: Business, secret: Secret, hooks: Hooks, clock: Clock) -> Self {
+        Self::with_paces(business, secret, hooks, clock, PACES)
+    }
+
+    fn with_paces(business: Business, secret: Secret, hooks: Hooks, clock: Clock, paces: Paces) -> Self {
+        let (negocio, restaurant) = (business.negocio_id.clone(), business.restaurant_id.clone());
+        let api = Api {
+            accounts: Accounts::new(secret, restaurant.clone(), negocio.clone(), clock.clone()),
+            restaurant: Arc::new(Restaurant::new(restaurant, hooks.clone(), clock.clone())),
+            clinic: Arc::new(Clinic::new(negocio.clone(), hooks.clone(), clock.clone(), paces.service.clone())),
+        };
+        let shop = Shop::new(negocio, &mut StdRng::from_os_rng());
+        Self { business, shop, api: Arc::new(api), hooks, clock, paces }
+    }
+
+    /// The customers' APIs.
+    pub fn annex(&self) -> Annex {
+        Arc::clone(&self.api).annex()
+    }
+
+    /// The life of the businesses until `stop`. The database ends with it.
+    pub async fn run(self, stop: CancellationToken) {
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = stop.cancelled() => return,
+            () = Box::pin(self.live()) => {}
+            () = stop.cancelled() => {}
         }
-        match business.step(&mut rng, &clock).await {
-            Ok(done) => {
-                tracing::debug!(step = done.name(), "demo");
-                tokio::select! {
-                    () = notify(server, &business.negocio_id, done.action()) => {}
-                    () = stop.cancelled() => return,
-                }
+    }
+
+    async fn live(self) {
+        let Self { mut business, mut shop, api, hooks, clock, paces } = self;
+        let iso_now = || format!("{:.3}", clock.now());
+        let appointments = async {
+            let mut pace = Pace::new(paces.appointments);
+            loop {
+                keep_diary(&mut business, pace.next().await, &clock, &hooks).await;
             }
-            Err(error) => tracing::warn!(%error, "demo: the step could not be written"),
-        }
+        };
+        let sales = async {
+            let mut pace = Pace::new(paces.sales);
+            loop {
+                let notices = shop.step(pace.next().await, &iso_now());
+                hooks.call_all(notices).await;
+            }
+        };
+        let kitchen = async {
+            let (mut pace, mut kitchen) = (Pace::new(paces.kitchen), Kitchen::default());
+            loop {
+                kitchen.step(pace.next().await, &api.restaurant).await;
+            }
+        };
+        let kiosks = async {
+            let mut pace = Pace::new(paces.kiosks);
+            loop {
+                api.clinic.order_something(pace.next().await).await;
+            }
+        };
+        let service = async {
+            let mut pace = Pace::new(paces.look);
+            loop {
+                pace.next().await;
+                api.clinic.advance().await;
+            }
+        };
+        let cloud = async {
+            let mut pace = Pace::new(paces.cloud);
+            loop {
+                let change = cloud::change(pace.next().await, &iso_now());
+                hooks.call(change).await;
+            }
+        };
+        tokio::join!(appointments, sales, kitchen, kiosks, service, cloud);
     }
 }
 
-async fn notify(server: SocketAddr, negocio_id: &str, action: &str) {
-    let body = json!({"negocio_id": negocio_id, "action": action}).to_string();
-    match loopback::post_json(server, "/notify/cita", body).await {
-        Ok(answer) if answer.status == 200 => {}
-        Ok(answer) => tracing::warn!(status = answer.status, "demo: the hook refused the call"),
-        Err(error) => tracing::warn!(%error, "demo: the hook did not answer"),
+/// When the next step is due, and what chance makes of it.
+struct Pace {
+    rng: StdRng,
+    pause_ms: RangeInclusive<u64>,
+}
+
+impl Pace {
+    fn new(pause_ms: RangeInclusive<u64>) -> Self {
+        Self { rng: StdRng::from_os_rng(), pause_ms }
+    }
+
+    async fn next(&mut self) -> &mut StdRng {
+        let pause = self.rng.random_range(self.pause_ms.clone());
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        &mut self.rng
+    }
+}
+
+/// An appointment, committed and then told.
+async fn keep_diary(business: &mut Business, rng: &mut StdRng, clock: &Clock, hooks: &Hooks) {
+    match business.step(rng, clock).await {
+        Ok(done) => {
+            tracing::debug!(step = done.name(), "demo");
+            let cita = json!({"negocio_id": business.negocio_id, "action": done.action()});
+            hooks.call(Notice::new("/notify/cita", &cita)).await;
+        }
+        Err(error) => tracing::warn!(%error, "demo: the step could not be written"),
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod accept;
 mod admission;
+pub mod annex;
 mod answer;
 mod assets;
 mod engine;
@@ -21,7 +22,7 @@ mod upgrade;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,8 @@ pub struct Gate {
     pub publish: PublishConfig,
     pub sync: SyncConfig,
     pub idempotency: Arc<Idempotency>,
+    /// Changes announced to back ends so far.
+    pub announced: AtomicU64,
     pub limits: ConnectionLimits,
     pub places: Places,
     /// `None` while no feed needs Socket.IO.

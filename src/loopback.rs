@@ -1,4 +1,4 @@
-//! One HTTP/1 request to a server on this machine: `pulso health` and the demo's API call.
+//! One HTTP/1 request to a server on this machine: `pulso health` and the demo's API calls.
 //!
 //! Must not know what is asked or answered. No TLS, no redirects, no kept-alive connections; an answer within
 //! [`TIMEOUT`] or an error.
@@ -10,12 +10,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
+use http::request::Builder;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::config::Secret;
 
 /// As long as the REST API waits for a hook.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,11 +48,13 @@ pub enum LoopbackError {
 }
 
 pub async fn get(server: SocketAddr, path: &str) -> Result<Answer, LoopbackError> {
-    send(server, Method::GET, path, None).await
+    send(server, Request::builder().method(Method::GET).uri(path), String::new()).await
 }
 
-pub async fn post_json(server: SocketAddr, path: &str, body: String) -> Result<Answer, LoopbackError> {
-    send(server, Method::POST, path, Some(body)).await
+/// Carries `key` as a hook's caller does.
+pub async fn post_json(server: SocketAddr, path: &str, key: &Secret, body: String) -> Result<Answer, LoopbackError> {
+    let request = Request::builder().method(Method::POST).uri(path).header(CONTENT_TYPE, "application/json");
+    send(server, request.header("x-api-key", key.expose()), body).await
 }
 
 /// Where a server that listens on `address` is reached from this machine: a wildcard is no destination.
@@ -62,13 +67,9 @@ pub fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-async fn send(server: SocketAddr, method: Method, path: &str, json: Option<String>) -> Result<Answer, LoopbackError> {
+async fn send(server: SocketAddr, request: Builder, body: String) -> Result<Answer, LoopbackError> {
     let server = reachable(server);
-    let mut request = Request::builder().method(method).uri(path).header(HOST, server.to_string());
-    if json.is_some() {
-        request = request.header(CONTENT_TYPE, "application/json");
-    }
-    let request = request.body(Full::new(Bytes::from(json.unwrap_or_default())))?;
+    let request = request.header(HOST, server.to_string()).body(Full::new(Bytes::from(body)))?;
     timeout(TIMEOUT, exchange(server, request)).await.unwrap_or(Err(LoopbackError::TimedOut))
 }
 
@@ -135,9 +136,11 @@ mod tests {
         let (listener, address) = listener().await;
         let everywhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port());
         let answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nfine";
-        let post = post_json(everywhere, "/notify/cita", "{\"a\":1}".to_owned());
+        let key = Secret::new("Llave");
+        let post = post_json(everywhere, "/notify/cita", &key, "{\"a\":1}".to_owned());
         let (request, answer) = tokio::join!(serve_once(listener, "{\"a\":1}", answer), post);
         assert_eq!(&answer.unwrap().body[..], b"fine");
+        assert!(request.contains("x-api-key: Llave\r\n"), "{request}");
         let request = request.to_lowercase();
         assert!(request.contains("content-type: application/json\r\n") && request.contains("content-length: 7\r\n"));
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Feed, ListenSource};
 use crate::database::Database;
 use crate::devices;
+use crate::http::annex::Annex;
 use crate::http::places::Places;
 use crate::http::{Gate, accept};
 use crate::hub::Hub;
@@ -52,7 +53,9 @@ pub struct Server {
     questions: Questions,
     listen: Option<ListenSource>,
     device_recheck: Duration,
+    keeps_outbox: bool,
     grace: Duration,
+    annex: Option<Annex>,
 }
 
 /// Why a server does not start.
@@ -81,6 +84,7 @@ impl Server {
         let address = SocketAddr::new(config.listen.address, config.listen.port);
         let listener = accept::listen(address).map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr()?;
+        announce(&config);
         raise_descriptor_limit(config.connections.max_websockets.saturating_add(config.connections.max_http));
 
         let metrics = Arc::new(Metrics::new());
@@ -121,14 +125,28 @@ impl Server {
             publish: config.publish,
             sync: config.sync,
             idempotency: Arc::new(Idempotency::new(tables)),
+            announced: AtomicU64::new(0),
             limits: config.connections,
             clients,
             is_stopping: AtomicBool::new(false),
             hang_up: CancellationToken::new(),
         });
         let (listen, grace) = (config.database.listen, config.shutdown_grace);
-        let device_recheck = config.clinic.device_recheck;
-        Ok(Self { listener, address, gate, questions, listen, device_recheck, grace })
+        let (device_recheck, keeps_outbox) = (config.clinic.device_recheck, config.database.keeps_outbox);
+        Ok(Self { listener, address, gate, questions, listen, device_recheck, keeps_outbox, grace, annex: None })
+    }
+
+    /// Somebody else's API on the same port.
+    #[must_use]
+    pub fn with_annex(self, annex: Annex) -> Self {
+        Self { annex: Some(annex), ..self }
+    }
+
+    /// Resolves once the database has been contacted; to be polled beside [`Self::run`].
+    pub fn until_ready(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut state = self.gate.environment.database.state();
+        // A server that ends before leaves nobody who waits.
+        async move { drop(state.wait_for(|state| state.down.is_none()).await) }
     }
 
     /// Where it listens, with the port that was really taken.
@@ -138,12 +156,13 @@ impl Server {
 
     /// Serves until `stop`, then stops in order within the grace. Returns early only when a query file is wrong.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
-        let Self { listener, address, gate, questions, listen: source, device_recheck, grace } = self;
+        let Self { listener, address, gate, questions, listen: source, device_recheck, keeps_outbox, grace, annex } =
+            self;
         let environment = Arc::clone(&gate.environment);
         let (connections, background) = (TaskTracker::new(), TaskTracker::new());
         let halt = CancellationToken::new();
         let accepting = CancellationToken::new();
-        background.spawn(accept::accept(listener, Arc::clone(&gate), connections.clone(), accepting.clone()));
+        background.spawn(accept::accept(listener, Arc::clone(&gate), annex, connections.clone(), accepting.clone()));
         info!(%address, "listening");
 
         // Reachable but wrong is a mistake to mend now; not reachable is only a matter of time.
@@ -164,6 +183,9 @@ impl Server {
         let (hub, database) = (Arc::clone(&environment.hub), Arc::clone(&environment.database));
         background.spawn(devices::keep_watch(hub, database, device_recheck, halt.clone()));
         background.spawn(Arc::clone(&gate.idempotency).keep_bounds(halt.clone()));
+        if keeps_outbox {
+            background.spawn(look_for_tables(Arc::clone(&environment.database)));
+        }
         background.spawn(sweep(Arc::clone(&environment.hub), halt.clone()));
         if let Some(source) = source {
             let (environment, halt) = (Arc::clone(&environment), halt.clone());
@@ -182,6 +204,25 @@ impl Server {
         let _ = timeout_at(deadline + LAST_STEPS / 2, background.wait()).await;
         info!("stopped");
         Ok(())
+    }
+}
+
+/// Says which feeds there are not, and which cannot work yet.
+fn announce(config: &Config) {
+    for feed in Feed::ALL {
+        let name = feed.word();
+        if !config.feeds.has(feed) {
+            info!(feed = name, "this feed is switched off (FEEDS): it answers 404");
+        } else if let Some(variable) = config.lacks(feed) {
+            info!(feed = name, "this feed answers 503 until {variable} is set");
+        }
+    }
+}
+
+/// Says it if order synchronisation lacks its tables.
+async fn look_for_tables(database: Arc<Database>) {
+    if database.is_migrated().await == Ok(false) {
+        warn!(feed = Feed::Sync.word(), "this feed answers 503 until its tables are there: run pulso migrate");
     }
 }
 

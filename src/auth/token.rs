@@ -22,7 +22,7 @@ use crate::negocio::UserId;
 
 pub use claims::{Claims, Identity, RestaurantIdentity, StaffIdentity};
 use dismissed::Dismissed;
-pub use mint::{MintError, mint};
+pub use mint::{Holder, MintError, mint};
 
 /// Clocks that differ by this much do not lock anybody out. For the handshake only.
 const LEEWAY_SECONDS: i64 = 30;

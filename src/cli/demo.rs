@@ -1,23 +1,21 @@
-//! `pulso demo`: the real server on a database in memory, with a little business at work in it.
+//! `pulso demo`: the real server on a database in memory, with little businesses at work in it.
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::tz::TimeZone;
-use rand::RngCore as _;
 
 use super::{block_on, complain, or_complain, signals};
-use crate::auth::token::mint;
+use crate::auth::token::{Holder, mint};
 use crate::clock::Clock;
 use crate::config::{
     AuthConfig, ClientLimits, ClinicConfig, Config, ConnectionLimits, DEFAULT_SHUTDOWN_GRACE, DatabaseConfig,
     DatabaseUrl, Feeds, HookConfig, ListenConfig, PublishConfig, Secret, StatsConfig, SyncConfig, env,
 };
-use crate::demo::{self, Business};
+use crate::demo::{ADMIN, Business, CLINIC_PASSWORD, Demo, Hooks, KIOSK, KITCHEN, PASSWORD, WAITER};
+use crate::negocio::Tenant;
 use crate::server::Server;
 use crate::telemetry::log;
 use crate::{loopback, store};
@@ -26,6 +24,13 @@ use crate::{loopback, store};
 const VISITORS: usize = 1_000;
 /// How long the printed link is good.
 const LINK_LIFE: Duration = Duration::from_hours(7 * 24);
+
+/// Made for this one run.
+struct Keys {
+    jwt: Secret,
+    hook: Secret,
+    cloud: Secret,
+}
 
 pub(super) fn run() -> ExitCode {
     let listen = match or_complain(env::load_demo_listen()) {
@@ -48,29 +53,55 @@ pub(super) fn run() -> ExitCode {
 async fn show(listen: ListenConfig) -> Result<(), Box<dyn std::error::Error>> {
     let clock = Clock::system(TimeZone::UTC);
     let business = Business::create(&clock).await?;
-    let secret = random_secret();
-    let token = mint(&secret, &business.owner_id, &[], LINK_LIFE, clock.now())?;
-    let config = config(listen, secret, &business);
+    let keys = Keys { jwt: random_key(), hook: random_key(), cloud: random_key() };
+    let everything = Holder {
+        user: business.owner_id.clone(),
+        negocios: vec![business.negocio_id.clone()],
+        restaurant: Some(business.restaurant_id.clone()),
+        role: Some("ADMIN".to_owned()),
+    };
+    let token = mint(&keys.jwt, &everything, LINK_LIFE, clock.now())?;
+    let config = config(listen, &keys, &business);
     let store = store::open(&config.database)?;
+    if let Some(outbox) = store.outbox() {
+        outbox.migrate().await?;
+    }
     let stop = signals::stop_on_signals()?;
     let server = Server::bind(config, store)?;
     let address = server.address();
-    invite(address, &business, &token)?;
-    let life = tokio::spawn(demo::run(business, loopback::reachable(address), clock, stop.clone()));
+    let invitation = invitation(address, &business, &token, &keys);
+    let hooks = Hooks::new(loopback::reachable(address), keys.hook.clone());
+    let demo = Demo::new(business, keys.jwt, hooks, clock);
+    let server = server.with_annex(demo.annex());
+    let ready = server.until_ready();
+    let life = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            tokio::select! {
+                () = ready => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+            say(&invitation)?;
+            demo.run(stop).await;
+            Ok::<_, io::Error>(())
+        }
+    });
     server.run(stop).await?;
-    life.await?;
+    life.await??;
     Ok(())
 }
 
-fn config(listen: ListenConfig, secret: Secret, business: &Business) -> Config {
+fn config(listen: ListenConfig, keys: &Keys, business: &Business) -> Config {
+    let database = DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new(business.database_url.as_str())));
     Config {
         feeds: Feeds::all(),
         listen,
-        database: DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new(business.database_url.as_str()))),
-        auth: AuthConfig::new(secret),
-        hooks: HookConfig::default(),
+        database: DatabaseConfig { keeps_outbox: true, ..database },
+        auth: AuthConfig::new(keys.jwt.clone()),
+        // The hint needs no key, so that the printed line stays short.
+        hooks: HookConfig { key: Some(keys.hook.clone()), cita_open: true, ..HookConfig::default() },
         publish: PublishConfig::default(),
-        sync: SyncConfig::default(),
+        sync: SyncConfig { keys: vec![(Tenant::new(""), keys.cloud.clone())], ..SyncConfig::default() },
         clinic: ClinicConfig::default(),
         connections: ConnectionLimits { max_websockets: VISITORS, ..ConnectionLimits::default() },
         client: ClientLimits::default(),
@@ -80,27 +111,56 @@ fn config(listen: ListenConfig, secret: Secret, business: &Business) -> Config {
     }
 }
 
-fn random_secret() -> Secret {
-    let mut bytes = [0; 32];
-    rand::rng().fill_bytes(&mut bytes);
-    Secret::new(STANDARD.encode(bytes))
+fn random_key() -> Secret {
+    Secret::new(format!("{:032x}", rand::random::<u128>()))
 }
 
-/// The printed link, and what else to try.
-fn invite(address: SocketAddr, business: &Business, token: &str) -> io::Result<()> {
+/// The printed links, and what else to try.
+fn invitation(address: SocketAddr, business: &Business, token: &str, keys: &Keys) -> String {
     // A browser's `localhost` is these; elsewhere in 127.0.0.0/8 it would find nobody.
     let is_localhost = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].contains(&address.ip());
     let host = if is_localhost || address.ip().is_unspecified() {
-        format!("localhost:{}", address.port())
+        format!("http://localhost:{}", address.port())
     } else {
-        address.to_string()
+        format!("http://{address}")
     };
     let (name, negocio) = (business.name, &business.negocio_id);
-    let mut out = io::stdout().lock();
-    writeln!(out, "{name} is open. Watch its appointments live:\n")?;
-    writeln!(out, "  http://{host}/#negocio={negocio}&token={token}\n")?;
-    writeln!(out, "Rows are written to an embedded SQLite, then the hook is called, as your API would:\n")?;
-    writeln!(out, "  curl -X POST http://{host}/notify/cita -H 'Content-Type: application/json' \\")?;
-    writeln!(out, "    -d '{{\"negocio_id\":\"{negocio}\",\"action\":\"updated\"}}'\n")?;
-    writeln!(out, "Ctrl-C ends it and leaves nothing behind.\n")
+    let (hook_key, cloud_key) = (keys.hook.expose(), keys.cloud.expose());
+    format!(
+        r#"{name} is open. Watch its appointments, sales, restaurant and clinic live:
+
+  {host}/#token={token}&negocio={negocio}
+
+and what a guest in room 101 of the clinic sees of the orders there:
+
+  {host}/#device={KIOSK}
+
+Rows are written to an embedded SQLite, then a hook is called, as your API would:
+
+  curl -X POST {host}/notify/cita -H 'Content-Type: application/json' \
+    -d '{{"negocio_id":"{negocio}","action":"updated"}}'
+
+A hook that carries data wants its key:
+
+  curl -X POST {host}/notify/mesa -H 'X-API-Key: {hook_key}' -H 'Content-Type: application/json' \
+    -d '{{"negocio_id":"{negocio}","tableId":7,"action":"status_changed","status":"reserved"}}'
+
+The walk-throughs' own APIs are played here too:
+
+  restaurant   POST {host}/api/v1/auth/login   {WAITER} or {KITCHEN}, {PASSWORD}
+  clinic       POST {host}/api/auth/login      {ADMIN}, {CLINIC_PASSWORD}
+  order sync   {host}/sync                     CLOUD_API_KEY={cloud_key}
+
+Ctrl-C ends it and leaves nothing behind.
+
+"#
+    )
+}
+
+/// Whoever has read enough of it (`pulso demo | head`) does not end the demo.
+fn say(invitation: &str) -> io::Result<()> {
+    match io::stdout().lock().write_all(invitation.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        said => said,
+    }
 }

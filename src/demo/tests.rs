@@ -1,5 +1,6 @@
 //! The demo over its real database, and over real HTTP.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
@@ -8,8 +9,13 @@ use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use super::*;
+use crate::config::{DatabaseConfig, DatabaseUrl};
+use crate::dialect::{clinic, pos, restaurant, sync};
+use crate::store;
+use crate::store::outbox::{Change, Entity};
 
 const STATS: &str = include_str!("../../sql/stats.sql");
 const OWNER: &str = include_str!("../../sql/owner.sqlite.sql");
@@ -143,6 +149,35 @@ async fn readers_and_the_writer_never_trip_over_each_other() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_diary_and_pulsos_own_tables_never_trip_over_each_other() {
+    let (clock, _) = clock();
+    let mut rng = StdRng::seed_from_u64(6);
+    let mut business = business(&mut rng, &clock).await;
+    let url = DatabaseUrl::Sqlite(Secret::new(business.database_url.as_str()));
+    let store = store::open(&DatabaseConfig::new(url)).unwrap();
+    assert!(!store.outbox().unwrap().migrate().await.unwrap().applied.is_empty());
+    let stop = CancellationToken::new();
+    let writer = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            let mut kept = 0;
+            while !stop.is_cancelled() {
+                let (tenant, entity) = (String::new(), Entity::Order);
+                let change = Change { tenant, entity, id: "pedido-1".to_owned(), payload: "{}".to_owned() };
+                store.outbox().unwrap().keep(&change, None).await.unwrap();
+                kept += 1;
+            }
+            kept
+        }
+    });
+    for _ in 0..300 {
+        business.step(&mut rng, &clock).await.unwrap();
+    }
+    stop.cancel();
+    assert!(writer.await.unwrap() > 0);
+}
+
 #[tokio::test]
 async fn the_database_lives_in_memory_and_ends_with_the_business() {
     let (clock, _) = clock();
@@ -163,40 +198,155 @@ async fn the_database_lives_in_memory_and_ends_with_the_business() {
     assert_eq!(tables(url).await, 0);
 }
 
-/// The hook as a server sees it: answers `answers` in turn and gives back the bodies.
-async fn serve(listener: TcpListener, answers: &[&str]) -> Vec<serde_json::Value> {
-    let mut bodies = Vec::new();
-    for answer in answers {
+/// A call as a server sees it.
+#[derive(Clone, Debug)]
+struct Heard {
+    path: String,
+    key: Option<String>,
+    body: String,
+}
+
+/// Answers hooks with `answers` in turn, over and over, and tells what it heard.
+async fn hear(listener: TcpListener, answers: &'static [&'static str], heard: mpsc::Sender<Heard>) {
+    for answer in answers.iter().cycle() {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let mut read = Vec::new();
-        while !read.ends_with(b"}") {
-            assert_ne!(stream.read_buf(&mut read).await.unwrap(), 0);
-        }
-        stream.write_all(answer.as_bytes()).await.unwrap();
-        let text = String::from_utf8(read).unwrap();
-        assert!(text.starts_with("POST /notify/cita HTTP/1.1\r\n"), "{text}");
-        bodies.push(serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap());
+        let heard = heard.clone();
+        tokio::spawn(async move {
+            let mut read = Vec::new();
+            // Every body is a JSON object, and comes behind everything else.
+            while serde_json::from_str::<serde_json::Value>(body_of(&read)).is_err() {
+                if stream.read_buf(&mut read).await.unwrap() == 0 {
+                    return;
+                }
+            }
+            let text = String::from_utf8(read.clone()).unwrap();
+            let key = text.lines().find_map(|line| line.strip_prefix("x-api-key: "));
+            let path = text.strip_prefix("POST ").and_then(|rest| rest.split(' ').next()).unwrap();
+            let body = body_of(&read).to_owned();
+            let _ = heard.send(Heard { path: path.to_owned(), key: key.map(str::to_owned), body }).await;
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
     }
-    bodies
+}
+
+fn body_of(request: &[u8]) -> &str {
+    let text = std::str::from_utf8(request).unwrap_or_default();
+    text.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+const BROKEN: &str = "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n";
+const FINE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+/// A hurried demo whose hooks are answered with `answers`.
+async fn open(answers: &'static [&'static str]) -> (Demo, mpsc::Receiver<Heard>) {
+    let clock = Clock::system(TimeZone::UTC);
+    let business = Business::create(&clock).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hooks = Hooks::new(listener.local_addr().unwrap(), Secret::new("llave"));
+    let (sender, heard) = mpsc::channel(10_000);
+    tokio::spawn(hear(listener, answers, sender));
+    let soon = || 1..=5;
+    let paces = Paces {
+        appointments: soon(),
+        sales: soon(),
+        kitchen: soon(),
+        kiosks: soon(),
+        service: soon(),
+        look: soon(),
+        cloud: soon(),
+    };
+    (Demo::with_paces(business, Secret::new("a key of the demo, long enough for it"), hooks, clock, paces), heard)
+}
+
+/// Whether Pulso takes it.
+fn is_sound(heard: &Heard) -> bool {
+    let (path, body) = (heard.path.as_str(), heard.body.as_bytes());
+    if let Some(kind) = pos::Kind::from_path(path) {
+        return pos::decode(kind, body).is_ok_and(|event| event.negocio.is_some());
+    }
+    if let Some(kind) = restaurant::Kind::from_path(path) {
+        return restaurant::decode(kind, body).is_ok();
+    }
+    match path {
+        "/notify/cita" => true,
+        "/notify/pedido" => clinic::decode_new_order(body).is_ok_and(|order| order.negocio.is_some()),
+        "/notify/pedido/estado" => clinic::decode_status_change(body).is_ok(),
+        "/notify/sync" => sync::decode_change(body).is_ok_and(|change| change.tenant.is_none()),
+        _ => false,
+    }
 }
 
 #[tokio::test]
-async fn every_step_is_told_to_the_hook_and_a_failing_hook_stops_nothing() {
-    let clock = Clock::system(TimeZone::UTC);
-    let business = Business::create(&clock).await.unwrap();
-    let negocio = business.negocio_id.clone();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+async fn every_feed_is_told_by_its_hooks_and_failing_hooks_stop_nothing() {
+    let (demo, mut heard) = open(&[BROKEN, "nonsense\r\n\r\n", FINE]).await;
+    let negocio = demo.business.negocio_id.clone();
     let stop = CancellationToken::new();
-    let life = tokio::spawn(live(business, address, clock, stop.clone(), 1..=5));
-
-    let (broken, fine) =
-        ("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let bodies = serve(listener, &[broken, "nonsense\r\n\r\n", fine]).await;
-    for body in &bodies {
-        assert_eq!(body["negocio_id"], negocio.as_str());
-        assert!(["created", "updated", "deleted", "status_changed"].contains(&body["action"].as_str().unwrap()));
+    let life = tokio::spawn(demo.run(stop.clone()));
+    let mut times: HashMap<String, u32> = HashMap::new();
+    while times.len() < 11 || times.values().any(|&times| times < 3) {
+        let heard = heard.recv().await.unwrap();
+        assert!(is_sound(&heard), "{heard:?}");
+        assert_eq!(heard.key.as_deref(), Some("llave"));
+        let body: serde_json::Value = serde_json::from_str(&heard.body).unwrap();
+        assert!(body.get("negocio_id").is_none_or(|named| *named == negocio.as_str()), "{heard:?}");
+        if heard.path == "/notify/cita" {
+            assert!(["created", "updated", "deleted", "status_changed"].contains(&body["action"].as_str().unwrap()));
+        }
+        *times.entry(heard.path).or_default() += 1;
     }
     stop.cancel();
     life.await.unwrap();
+}
+
+#[tokio::test]
+async fn every_order_goes_its_way_step_by_step() {
+    let (demo, mut heard) = open(&[FINE]).await;
+    let stop = CancellationToken::new();
+    let life = tokio::spawn(demo.run(stop.clone()));
+    let mut at: HashMap<String, String> = HashMap::new();
+    let mut ended = HashMap::new();
+    while ["order", "kiosk"].iter().any(|kind| ended.get(kind).is_none_or(|&count: &u32| count < 5)) {
+        let Heard { path, body, .. } = heard.recv().await.unwrap();
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let said = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        let (kind, id, from, to) = match path.as_str() {
+            "/notify/order/new" => ("order", said("orderId"), None, said("status")),
+            "/notify/order/status" => ("order", said("orderId"), Some(said("previousStatus")), said("newStatus")),
+            "/notify/pedido" => ("kiosk", body["order_id"].to_string(), None, "PLACED".to_owned()),
+            "/notify/pedido/estado" => {
+                ("kiosk", body["order_id"].to_string(), Some(said("from_status")), said("status"))
+            }
+            _ => continue,
+        };
+        if to == "DELIVERED" {
+            *ended.entry(kind).or_default() += 1;
+        }
+        assert_eq!(at.insert(id, to), from, "{path}: {body}");
+    }
+    stop.cancel();
+    life.await.unwrap();
+}
+
+#[test]
+fn few_changes_wait_for_a_back_end_however_long_nobody_pulls() {
+    let mut rng = StdRng::seed_from_u64(11);
+    let mut ids = std::collections::HashSet::new();
+    for _ in 0..2_000 {
+        let change = sync::decode_change(cloud::change(&mut rng, "now").body.as_bytes()).unwrap();
+        ids.insert((change.entity, change.id));
+    }
+    assert_eq!(ids.len(), 20);
+}
+
+#[test]
+fn a_total_has_its_two_decimals() {
+    let mut rng = StdRng::seed_from_u64(12);
+    let mut shop = Shop::new("n".to_owned(), &mut rng);
+    let notices: Vec<_> = (0..500).flat_map(|_| shop.step(&mut rng, "now")).collect();
+    let totals: Vec<&str> = notices
+        .iter()
+        .filter_map(|notice| notice.body.split_once(r#""total":"#)?.1.split(',').next())
+        .inspect(|total| assert_eq!(total.split_once('.').map(|(_, cents)| cents.len()), Some(2), "{total}"))
+        .collect();
+    assert!(totals.len() > 200 && totals.iter().any(|total| total.ends_with('0')));
 }

@@ -22,6 +22,7 @@ use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
+use super::annex::Annex;
 use super::engine::Engine;
 use super::pace::{Pace, Paced};
 use super::places::AddressPlace;
@@ -61,8 +62,14 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections until stopped; each lives on in `connections`.
-pub async fn accept(listener: TcpListener, gate: Arc<Gate>, connections: TaskTracker, stop: CancellationToken) {
-    let routes = routes::routes(&gate).boxed();
+pub async fn accept(
+    listener: TcpListener,
+    gate: Arc<Gate>,
+    annex: Option<Annex>,
+    connections: TaskTracker,
+    stop: CancellationToken,
+) {
+    let routes = routes::routes(&gate, annex).boxed();
     let engine = Engine::new(&gate);
     let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let mut was_failing = false;

@@ -16,7 +16,6 @@ use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
-use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 use warp::reply::Response;
 
@@ -59,6 +58,14 @@ enum Answer {
     Repeated(Answered),
 }
 
+/// The usual answer.
+#[derive(Debug, Serialize)]
+struct Reached {
+    ok: bool,
+    /// How many were handed the message.
+    clients: usize,
+}
+
 /// A call that was dealt with: a JSON object, with 200.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reply(String);
@@ -71,7 +78,7 @@ impl Reply {
 
     /// `clients`: how many were handed the message.
     pub(super) fn reached(clients: usize) -> Self {
-        Self::json(&json!({ "ok": true, "clients": clients }))
+        Self::json(&Reached { ok: true, clients })
     }
 
     fn answered(&self) -> Answered {
@@ -246,4 +253,14 @@ async fn perform(
         Hook::Disconnect => devices::disconnect(gate, body, deadline).await,
     };
     reply.map(Answer::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_says_first_that_all_is_well() {
+        assert_eq!(Reply::reached(3).0, r#"{"ok":true,"clients":3}"#);
+    }
 }

@@ -10,6 +10,7 @@ use warp::reply::Response;
 
 use super::accept::ConnectionPlace;
 use super::admission::Endpoint;
+use super::annex::{self, Annex};
 use super::hooks::Hook;
 use super::pace::Pace;
 use super::upgrade::{self, Handshake};
@@ -19,6 +20,7 @@ use crate::telemetry::metrics::RefusalReason;
 /// Everything Pulso answers to. Path first, then the method: a wrong method is a 405 that names the right one.
 pub(super) fn routes(
     gate: &Arc<Gate>,
+    annex: Option<Annex>,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + use<> {
     let state = {
         let gate = Arc::clone(gate);
@@ -78,6 +80,18 @@ pub(super) fn routes(
         .and(state.clone())
         .and(warp::method())
         .map(|gate: Arc<Gate>, method| counted(&gate, answer::on_get(&method, || health::metrics(&gate))));
+    let elsewhere = warp::path::full().and_then(move |path: warp::path::FullPath| {
+        let owner = annex.as_ref().filter(|annex| annex.owns(path.as_str())).cloned();
+        async move { owner.map(|annex| (annex, path)).ok_or_else(warp::reject::not_found) }
+    });
+    let elsewhere = elsewhere
+        .and(state.clone())
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(|(annex, path): (Annex, warp::path::FullPath), gate, method, headers, body| {
+            annex::call(gate, annex, path.as_str().to_owned(), method, headers, body)
+        });
     let files =
         warp::path::full().and(state).and(warp::method()).map(|path: warp::path::FullPath, gate: Arc<Gate>, method| {
             counted(&gate, assets::serve(path.as_str().trim_start_matches('/'), &method))
@@ -94,6 +108,8 @@ pub(super) fn routes(
         .or(ready)
         .unify()
         .or(metrics)
+        .unify()
+        .or(elsewhere)
         .unify()
         .or(files)
         .unify()

@@ -56,6 +56,8 @@ pub(super) struct Changes {
     asking: Option<Asking>,
     /// After a question that could not be answered.
     pause: Option<Pin<Box<Sleep>>>,
+    /// The last question could not be.
+    is_failing: bool,
 }
 
 enum Asking {
@@ -65,7 +67,7 @@ enum Asking {
 
 impl Changes {
     pub(super) fn new(database: Arc<Database>, tenant: Tenant, most: u32, wanted: Arc<Wanted>) -> Self {
-        Self { database, tenant, most, wanted, looks: true, asking: None, pause: None }
+        Self { database, tenant, most, wanted, looks: true, asking: None, pause: None, is_failing: false }
     }
 
     /// The client has been told that changes are pending: what it pulls now is all that there was before.
@@ -99,11 +101,14 @@ impl Changes {
                 Some(Asking::Orders(asking)) => ready!(asking.as_mut().poll(cx)).map(|entries| self.orders(&entries)),
             };
             let asked = self.asking.take();
+            let was_failing = std::mem::replace(&mut self.is_failing, answered.is_err());
             match answered {
                 Ok(Some(news)) => return Poll::Ready(news),
                 Ok(None) => {}
                 Err(failure) => {
-                    warn!(tenant = self.tenant.as_str(), %failure, "what is pending cannot be told; asking again");
+                    if !was_failing {
+                        warn!(tenant = self.tenant.as_str(), %failure, "what is pending cannot be told; asking again");
+                    }
                     if matches!(asked, Some(Asking::Orders(_))) {
                         self.wanted.is_wanted.store(true, Ordering::Release);
                     }

@@ -13,7 +13,7 @@ use socketioxide::socket::Sid;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Core, polling};
+use super::{Core, POLL_WINDOW, polling};
 use crate::client::allowance::Allowance;
 use crate::close::CloseReason;
 
@@ -44,6 +44,8 @@ pub struct Session {
     writer: AtomicWaker,
     /// Namespaces that it is connected to.
     connected: AtomicUsize,
+    /// Events that wait for the next request, if it polls.
+    waiting: AtomicUsize,
 }
 
 impl Session {
@@ -74,6 +76,7 @@ impl Session {
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
             connected: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -127,6 +130,18 @@ impl Session {
 
     pub(super) fn connected(&self) -> usize {
         self.connected.load(Ordering::Relaxed)
+    }
+
+    /// Whether a polling client may be given one more event; then it counts.
+    pub(super) fn may_wait(&self) -> bool {
+        let room = |waiting: usize| (waiting < POLL_WINDOW).then_some(waiting + 1);
+        self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
+    }
+
+    /// A polling client has fetched so many.
+    pub(super) fn on_fetched(&self, events: usize) {
+        let left = |waiting: usize| Some(waiting.saturating_sub(events));
+        let _ = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
     }
 
     /// Ends it as soon as what waits has been written.

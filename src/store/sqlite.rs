@@ -209,7 +209,7 @@ impl Store for SqliteStore {
         if questions.is_empty() || !self.asks_figures {
             return Ok(HashSet::new());
         }
-        let arguments = [json(questions.negocios()), json(questions.users())];
+        let arguments = [json(&questions.negocios()), json(&questions.users())];
         let rows = self.rows(&self.queries.owner, &arguments).await?;
         // Unchecked: a replaced query may return integers, which SQLite turns into text by itself.
         let text = |row: &SqliteRow, name| row.try_get_unchecked::<Option<String>, _>(name).ok().flatten();
@@ -231,7 +231,7 @@ impl Store for SqliteStore {
 }
 
 /// For `json_each`.
-fn json(ids: Vec<&str>) -> String {
+fn json(ids: &[&str]) -> String {
     serde_json::Value::from(ids).to_string()
 }
 

@@ -6,7 +6,7 @@
 // Lines: {"event":"connect","transport":…}, "upgrade", "connect_error", "disconnect", and {"event":"message","name":…,
 // "args":[…],"raw":…} where `raw` is the packet's JSON as it came. With --since the last id is sent on every connect.
 // Input, one JSON object a line: {"emit":"name","args":[…]}, {"times":1000,"emit":"join","args":["r"]},
-// {"disconnect":true}; each is answered with {"event":"done"}.
+// {"drop":true}, {"return":true}; each is answered with {"event":"done"}.
 
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -42,31 +42,36 @@ const socket = io(options.url, {
   forceNew: true,
 });
 
-let raw = '';
+// A packet is seen before its event is emitted, which takes another turn.
+const raws = [];
 socket.on('connect', () => {
   const { engine } = socket.io;
   print({ event: 'connect', transport: engine.transport.name, recovered: socket.recovered });
   engine.once('upgrade', () => print({ event: 'upgrade', transport: engine.transport.name }));
 });
 socket.io.on('open', () => {
-  socket.io.engine.on('packet', (packet) => { if (packet.type === 'message') raw = packet.data; });
+  socket.io.engine.on('packet', (packet) => { if (packet.type === 'message' && /^2/.test(packet.data)) raws.push(packet.data); });
 });
 socket.on('connect_error', (error) => {
   const status = error.context?.status ?? error.description?.message;
   print({ event: 'connect_error', message: error.message, status });
 });
-socket.on('disconnect', (reason) => print({ event: 'disconnect', reason, willReturn: socket.active }));
+socket.on('disconnect', (reason) => {
+  raws.length = 0;
+  print({ event: 'disconnect', reason, willReturn: socket.active });
+});
 socket.onAny((name, ...args) => {
   const id = args.at(-1)?.id;
   if (last !== undefined && args.length > 1 && typeof id === 'string') last = id;
-  print({ event: 'message', name, args, raw });
+  print({ event: 'message', name, args, raw: raws.shift() });
 });
 
 createInterface({ input: process.stdin })
   .on('line', (line) => {
-    const { emit, args = [], times = 1, disconnect = false } = JSON.parse(line);
+    const { emit, args = [], times = 1, ...told } = JSON.parse(line);
     for (let i = 0; emit !== undefined && i < times; i += 1) socket.emit(emit, ...args);
-    if (disconnect) socket.disconnect();
+    if (told.drop) socket.disconnect();
+    if (told.return) socket.connect();
     print({ event: 'done' });
   })
   .on('close', () => {

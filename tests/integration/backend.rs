@@ -65,6 +65,12 @@ impl Prepared {
         Self { backend: Backend::Memory { url, _first: first }, config, scratch: Scratch::new() }
     }
 
+    /// How Pulso is told to reach it.
+    pub fn url(&self) -> String {
+        let (DatabaseUrl::Postgres(url) | DatabaseUrl::Sqlite(url)) = &self.config.url;
+        url.expose().to_owned()
+    }
+
     pub async fn execute(&self, sql: &str) {
         match &self.backend {
             Backend::Postgres(database) | Backend::Pooled(database, _) => database.execute(sql).await,

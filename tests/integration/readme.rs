@@ -1,8 +1,13 @@
 //! What people read says the same in both languages, and names every setting as the server knows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use pulso::config::SETTINGS;
+use pulso::dialect::{canal, fields};
+use pulso::hub::history::{KEPT_BYTES, KEPT_EVENTS, KEPT_FOR};
+use pulso::idempotency::{REMEMBERED, REMEMBERED_FOR};
+use pulso::negocio::MAX_ID_BYTES;
 
 const ENGLISH: &str = include_str!("../../README.md");
 const SPANISH: &str = include_str!("../../README.es.md");
@@ -62,6 +67,58 @@ fn both_readmes_list_every_setting_with_its_default() {
     };
     assert_eq!(settings(ENGLISH, "Settings"), wanted("required", "unset"));
     assert_eq!(settings(SPANISH, "Configuración"), wanted("obligatoria", "sin valor"));
+}
+
+/// A number that only its own file knows.
+fn private(source: &str, name: &str) -> usize {
+    let value = source.split(&format!("const {name}: usize = ")).nth(1).unwrap().split(';').next().unwrap();
+    value.split('*').map(|factor| factor.trim().replace('_', "").parse::<usize>().unwrap()).product()
+}
+
+#[test]
+fn both_readmes_name_the_fixed_limits_as_the_code_has_them() {
+    let wanted: Vec<String> = [
+        fields::MAX_DEPTH,
+        MAX_ID_BYTES,
+        private(include_str!("../../src/http/hooks.rs"), "MAX_KEY_BYTES"),
+        usize::try_from(REMEMBERED_FOR.as_secs() / 3_600).unwrap(),
+        REMEMBERED as usize,
+        canal::MAX_NAME_CHARS,
+        KEPT_EVENTS,
+        usize::try_from(KEPT_FOR.as_secs() / 60).unwrap(),
+        KEPT_BYTES,
+        private(include_str!("../../src/auth/token/dismissed.rs"), "REMEMBERED"),
+        private(include_str!("../../src/http/accept.rs"), "MAX_HEAD_BYTES"),
+    ]
+    .map(|limit| limit.to_string())
+    .to_vec();
+    for (text, heading) in [(ENGLISH, "\n### Fixed limits\n"), (SPANISH, "\n### Límites fijos\n")] {
+        let section = text.split(heading).nth(1).unwrap().split("\n## ").next().unwrap();
+        let in_ticks = section.split('`').skip(1).step_by(2);
+        let named: Vec<&str> = in_ticks.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).collect();
+        assert_eq!(named, wanted);
+    }
+}
+
+/// A heading's name in a link to it.
+fn anchor(heading: &str) -> String {
+    let heading = heading.trim_start_matches('#').trim().to_lowercase();
+    heading.chars().filter(|one| one.is_alphanumeric() || " -_".contains(*one)).collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for text in [ENGLISH, SPANISH] {
+        let anchors: BTreeSet<String> = text.lines().filter(|line| line.starts_with('#')).map(anchor).collect();
+        let links: Vec<&str> = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+        assert!(links.len() > 20);
+        for link in links {
+            match link.strip_prefix('#') {
+                Some(name) => assert!(anchors.contains(name), "#{name}"),
+                None => assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(link).exists(), "{link}"),
+            }
+        }
+    }
 }
 
 #[test]

@@ -186,6 +186,18 @@ fn the_router_stays_in_http() {
 }
 
 #[test]
+fn the_socket_io_library_stays_behind_its_door() {
+    for source in sources().iter().filter(|source| source.is_product()) {
+        let of_socketio = source.path == "src/socketio.rs" || source.path.starts_with("src/socketio/");
+        let code = source.code();
+        for library in ["socketioxide", "engineioxide"] {
+            assert!(of_socketio || !names(&code, library), "{} may not know {library}", source.path);
+        }
+    }
+    may_not_know("socketio", &["http", "server"], &["warp", "hyper", "sqlx"]);
+}
+
+#[test]
 fn only_the_server_names_every_part() {
     let parts = ["hub", "http", "store", "stats", "auth", "client", "database"];
     for source in sources().iter().filter(|source| source.is_product()) {

@@ -279,7 +279,8 @@ fn every_refusal_says_invalid_jwt_token_and_nothing_of_the_token() {
 fn a_minted_token_is_good_and_names_what_it_was_asked_to() {
     let ids = ["n1".to_owned(), "n2".to_owned()];
     for negocios in [&ids[..0], &ids[..1], &ids[..]] {
-        let token = mint(&Secret::new(SECRET), "u1", negocios, Duration::from_hours(12), now()).unwrap();
+        let holder = Holder { negocios: negocios.to_vec(), ..Holder::user("u1") };
+        let token = mint(&Secret::new(SECRET), &holder, Duration::from_hours(12), now()).unwrap();
         let identity = verify(&token).unwrap();
         assert_eq!(identity.user.as_str(), "u1");
         assert_eq!(identity.negocios, negocios);

@@ -55,7 +55,8 @@ fn is_json(content_type: &str) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-async fn collect(
+/// The body, whole, whatever it is.
+pub(in crate::http) async fn collect(
     mut body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send + Unpin,
     most: usize,
 ) -> Result<Bytes, Refusal> {

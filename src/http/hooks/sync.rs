@@ -1,6 +1,7 @@
 //! `POST /notify/sync`: a change is stored for a restaurant's back end, and its back end told that something is pending.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
@@ -36,12 +37,14 @@ pub(super) async fn changed(
     let sync::Change { entity, id, payload, .. } = change;
     let change = Change { tenant: tenant.as_str().to_owned(), entity, id, payload };
     let kept = timeout_at(deadline, environment.database.keep(&change, once.as_ref())).await;
-    let version = match kept.unwrap_or_else(|_| Err(StoreError::TimedOut("no time left".to_owned()))) {
-        Ok(Kept::As(version)) => version,
+    match kept.unwrap_or_else(|_| Err(StoreError::TimedOut("no time left".to_owned()))) {
+        Ok(Kept::As(_)) => {}
         Ok(Kept::Repeated(answered)) => return Ok(Answer::Repeated(answered)),
         Err(failure) => return Err(unavailable(gate, &failure).await),
-    };
-    let version = u64::try_from(version).unwrap_or_default();
+    }
+    // Counted after the commit, and not the row's version: of two changes the one with the lower may be committed last,
+    // and whoever was told of the other has pulled without it.
+    let version = gate.announced.fetch_add(1, Ordering::Relaxed) + 1;
     environment.hub.publish(&Arc::new(Publication::state(channel, version, Frame::text(""), None)));
     Ok(Answer::Kept(reply))
 }

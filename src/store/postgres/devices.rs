@@ -39,7 +39,10 @@ async fn ask(store: &PostgresStore, uids: &[String], ids: &[String]) -> Result<V
     if matches!(answer, Err(StoreError::Refused(_))) {
         remember(store, None);
     }
-    answer?.iter().filter_map(|row| device(row).transpose()).collect()
+    let found = answer?.iter().filter_map(|row| device(row).transpose()).collect::<Result<Vec<_>, _>>()?;
+    // A query of the operator's own may return more.
+    let is_asked = |device: &Device| uids.contains(&device.uid) || ids.contains(&device.id);
+    Ok(found.into_iter().filter(is_asked).collect())
 }
 
 async fn learn(store: &PostgresStore) -> Result<DeviceShape, StoreError> {

@@ -22,11 +22,14 @@ pub(super) async fn find(store: &SqliteStore, uids: &[String], ids: &[String]) -
     if uids.is_empty() && ids.is_empty() {
         return Ok(Vec::new());
     }
-    let answer = store.rows(&store.queries.devices, &[json(uids), json(ids)]).await;
+    let answer = store.rows(&store.queries.devices, &[json(&uids), json(&ids)]).await;
     if matches!(answer, Err(StoreError::Refused(_))) {
         store.knows_devices.store(false, Ordering::Relaxed);
     }
-    answer?.iter().filter_map(|row| device(row).transpose()).collect()
+    let found = answer?.iter().filter_map(|row| device(row).transpose()).collect::<Result<Vec<_>, _>>()?;
+    // A query of the operator's own may return more.
+    let is_asked = |device: &Device| uids.contains(&device.uid.as_str()) || ids.contains(&device.id.as_str());
+    Ok(found.into_iter().filter(is_asked).collect())
 }
 
 async fn learn(store: &SqliteStore) -> Result<(), StoreError> {

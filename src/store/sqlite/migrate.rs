@@ -1,6 +1,6 @@
 //! `pulso migrate` on SQLite, which creates the file if it is not there.
 //!
-//! Must not be called by anything that serves.
+//! Must not be called by anything that serves an operator's database.
 
 use std::time::Duration;
 

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::Error;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::wait::LIMIT;
@@ -197,10 +197,26 @@ impl Dashboard {
 
     /// The next JSON object, or how the connection ended. Pings are answered and passed over.
     pub async fn next_or_close(&mut self) -> Result<Value, Closed> {
+        self.text_or_close().await.map(|text| object(&text))
+    }
+
+    /// The next JSON object to the letter.
+    pub async fn text(&mut self) -> String {
+        match self.text_or_close().await {
+            Ok(text) => text,
+            Err(closed) => panic!("closed: {closed:?}"),
+        }
+    }
+
+    /// As [`Self::next_or_close`], to the letter.
+    pub async fn text_or_close(&mut self) -> Result<String, Closed> {
         let read = async {
             loop {
                 match self.socket.next().await {
-                    Some(Ok(Message::Text(text))) => return Ok(object(&text)),
+                    Some(Ok(Message::Text(text))) => {
+                        object(&text);
+                        return Ok(text.to_string());
+                    }
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                     Some(Ok(Message::Close(Some(frame)))) => {
                         let closed = Closed { code: frame.code.into(), reason: frame.reason.to_string() };
@@ -256,7 +272,7 @@ pub fn client_frame(opening: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-fn object(text: &Utf8Bytes) -> Value {
+fn object(text: &str) -> Value {
     let message: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("not JSON ({error}): {text}"));
     assert!(message.is_object(), "not a JSON object: {message}");
     message

@@ -31,6 +31,25 @@ impl Answer {
 /// Sends `head` (request line and headers, without the empty line) and `body`, and reads until the server closes.
 /// `Host`, `Connection: close` and, with a body, `Content-Length` are added where `head` has none.
 pub async fn exchange(port: u16, head: &str, body: &str) -> Answer {
+    raw(port, &request(port, head, body)).await
+}
+
+/// As [`exchange`], with a server that may die meanwhile: `None` without a whole answer.
+pub async fn try_exchange(port: u16, head: &str, body: &str) -> Option<Answer> {
+    let request = request(port, head, body);
+    let talk = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+        stream.write_all(&request).await.ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.ok()?;
+        parse(&answer)
+    };
+    let answer = timeout(LIMIT, talk).await.expect("an answer or an end in time")?;
+    let length: usize = answer.header("content-length")?.parse().ok()?;
+    (answer.body.len() == length).then_some(answer)
+}
+
+fn request(port: u16, head: &str, body: &str) -> Vec<u8> {
     let mut request = head.trim_end().replace('\n', "\r\n").replace("\r\r\n", "\r\n");
     let lower = request.to_ascii_lowercase();
     for (name, value) in [("host", format!("127.0.0.1:{port}")), ("connection", "close".into())] {
@@ -41,7 +60,7 @@ pub async fn exchange(port: u16, head: &str, body: &str) -> Answer {
     if !body.is_empty() && !lower.contains("\r\ncontent-length:") && !lower.contains("\r\ntransfer-encoding:") {
         request += &format!("\r\ncontent-length: {}", body.len());
     }
-    raw(port, format!("{request}\r\n\r\n{body}").as_bytes()).await
+    format!("{request}\r\n\r\n{body}").into_bytes()
 }
 
 /// Sends `bytes` as they are and reads the answer until the server closes.

@@ -6,7 +6,9 @@
 
 pub mod chaos;
 pub mod dashboard;
+pub mod demo;
 pub mod http;
+pub mod packets;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod process;
@@ -14,14 +16,18 @@ pub mod pulso;
 pub mod scratch;
 pub mod script;
 pub mod token;
+pub mod transcript;
 pub mod wait;
 
 pub use chaos::ChaosProxy;
 pub use dashboard::{Closed, Dashboard, Refused, Stats, client_frame};
+pub use demo::Demo;
 pub use http::{Answer, Line};
+pub use packets::{Packets, Poller};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Database, Postgres};
-pub use pulso::{Pulso, Running, SECRET};
+pub use pulso::{HOOK_KEY, Pulso, Running, SECRET};
 pub use scratch::Scratch;
 pub use script::Script;
 pub use token::Claims;
+pub use transcript::Transcript;

@@ -1,5 +1,6 @@
 //! The server under test: the real binary in a process of its own, configured by its environment alone.
 
+use std::fmt::Write;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,6 +19,8 @@ use crate::wait;
 
 /// Signs every token of the tests.
 pub const SECRET: &str = "a secret for tests, longer than 32 bytes";
+/// What a back end's calls carry where [`Pulso::with_hook_key`] was said.
+pub const HOOK_KEY: &str = "llave-de-prueba-para-los-avisos";
 
 /// A server to be started.
 #[derive(Clone, Debug)]
@@ -58,6 +61,12 @@ impl Pulso {
         self
     }
 
+    /// The hooks that carry data are configured; see [`Running::post`].
+    #[must_use]
+    pub fn with_hook_key(self) -> Self {
+        self.with("NOTIFY_API_KEY", HOOK_KEY)
+    }
+
     /// Runs the server under another program, such as `["faketime", "-f", "@2026-01-01 00:00:00"]`.
     #[must_use]
     pub fn under(mut self, wrapper: &[&str]) -> Self {
@@ -80,6 +89,15 @@ impl Pulso {
             .with("FAKETIME", &format!("@{start}"))
             .with("FAKETIME_DONT_FAKE_MONOTONIC", "1")
             .with("TZ", "UTC")
+    }
+
+    /// Creates Pulso's own tables, as an operator does.
+    pub async fn migrate(&self) {
+        let mut command = self.command(&["migrate"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let said = tokio::task::spawn_blocking(move || spawn(command).wait_with_output()).await;
+        let said = said.expect("a task that does not panic").expect("our own child");
+        assert!(said.status.success(), "pulso migrate: {}", String::from_utf8_lossy(&said.stderr));
     }
 
     /// The command line, for tests of what it prints and how it exits.
@@ -154,6 +172,26 @@ impl Running {
     pub async fn notify(&self, negocio: &str) -> Answer {
         let body = serde_json::json!({ "negocio_id": negocio, "action": "created" }).to_string();
         self.exchange("POST /notify/cita HTTP/1.1\ncontent-type: application/json", &body).await
+    }
+
+    /// Calls a hook as a back end does that has the key.
+    pub async fn post(&self, path: &str, body: &str) -> Answer {
+        self.post_with(path, &[], body).await
+    }
+
+    /// As [`Self::post`], with more headers.
+    pub async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.exchange(&post_head(path, headers, body), body).await
+    }
+
+    /// As [`Self::post`], with a server that may be killed meanwhile: `None` without a whole answer.
+    pub async fn try_post(&self, path: &str, body: &str) -> Option<Answer> {
+        http::try_exchange(self.port, &post_head(path, &[], body), body).await
+    }
+
+    /// Connects to `path`, the query included.
+    pub async fn open(&self, path: &str) -> Dashboard {
+        Dashboard::connect(self.port, path, &[]).await
     }
 
     /// Connects with a token for `claims` in the query.
@@ -233,6 +271,15 @@ impl Running {
             address.rsplit(':').next()?.parse().ok()
         })
     }
+}
+
+fn post_head(path: &str, headers: &[(&str, &str)], body: &str) -> String {
+    let mut head = format!("POST {path} HTTP/1.1\ncontent-type: application/json\nx-api-key: {HOOK_KEY}");
+    for (name, value) in headers {
+        let _ = write!(head, "\n{name}: {value}");
+    }
+    // An empty body has no length of its own accord.
+    if body.is_empty() { head + "\ncontent-length: 0" } else { head }
 }
 
 impl Drop for Running {

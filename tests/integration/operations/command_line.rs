@@ -68,7 +68,7 @@ async fn help_gets_a_newcomer_going() {
         (&["check", "--help"], &["DATABASE_URL"]),
         (&["migrate", "--help"], &["DATABASE_URL", "pulso_outbox", "nothing to do"]),
         (&["demo", "--help"], &["PORT", "LISTEN_ADDR"]),
-        (&["token", "--help"], &["--user", "--negocio", "--ttl"]),
+        (&["token", "--help"], &["--user", "--negocio", "--restaurant", "--role", "--ttl"]),
         (&["health", "--help"], &["PORT"]),
         (&["--version"], &["pulso"]),
     ] {

@@ -13,6 +13,7 @@ promises_everywhere!(
     a_table_that_changed_its_type_is_learnt_again,
     devices_need_neither_contact_nor_figures,
     an_own_query_is_used,
+    an_own_query_that_returns_more_finds_only_who_was_asked_for,
     an_own_query_without_a_column_is_refused_with_the_reason,
 );
 
@@ -160,6 +161,26 @@ async fn an_own_query_is_used(mut prepared: Prepared) {
     prepared.config.device_sql = Some(prepared.scratch.write("devices.sql", sql));
     let store = prepared.store();
     assert_eq!(found(&*store, &["A-3"], &["4"]).await, [device("3", "A-3", true), device("4", "A-4", true)]);
+}
+
+async fn an_own_query_that_returns_more_finds_only_who_was_asked_for(mut prepared: Prepared) {
+    prepared
+        .execute("CREATE TABLE tabletas (numero integer, serie text); INSERT INTO tabletas VALUES (3, '4'), (4, 'A-4')")
+        .await;
+    let sql = if prepared.is_postgres() {
+        "SELECT true AS is_active, numero::text AS device_id, serie AS device_uid FROM tabletas \
+         WHERE serie = ANY ($1) OR numero = ANY ($2) OR true"
+    } else {
+        "SELECT 1 AS is_active, numero AS device_id, serie AS device_uid FROM tabletas \
+         WHERE serie IN (SELECT value FROM json_each($1)) OR numero IN (SELECT value FROM json_each($2)) OR 1"
+    };
+    prepared.config.device_sql = Some(prepared.scratch.write("devices.sql", sql));
+    let store = prepared.store();
+    let (three, four) = (device("3", "4", true), device("4", "A-4", true));
+    assert_eq!(found(&*store, &["A-4"], &[]).await, std::slice::from_ref(&four));
+    assert_eq!(found(&*store, &[], &["4"]).await, [four]);
+    assert_eq!(found(&*store, &["4"], &[]).await, [three]);
+    assert_eq!(found(&*store, &["nadie"], &["5"]).await, []);
 }
 
 async fn an_own_query_without_a_column_is_refused_with_the_reason(mut prepared: Prepared) {

@@ -1,0 +1,64 @@
+//! A screen that does not read: 256 events wait for it and no more, at nobody else's cost.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use pulso_harness::{Closed, Dashboard, Running};
+use tokio::net::TcpSocket;
+
+use super::{NEGOCIO, SALE, body, naming};
+use crate::feeds::{open, signed};
+
+/// Events that wait for one client at most, as the contract has it.
+const BUFFER: u64 = 256;
+
+/// A screen whose machine keeps little for it.
+async fn narrow(pulso: &Running) -> Dashboard {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(64 * 1_024).unwrap();
+    let stream = socket.connect(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), pulso.port())).await.unwrap();
+    Dashboard::handshake(stream, pulso.port(), &signed("/ws", &naming(NEGOCIO)), &[]).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_screen_that_stops_reading_is_closed_with_1013_once_256_wait_and_others_have_every_sale() {
+    let (pulso, _database) = open().await;
+    let mut slow = narrow(&pulso).await;
+    let mut quick = pulso.connect(&naming(NEGOCIO)).await;
+    // Large, so that the kernel's buffers are soon full.
+    let nota = "x".repeat(15_000);
+    let mut sold = 0;
+    let clients = async |number: u64| {
+        let sale = SALE.replace("123", &number.to_string()).replace('}', &format!(",\"nota\":\"{nota}\"}}"));
+        let answer = pulso.post("/notify/venta", &body(&sale, NEGOCIO)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["clients"].as_u64().unwrap()
+    };
+    while clients(sold).await == 2 {
+        assert_eq!(quick.next().await["data"]["saleId"], sold);
+        sold += 1;
+    }
+    assert_eq!(quick.next().await["data"]["saleId"], sold);
+    sold += 1;
+    // Counted when a socket has taken it whole; one more was on its way.
+    let slow_had = pulso.count("pulso_deliveries_total").await - sold;
+    let waited = sold - slow_had;
+    assert!((BUFFER + 1..=BUFFER + 2).contains(&waited), "{waited} of {sold} waited");
+    assert_eq!(slow.closed().await, Closed { code: 1013, reason: "slow consumer".to_owned() });
+    assert_eq!(pulso.count("pulso_slow_closes_total").await, 1);
+    assert_eq!(clients(sold).await, 1);
+    assert_eq!(quick.next().await["data"]["saleId"], sold);
+}
+
+#[tokio::test]
+async fn a_screen_that_reads_again_in_time_has_every_sale() {
+    let (pulso, _database) = open().await;
+    let mut slow = narrow(&pulso).await;
+    for number in 0..BUFFER {
+        let sale = SALE.replace("123", &number.to_string());
+        let answer = pulso.post("/notify/venta", &body(&sale, NEGOCIO)).await;
+        assert_eq!(answer.json()["clients"], 1, "{answer:?}");
+    }
+    for number in 0..BUFFER {
+        assert_eq!(slow.next().await["data"]["saleId"], number);
+    }
+}
