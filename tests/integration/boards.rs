@@ -1,13 +1,16 @@
 //! The boards of orders and sales in a real Chromium, moved by the real hooks of the real server.
 
+mod expiry;
+mod gaps;
+mod hostile;
 mod shown;
 
 use jiff::Timestamp;
-use pulso_harness::{Answer, Claims, Database, Pulso, Running, SECRET};
+use pulso_harness::{Claims, Database, Pulso, Running, SECRET, token};
 use serde_json::{Value, json};
 
 use crate::business::{NEGOCIO, OWNER, database, pulso};
-use crate::tab::Tab;
+use crate::tab::{Tab, address};
 
 const KEY: &str = "a-key-for-the-hooks";
 const RESTAURANT: &str = "33333333-3333-4333-8333-333333333333";
@@ -31,10 +34,12 @@ const SALES: &str = "[...document.querySelectorAll('#ventas .sale')].map((row) =
 const TONES: &str = "[...document.querySelectorAll('.view')].filter((board) => board.checkVisibility()).map((board) => \
     `${board.id} ${board.querySelector('.status').dataset.tone}`)";
 
+const ALL_GOOD: [&str; 4] = ["restaurante good", "kiosko good", "clinica good", "ventas good"];
+
 /// The server with every feed, its hooks and two kiosks.
 struct Stage {
     running: Running,
-    _database: Database,
+    database: Database,
 }
 
 /// The server, not started yet; and what it needs to live.
@@ -52,7 +57,7 @@ async fn furnished() -> (Pulso, Database) {
 impl Stage {
     async fn open() -> Self {
         let (pulso, database) = furnished().await;
-        Self { running: pulso.ready().await, _database: database }
+        Self { running: pulso.ready().await, database }
     }
 
     fn port(&self) -> u16 {
@@ -61,7 +66,10 @@ impl Stage {
 
     /// Calls a hook as the REST API does; returns how many screens it has reached.
     async fn call(&self, path: &str, body: &str) -> u64 {
-        reached(&call(&self.running, path, body).await)
+        let head = format!("POST {path} HTTP/1.1\ncontent-type: application/json\nx-api-key: {KEY}");
+        let answer = self.running.exchange(&head, body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["clients"].as_u64().unwrap()
     }
 
     /// As [`Self::call`], for one screen.
@@ -69,15 +77,6 @@ impl Stage {
         let body = body.to_string();
         assert_eq!(self.call(path, &body).await, 1, "{path} {body}");
     }
-}
-
-async fn call(running: &Running, path: &str, body: &str) -> Answer {
-    running.exchange(&format!("POST {path} HTTP/1.1\ncontent-type: application/json\nx-api-key: {KEY}"), body).await
-}
-
-fn reached(answer: &Answer) -> u64 {
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()["clients"].as_u64().unwrap()
 }
 
 /// Somebody who may see everything: a user, a business, a restaurant, the staff of a clinic.
@@ -106,7 +105,7 @@ fn signed(claims: &Claims) -> String {
 }
 
 fn now() -> String {
-    format!("{:.3}", Timestamp::now())
+    format!("{:.3}", Timestamp::from_second(token::now()).unwrap())
 }
 
 /// An order with two items, `<order>-a` and `<order>-b`.
@@ -155,6 +154,13 @@ fn ticket(device: &str, order: u64, from: &str, to: &str) -> Value {
 fn sale(negocio: &str, id: u64, total: &str) -> String {
     let now = now();
     format!(r#"{{"negocio_id":"{negocio}","saleId":{id},"tableId":5,"total":{total},"timestamp":"{now}"}}"#)
+}
+
+/// The page of who sees everything, by way of `port`, with all lines open.
+async fn everything_in(tab: &mut Tab, port: u16, token: &str) {
+    tab.open(&address(port, &[("token", token), ("negocio", NEGOCIO), ("device", DEVICE)])).await;
+    tab.wait_eval(BOARDS, json!(["restaurante", "kiosko", "panel", "clinica", "ventas"])).await;
+    wait_tones(tab, &ALL_GOOD).await;
 }
 
 /// The state lines of the boards that are shown, in the page's order.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use pulso_harness::{Running, Script};
 use serde_json::{Value, json};
 
-const PATIENCE_MS: u64 = 30_000;
+const PATIENCE_MS: u64 = 20_000;
 
 /// One tab of a browser of its own.
 pub struct Tab(Script);

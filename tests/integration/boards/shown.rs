@@ -1,12 +1,11 @@
 //! What is on the glass: everything that the bearer may see, at once, and nothing of anybody else.
 
-use pulso_harness::Claims;
 use serde_json::{Value, json};
 
 use super::{
     ARRIVALS, BOARDS, CARDS, COUNTS, DEVICE, ITEMS, OTHER_DEVICE, OTHER_RESTAURANT, RESTAURANT, SALES, Stage, TICKETS,
-    arrival, everything, item_status, new_order, of_business, order_status, sale, seller, signed, staff, ticket,
-    wait_tones, waiter,
+    arrival, everything, everything_in, item_status, new_order, of_business, order_status, sale, seller, signed, staff,
+    ticket, wait_tones, waiter,
 };
 use crate::business::{NEGOCIO, OTHER_NEGOCIO};
 use crate::tab::{Tab, address};
@@ -41,9 +40,7 @@ async fn who_may_see_everything_sees_every_board_move_and_nothing_of_anybody_els
     let stage = Stage::open().await;
     let token = signed(&everything());
     let mut tab = Tab::new().await;
-    tab.open(&address(stage.port(), &[("token", &token), ("negocio", NEGOCIO), ("device", DEVICE)])).await;
-    tab.wait_eval(BOARDS, json!(["restaurante", "kiosko", "panel", "clinica", "ventas"])).await;
-    wait_tones(&mut tab, &["restaurante good", "kiosko good", "clinica good", "ventas good"]).await;
+    everything_in(&mut tab, stage.port(), &token).await;
     tab.wait_figures(0, 0, 0, 0).await;
     tab.wait_text("estado", "Conectado").await;
 
@@ -108,35 +105,33 @@ async fn who_may_see_everything_sees_every_board_move_and_nothing_of_anybody_els
 async fn who_may_see_one_kind_sees_its_board_alone() {
     let stage = Stage::open().await;
     let mut tab = Tab::new().await;
-    let clinic = staff();
-    let rows: [(&str, Option<Claims>, &[(&str, &str)], &str); 4] = [
-        ("restaurante", Some(waiter()), &[], "/notify/order/new"),
-        ("clinica", Some(clinic), &[], "/notify/pedido"),
-        ("kiosko", None, &[("device", DEVICE)], "/notify/pedido/estado"),
-        ("ventas", Some(seller()), &[], "/notify/venta"),
-    ];
-    for (board, claims, access, hook) in rows {
-        let token = claims.as_ref().map(signed).unwrap_or_default();
-        let access: Vec<_> = [("token", token.as_str())].into_iter().chain(access.iter().copied()).collect();
-        let access: Vec<_> = access.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        tab.open(&address(stage.port(), &access)).await;
+    for (board, access) in [
+        ("restaurante", ("token", signed(&waiter()))),
+        ("clinica", ("token", signed(&staff()))),
+        ("kiosko", ("device", DEVICE.to_owned())),
+        ("ventas", ("token", signed(&seller()))),
+    ] {
+        tab.open(&address(stage.port(), &[(access.0, &access.1)])).await;
         // Who sells for a business also sees its figures.
         let shown = if board == "ventas" { json!(["panel", "ventas"]) } else { json!([board]) };
         tab.wait_eval(BOARDS, shown).await;
         wait_tones(&mut tab, &[&format!("{board} good")]).await;
-        let body = match hook {
-            "/notify/order/new" => new_order(RESTAURANT, "o-1").to_string(),
-            "/notify/pedido" => arrival(None, 123, Some("101")).to_string(),
-            "/notify/venta" => sale(NEGOCIO, 1, "45.50"),
-            _ => ticket(DEVICE, 123, "PREPARING", "READY").to_string(),
+        let (hook, body, what, line) = match board {
+            "restaurante" => {
+                ("/notify/order/new", new_order(RESTAURANT, "o-1").to_string(), CARDS, "confirmados o-1 CONFIRMED")
+            }
+            "clinica" => {
+                ("/notify/pedido", arrival(None, 123, Some("101")).to_string(), ARRIVALS, "123 Habitación 101")
+            }
+            "kiosko" => (
+                "/notify/pedido/estado",
+                ticket(DEVICE, 123, "PREPARING", "READY").to_string(),
+                TICKETS,
+                "123 READY Listo",
+            ),
+            _ => ("/notify/venta", sale(NEGOCIO, 1, "45.50"), SALES, "venta | Venta #1 | Mesa 5 | 45.50"),
         };
         stage.tell(hook, body).await;
-        let (what, line) = match board {
-            "restaurante" => (CARDS, "confirmados o-1 CONFIRMED"),
-            "clinica" => (ARRIVALS, "123 Habitación 101"),
-            "kiosko" => (TICKETS, "123 READY Listo"),
-            _ => (SALES, "venta | Venta #1 | Mesa 5 | 45.50"),
-        };
         tab.wait_eval(what, json!([line])).await;
         tab.portraits(board).await;
         // A reload keeps what was seen.
