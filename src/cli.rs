@@ -36,7 +36,7 @@ enum Command {
     /// Serve dashboards and hooks, configured by the environment (or a .env file)
     #[command(after_help = settings_help())]
     Serve,
-    /// Show the main job at work on an embedded SQLite: nothing configured, nothing installed, nothing left behind
+    /// Show every feed at work on an embedded SQLite: nothing configured, nothing installed, nothing left behind
     ///
     /// Honours PORT (8080) and LISTEN_ADDR (127.0.0.1).
     Demo,

@@ -48,6 +48,12 @@ pub use session::{Held, Session};
 /// Packets that the library may hold for one session. Few, for it holds a copy of each; behind them publications wait in
 /// the socket's mailbox, shared by all. A session whose buffer is full when its ping is due is taken for gone.
 const LIBRARY_BUFFER: usize = 64;
+/// Events that may wait for a polling client's next request: with what the library itself has to say no more than the 16
+/// packets that some clients take in one answer.
+const POLL_WINDOW: usize = 12;
+/// One answer to a polling client takes all that waits. What did not fit would be lost in an upgrade; requests have a
+/// limit of our own.
+const MAX_PAYLOAD: u64 = 100_000_000;
 /// Read at once from a WebSocket; every idle one holds it.
 const READ_BUFFER: usize = 512;
 /// Binary attachments of one event. No event of ours has any; what comes is ignored once it is complete.
@@ -165,7 +171,7 @@ fn library(limits: &ClientLimits) -> (Library, SocketIo) {
         .upgrade_timeout(COMPLETION)
         .connect_timeout(limits.auth_timeout)
         .max_buffer_size(LIBRARY_BUFFER)
-        .max_payload(limits.max_message_bytes as u64)
+        .max_payload(MAX_PAYLOAD)
         .ws_read_buffer_size(READ_BUFFER)
         .ws_max_message_size(limits.max_message_bytes)
         .ws_max_frame_size(limits.max_message_bytes)

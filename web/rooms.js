@@ -1,6 +1,7 @@
 // Owns the words of Socket.IO 5 on Engine.IO 4, as far as a board needs them: the main namespace over a WebSocket, text
 // packets, events without acknowledgement. Knows nothing of reconnecting or of the page.
 
+import { readClaims } from '/claims.js';
 import { parse } from '/json.js';
 
 const PACE_SLACK_MS = 2_000;
@@ -9,6 +10,7 @@ const isRecord = (value) => typeof value === 'object' && value !== null && !Arra
 
 /** The events of the one room that the token names. */
 export function room(token) {
+  const { expiresAt } = readClaims(token);
   let since = '';
   const speech = {
     pace: 0,
@@ -37,7 +39,7 @@ export function room(token) {
           line.send(`3${packet.slice(1)}`);
           break;
         case '4':
-          readMessage(packet.slice(1), line);
+          readMessage(packet.slice(1), line, expiresAt);
           break;
         default:
       }
@@ -46,14 +48,17 @@ export function room(token) {
   return speech;
 }
 
-function readMessage(message, line) {
+function readMessage(message, line, expiresAt) {
   const kind = message[0];
   const body = message.slice(1);
   if (body.startsWith('/')) return; // another namespace's
   if (kind === '0') {
     line.signedIn();
   } else if (kind === '1') {
-    line.lose(); // put out, as when a token has expired; the next sign-in says why
+    // Put out without a word. If it was the token's end, it must not be shown at the door again: clocks are forgiven
+    // there for a while. Otherwise the next sign-in says why.
+    if (Date.now() >= expiresAt) line.refuse('token expired');
+    else line.lose();
   } else if (kind === '4') {
     const refusal = parse(body);
     const reason = isRecord(refusal) ? String(refusal.message ?? '') : '';

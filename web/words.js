@@ -109,21 +109,24 @@ export const BOARD = {
   refused: 'Sin acceso',
   waitingOrders: 'Al día · esperando pedidos',
   waitingSales: 'Al día · esperando ventas',
+  checkSystem: 'Compruébalo en tu sistema.',
+  askStaff: 'Si tu pedido no aparece, pregunta al personal.',
   noDetail: 'Sin detalle: se pidió antes de abrir esta pantalla.',
 };
 
 export function describeMissed({ since, until }) {
   const isMoment = since !== null && until - since < 2_000;
-  if (isMoment) return `Puede faltar algo de lo ocurrido hacia las ${formatClock(until)}. Compruébalo en tu sistema.`;
+  if (isMoment) return `Puede faltar algo de lo ocurrido hacia las ${formatClock(until)}.`;
   const span = since === null ? `antes de las ${formatClock(until)}` : `entre las ${formatClock(since)} y las ${formatClock(until)}`;
-  return `Puede faltar algo de lo ocurrido ${span}. Compruébalo en tu sistema.`;
+  return `Puede faltar algo de lo ocurrido ${span}.`;
 }
 
 export function formatSince(ms) {
   const minutes = Math.floor(ms / 60_000);
   if (minutes < 1) return 'ahora';
   if (minutes < 60) return `hace ${minutes} min`;
-  return `hace ${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `hace ${hours} h ${minutes % 60} min` : `hace ${formatNumber(Math.floor(hours / 24))} días`;
 }
 
 /** Long ids are told apart by their beginning; short ones are shown whole. */

@@ -3,7 +3,6 @@
 //! Must not know HTTP.
 
 use std::str::FromStr as _;
-use std::time::Duration;
 
 use jiff::civil::{Date, Weekday};
 use rand::rngs::StdRng;
@@ -11,7 +10,6 @@ use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{Rng as _, SeedableRng as _};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
-use tokio::time::{Instant, sleep};
 use uuid::Builder;
 
 use super::clinic;
@@ -23,12 +21,6 @@ const SCHEMA: &str = include_str!("../../sql/schema.sqlite.sql");
 const DEVICES: &str = "CREATE TABLE devices (
     id INTEGER PRIMARY KEY, device_uid TEXT NOT NULL UNIQUE, is_active INTEGER NOT NULL)";
 const NAME: &str = "Casa El Almendro";
-
-/// Pulso writes to tables of its own in the same memory, where SQLite refuses a lock rather than waits for it.
-const PATIENCE: Duration = Duration::from_secs(3);
-const PAUSE: Duration = Duration::from_millis(5);
-/// SQLITE_LOCKED.
-const LOCKED: u32 = 6;
 
 const PAST_DAYS: i32 = 28;
 const COMING_DAYS: i32 = 7;
@@ -95,16 +87,6 @@ impl Business {
     /// One believable change, committed.
     pub(super) async fn step(&mut self, rng: &mut StdRng, clock: &Clock) -> Result<Step, DemoError> {
         let today = clock.day_of(clock.now());
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match self.try_step(rng, today).await {
-                Err(error) if is_locked(&error) && Instant::now() < deadline => sleep(PAUSE).await,
-                done => return Ok(done?),
-            }
-        }
-    }
-
-    async fn try_step(&mut self, rng: &mut StdRng, today: Date) -> Result<Step, sqlx::Error> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let step = step::take(&mut transaction, rng, &self.cast, today).await?;
         transaction.commit().await?;
@@ -194,11 +176,6 @@ fn opening(rng: &mut StdRng, offset: i32, fecha: Date) -> Vec<Slot> {
 /// How an appointment ended: most people come.
 fn past(rng: &mut StdRng) -> Estado {
     if rng.random_bool(0.88) { Estado::Atendida } else { Estado::Cancelada }
-}
-
-fn is_locked(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
-    code.is_some_and(|code| code & 0xff == LOCKED)
 }
 
 fn uuid(rng: &mut StdRng) -> String {

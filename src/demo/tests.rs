@@ -12,7 +12,10 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::dialect::{clinic, pos, restaurant, sync};
+use crate::store;
+use crate::store::outbox::{Change, Entity};
 
 const STATS: &str = include_str!("../../sql/stats.sql");
 const OWNER: &str = include_str!("../../sql/owner.sqlite.sql");
@@ -144,6 +147,35 @@ async fn readers_and_the_writer_never_trip_over_each_other() {
     for reader in readers {
         assert!(reader.await.unwrap() > 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_diary_and_pulsos_own_tables_never_trip_over_each_other() {
+    let (clock, _) = clock();
+    let mut rng = StdRng::seed_from_u64(6);
+    let mut business = business(&mut rng, &clock).await;
+    let url = DatabaseUrl::Sqlite(Secret::new(business.database_url.as_str()));
+    let store = store::open(&DatabaseConfig::new(url)).unwrap();
+    assert!(!store.outbox().unwrap().migrate().await.unwrap().applied.is_empty());
+    let stop = CancellationToken::new();
+    let writer = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            let mut kept = 0;
+            while !stop.is_cancelled() {
+                let (tenant, entity) = (String::new(), Entity::Order);
+                let change = Change { tenant, entity, id: "pedido-1".to_owned(), payload: "{}".to_owned() };
+                store.outbox().unwrap().keep(&change, None).await.unwrap();
+                kept += 1;
+            }
+            kept
+        }
+    });
+    for _ in 0..300 {
+        business.step(&mut rng, &clock).await.unwrap();
+    }
+    stop.cancel();
+    assert!(writer.await.unwrap() > 0);
 }
 
 #[tokio::test]

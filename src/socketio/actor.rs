@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use socketioxide::extract::SocketRef;
 use socketioxide::socket::DisconnectReason;
-use socketioxide::{ParserError, SendError, SocketError};
+use socketioxide::{ParserError, SendError, SocketError, TransportType};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -287,6 +287,9 @@ impl Actor {
     }
 
     fn emit(&self, message: &Message) -> Result<(), SendError> {
+        if self.socket.transport_type() == TransportType::Polling && !self.session.may_wait() {
+            return Err(SendError::Socket(SocketError::InternalChannelFull));
+        }
         let event = match message {
             Message::Event(event) => event,
             Message::Resync => return self.socket.emit(RESYNC, &Resync { r#type: RESYNC }),

@@ -13,7 +13,7 @@ use socketioxide::socket::Sid;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Core, polling};
+use super::{Core, POLL_WINDOW, polling};
 use crate::client::allowance::Allowance;
 use crate::close::CloseReason;
 
@@ -44,6 +44,8 @@ pub struct Session {
     writer: AtomicWaker,
     /// Namespaces that it is connected to.
     connected: AtomicUsize,
+    /// Events that wait for the next request, if it polls.
+    waiting: AtomicUsize,
 }
 
 impl Session {
@@ -74,6 +76,7 @@ impl Session {
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
             connected: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -129,6 +132,18 @@ impl Session {
         self.connected.load(Ordering::Relaxed)
     }
 
+    /// Whether a polling client may be given one more event; then it counts.
+    pub(super) fn may_wait(&self) -> bool {
+        let room = |waiting: usize| (waiting < POLL_WINDOW).then_some(waiting + 1);
+        self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
+    }
+
+    /// A polling client has fetched so many.
+    pub(super) fn on_fetched(&self, events: usize) {
+        let left = |waiting: usize| Some(waiting.saturating_sub(events));
+        let _ = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
+    }
+
     /// Ends it as soon as what waits has been written.
     pub(super) fn leave(&self) {
         self.end(LEAVING);
@@ -160,7 +175,9 @@ impl Session {
 
     /// Its WebSocket is gone, and with it the session, whatever the library thinks of one that failed to take over.
     pub(super) fn on_line_gone(&self) {
+        // The library keeps one that has not connected for as long as it might have.
         self.give_back();
+        self.give_back_unauthenticated();
         self.close_polling();
     }
 

@@ -7,6 +7,8 @@
 //   {"do":"open","url":…}                                  {"do":"goto","url":…}: the same page, as if typed in the address
 //   {"do":"text","id":…}                                   {"do":"visible","id":…}
 //   {"do":"waitText","id":…,"equals"|"matches":…,"timeout_ms":…}
+//   {"do":"waitEval","js":…,"equals":…,"timeout_ms":…}: until an expression has this value
+//   {"do":"renew"}: another tab takes the place of this one; it remembers nothing, and nothing is held against it
 //   {"do":"fill","id":…,"text":…}  {"do":"click","id":…}  {"do":"press","key":…}  {"do":"reload"}
 //   {"do":"hide"} {"do":"show"}: another tab comes to the front and goes; "real" says whether the browser itself told the
 //     page. A headless one never does, then the page is told by overriding visibilityState.
@@ -60,7 +62,10 @@ let devtools = null;
 let cover = null;
 
 async function newPage() {
-  page = context.pages()[0] ?? await context.newPage();
+  const old = page;
+  page = old ? await context.newPage() : context.pages()[0] ?? await context.newPage();
+  await old?.close();
+  for (const heard of [complaints, requests, frames, addresses]) heard.length = 0;
   page.setDefaultTimeout(PATIENCE_MS);
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push({ kind: 'console', text: message.text() });
@@ -104,6 +109,17 @@ async function waitText({ id, equals, matches, timeout_ms: patience = PATIENCE_M
   }
 }
 
+async function waitEval({ js, equals, timeout_ms: patience = PATIENCE_MS }) {
+  const wanted = JSON.stringify(equals);
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const value = await page.evaluate(js).catch((error) => `(${error.message})`);
+    if (JSON.stringify(value) === wanted) return { value };
+    if (Date.now() > deadline) throw new Error(`${js} is ${JSON.stringify(value)}, wanted ${wanted} within ${patience} ms`);
+    await new Promise((resume) => { setTimeout(resume, 50); });
+  }
+}
+
 async function visibility(wanted, force) {
   if (force) {
     await page.evaluate((state) => {
@@ -127,6 +143,8 @@ const commands = {
   text: async ({ id }) => ({ text: (await find(id).textContent()).trim() }),
   visible: async ({ id }) => ({ visible: await find(id).isVisible() }),
   waitText,
+  waitEval,
+  renew: () => newPage(),
   async fill({ id, text }) {
     await find(id).fill(text);
   },

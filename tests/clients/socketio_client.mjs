@@ -56,7 +56,10 @@ socket.on('connect_error', (error) => {
   const status = error.context?.status ?? error.description?.message;
   print({ event: 'connect_error', message: error.message, status });
 });
-socket.on('disconnect', (reason) => print({ event: 'disconnect', reason, willReturn: socket.active }));
+socket.on('disconnect', (reason) => {
+  raws.length = 0;
+  print({ event: 'disconnect', reason, willReturn: socket.active });
+});
 socket.onAny((name, ...args) => {
   const id = args.at(-1)?.id;
   if (last !== undefined && args.length > 1 && typeof id === 'string') last = id;

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from urllib.parse import urlsplit
 
+import engineio
 import socketio
 from socketio.exceptions import ConnectionError as Refused
 
@@ -31,12 +32,22 @@ def arguments():
     return parser.parse_args()
 
 
+class Engine(engineio.Client):
+    """Handles packets in the order in which they came; by default each gets a thread of its own."""
+
+    def _trigger_event(self, event, *args, **options):
+        return super()._trigger_event(event, *args, **{**options, "run_async": False})
+
+
 class Client(socketio.Client):
     """Keeps each event's packet as it came."""
 
     def __init__(self):
         super().__init__(reconnection=False)
         self.raws = deque()
+
+    def _engineio_client_class(self):
+        return Engine
 
     def _handle_eio_message(self, data):
         if isinstance(data, str) and data.startswith("2"):

@@ -1,123 +1,14 @@
 //! The dashboard in a real Chromium, on the real server and a real PostgreSQL.
 
-use std::path::{Path, PathBuf};
-
 use pulso_harness::process::steady_port;
-use pulso_harness::{Claims, Running, SECRET, Script, token};
+use pulso_harness::{Claims, SECRET, token};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::business::{self, NEGOCIO, OTHER_NEGOCIO, citas, owner, pulso};
+use crate::tab::{Tab, link};
 
 const TODAY: &str = "(now() AT TIME ZONE 'America/Guayaquil')::date";
-
-/// One tab of a browser of its own.
-struct Tab(Script);
-
-impl Tab {
-    async fn new() -> Self {
-        let mut script = Script::node("browser.mjs", &[]);
-        let ready = script.next().await;
-        assert_eq!(ready["ok"], true, "{ready} (apt-get install chromium)");
-        Self(script)
-    }
-
-    /// A tab that shows the panel of `negocio`, opened by its link. Also says how the page was answered.
-    async fn on(running: &Running, negocio: &str, token: &str) -> (Self, Value) {
-        let mut tab = Self::new().await;
-        let answer = tab.ask(json!({ "do": "open", "url": link(running, negocio, token) })).await;
-        (tab, answer)
-    }
-
-    async fn ask(&mut self, command: Value) -> Value {
-        let answer = self.0.ask(&command).await;
-        assert_eq!(answer["ok"], true, "{command}: {answer}");
-        answer
-    }
-
-    async fn text(&mut self, id: &str) -> String {
-        self.ask(json!({ "do": "text", "id": id })).await["text"].as_str().unwrap().to_owned()
-    }
-
-    async fn wait_text(&mut self, id: &str, text: &str) {
-        self.ask(json!({ "do": "waitText", "id": id, "equals": text, "timeout_ms": 30_000 })).await;
-    }
-
-    async fn wait_match(&mut self, id: &str, pattern: &str) {
-        self.ask(json!({ "do": "waitText", "id": id, "matches": pattern, "timeout_ms": 30_000 })).await;
-    }
-
-    /// Waits for the four figures, as they are shown and as the page holds them.
-    async fn wait_figures(&mut self, hoy: u64, total: u64, completadas: u64, canceladas: u64) {
-        for (id, figure) in [
-            ("citas-hoy", hoy),
-            ("total-citas", total),
-            ("citas-completadas", completadas),
-            ("citas-canceladas", canceladas),
-        ] {
-            self.wait_text(id, &spanish(figure)).await;
-            let raw = self.eval(&format!("document.getElementById('{id}').value")).await;
-            assert_eq!(raw, figure.to_string(), "{id}");
-        }
-    }
-
-    async fn is_visible(&mut self, id: &str) -> bool {
-        self.ask(json!({ "do": "visible", "id": id })).await["visible"].as_bool().unwrap()
-    }
-
-    async fn eval(&mut self, js: &str) -> Value {
-        self.ask(json!({ "do": "eval", "js": js })).await["value"].clone()
-    }
-
-    async fn screenshot(&mut self, name: &str) {
-        self.ask(json!({ "do": "screenshot", "path": pictures().join(name), "full": true })).await;
-    }
-
-    /// Errors on the console and in the page, and breaches of the content security policy.
-    async fn complaints(&mut self) -> Vec<Value> {
-        self.ask(json!({ "do": "console" })).await["errors"].as_array().unwrap().clone()
-    }
-
-    /// As [`Self::complaints`], without what a browser says of a server that is away.
-    async fn own_complaints(&mut self) -> Vec<Value> {
-        let is_of_the_line = |complaint: &Value| {
-            complaint["kind"] == "console" && complaint["text"].as_str().unwrap().starts_with("WebSocket connection to")
-        };
-        self.complaints().await.into_iter().filter(|complaint| !is_of_the_line(complaint)).collect()
-    }
-
-    /// The token is in nothing that left the page, nor where anybody could read it later.
-    async fn keeps_the_token_to_itself(&mut self, token: &str) {
-        let requests = self.ask(json!({ "do": "requests" })).await["urls"].clone();
-        let mut asked = requests.as_array().unwrap().iter().map(|url| url.as_str().unwrap());
-        // A fragment stays in the browser; what the server is asked for is what stands before it.
-        assert!(asked.all(|url| !url.split('#').next().unwrap().contains(token)), "{requests}");
-        assert!(requests.to_string().contains("/ws"), "{requests}");
-        let address = self.ask(json!({ "do": "url" })).await;
-        let history = self.ask(json!({ "do": "history" })).await["entries"].clone();
-        assert!(!address.to_string().contains(token) && !history.to_string().contains(token), "{address} {history}");
-        let local = self.ask(json!({ "do": "storage" })).await["local"].clone();
-        assert_eq!(local, json!({}), "nothing outlives the tab");
-    }
-}
-
-fn link(running: &Running, negocio: &str, token: &str) -> String {
-    let mut fragment = url::form_urlencoded::Serializer::new(String::new());
-    fragment.append_pair("negocio", negocio).append_pair("token", token);
-    format!("http://127.0.0.1:{}/#{}", running.port(), fragment.finish())
-}
-
-/// Thousands as the page groups them.
-fn spanish(figure: u64) -> String {
-    if figure < 10_000 { figure.to_string() } else { format!("{}.{:03}", figure / 1_000, figure % 1_000) }
-}
-
-/// Where the pictures go that a person may look at.
-fn pictures() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
-}
 
 #[tokio::test]
 async fn the_link_opens_a_panel_whose_figures_move_with_the_rows() {

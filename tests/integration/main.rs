@@ -3,6 +3,7 @@
 
 mod access;
 mod backend;
+mod boards;
 mod browser;
 mod business;
 mod clinic;
@@ -36,6 +37,8 @@ mod store_contract;
 mod survival;
 mod sync_http;
 mod synchronisation;
+mod tab;
 mod tenancy;
 mod tidy;
 mod tls;
+mod walkthroughs;

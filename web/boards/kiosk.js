@@ -16,7 +16,7 @@ export class KioskBoard {
   #list = this.#root.querySelector('.tickets');
   #orders = new Map();
   #counter = 0;
-  status = new Status(this.#root.querySelector('.status'));
+  status = new Status(this.#root.querySelector('.status'), words.BOARD.askStaff);
 
   constructor() {
     this.clear();

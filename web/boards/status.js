@@ -9,6 +9,7 @@ const FAILURES_BEFORE_DOUBT = 4;
 
 export class Status {
   #node;
+  #whatToDo;
   #text = make('span', 'status-text');
   #understood = make('button', 'quiet', 'Entendido');
   #state = 'conectando';
@@ -17,8 +18,10 @@ export class Status {
   #missed = null;
   #news = '';
 
-  constructor(node) {
+  /** `whatToDo`: what somebody who stands before this board does if something is missing. */
+  constructor(node, whatToDo = words.BOARD.checkSystem) {
     this.#node = node;
+    this.#whatToDo = whatToDo;
     this.#text.setAttribute('role', 'status');
     this.#understood.type = 'button';
     this.#understood.addEventListener('click', () => {
@@ -75,7 +78,7 @@ export class Status {
       if (this.#failures >= FAILURES_BEFORE_DOUBT) return ['wait', words.BOARD.unreachable];
       return ['wait', this.#state === 'conectando' ? words.BOARD.connecting : words.BOARD.reconnecting];
     }
-    if (this.#missed) return ['missed', words.describeMissed(this.#missed)];
+    if (this.#missed) return ['missed', `${words.describeMissed(this.#missed)} ${this.#whatToDo}`];
     return ['good', this.#news];
   }
 }

@@ -13,23 +13,23 @@ use crate::demo::refused::Refused;
 /// Orders under way at once.
 const MOST_OPEN: usize = 4;
 
-const DISHES: [(&str, u64); 14] = [
-    ("Hamburguesa", 1550),
-    ("Ceviche de camarón", 1275),
-    ("Encebollado", 650),
-    ("Seco de chivo", 990),
-    ("Bolón mixto", 425),
-    ("Locro de papa", 580),
-    ("Arroz marinero", 1340),
-    ("Lomo saltado", 1120),
-    ("Empanadas de viento", 375),
-    ("Ensalada de quinua", 760),
-    ("Jugo de maracuyá", 280),
-    ("Limonada con hierbabuena", 250),
-    ("Flan de coco", 390),
-    ("Café pasado", 180),
+/// What there is, its price in cents, and what some guests want with it.
+const DISHES: [(&str, u64, &str); 14] = [
+    ("Hamburguesa", 1550, "término medio"),
+    ("Ceviche de camarón", 1275, "sin cebolla"),
+    ("Encebollado", 650, "con ají aparte"),
+    ("Seco de chivo", 990, "poco arroz"),
+    ("Bolón mixto", 425, "con huevo frito"),
+    ("Locro de papa", 580, "sin queso"),
+    ("Arroz marinero", 1340, "para compartir"),
+    ("Lomo saltado", 1120, "bien cocido"),
+    ("Empanadas de viento", 375, "sin azúcar encima"),
+    ("Ensalada de quinua", 760, "aliño aparte"),
+    ("Jugo de maracuyá", 280, "sin hielo"),
+    ("Limonada con hierbabuena", 250, "poca azúcar"),
+    ("Flan de coco", 390, "dos cucharas"),
+    ("Café pasado", 180, "con leche aparte"),
 ];
-const NOTES: [&str; 5] = ["sin cebolla", "término medio", "sin gluten", "para compartir", "con ají aparte"];
 
 /// The orders under way, oldest first.
 #[derive(Debug, Default)]
@@ -64,13 +64,12 @@ impl Kitchen {
         let order = id_of(&restaurant.open(&uuid()).await?);
         let mut items = Vec::new();
         let count = rng.random_range(1..=4);
-        for &(dish, cents) in DISHES.choose_multiple(rng, count) {
-            let notes = rng.random_bool(0.2).then(|| NOTES.choose(rng)).flatten();
+        for &(dish, cents, note) in DISHES.choose_multiple(rng, count) {
             let item = NewItem {
                 name: dish.to_owned(),
                 qty: rng.random_range(1..=3),
                 unit_price: Price { cents },
-                notes: notes.map(|&notes| notes.to_owned()),
+                notes: rng.random_bool(0.2).then(|| note.to_owned()),
             };
             items.push((id_of(&restaurant.add(&order, item).await?), Status::Pending));
         }

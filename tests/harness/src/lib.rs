@@ -6,6 +6,7 @@
 
 pub mod chaos;
 pub mod dashboard;
+pub mod demo;
 pub mod events;
 pub mod http;
 pub mod packets;
@@ -16,10 +17,12 @@ pub mod pulso;
 pub mod scratch;
 pub mod script;
 pub mod token;
+pub mod transcript;
 pub mod wait;
 
 pub use chaos::ChaosProxy;
 pub use dashboard::{Closed, Dashboard, Refused, Stats, client_frame};
+pub use demo::Demo;
 pub use events::{Event, EventStream};
 pub use http::{Answer, Line};
 pub use packets::{Packets, Poller};
@@ -29,3 +32,4 @@ pub use pulso::{HOOK_KEY, Pulso, Running, SECRET};
 pub use scratch::Scratch;
 pub use script::Script;
 pub use token::Claims;
+pub use transcript::Transcript;

@@ -13,6 +13,10 @@ use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::{net, thread};
 
+use tokio::time::{Instant, sleep};
+
+use crate::wait::{LIMIT, PAUSE};
+
 type Job = (Command, SyncSender<io::Result<Child>>);
 
 /// Ends a server that is still there, also a frozen one, then its directory. Runs when its input closes.
@@ -70,6 +74,18 @@ pub fn run(command: &mut Command, what: &str) -> String {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{what}: {}\n{said}{}", output.status, String::from_utf8_lossy(&output.stderr));
     said
+}
+
+/// Waits for the end of `child` and returns its exit code; `None` when a signal ended it.
+pub async fn ended(child: &mut Child) -> Option<i32> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        if let Some(status) = child.try_wait().expect("our own child") {
+            return status.code();
+        }
+        assert!(Instant::now() < deadline, "still running after {LIMIT:?}");
+        sleep(PAUSE).await;
+    }
 }
 
 /// Where `program` is; panics with the package to install when it is nowhere.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// More than anything a test waits for should ever take.
 pub const LIMIT: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_millis(10);
+pub const PAUSE: Duration = Duration::from_millis(10);
 
 /// Returns once `condition` holds; panics with `what` when it does not within 30 s.
 pub async fn until<F, Fut>(mut condition: F, what: &str)

@@ -1,23 +1,28 @@
 //! `pulso demo`: a link that works, figures that move, and nothing left behind.
 
-use std::io::{BufRead, BufReader};
+use std::collections::HashSet;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use pulso_harness::process::{free_port, spawn};
-use pulso_harness::wait::LIMIT;
-use pulso_harness::{Dashboard, Scratch, http, wait};
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::time::{Instant, timeout};
+use pulso_harness::process::{self, free_port, spawn};
+use pulso_harness::{Dashboard, Demo, Scratch, Script, Stats, http, wait};
+use rustix::process::Signal;
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::business::pulso;
 
 /// Five seconds are promised; the rest is for a busy machine.
 const MOVES_WITHIN: Duration = Duration::from_secs(7);
 
-/// Starts the demo and returns it with the link it prints.
-async fn demo(address: &str, port: u16, scratch: &Scratch) -> (Child, String) {
+/// A demo that listens at `address` and has nothing but empty folders in `scratch`.
+async fn demo(address: &str, port: u16, scratch: &Scratch) -> Demo {
+    Demo::start(command(address, port, scratch)).await
+}
+
+fn command(address: &str, port: u16, scratch: &Scratch) -> Command {
     let server = pulso("").with("JWT_SECRET", "").with("LISTEN_ADDR", address).with("PORT", &port.to_string());
     let folder = |name: &str| {
         let path = scratch.path().join(name);
@@ -25,24 +30,8 @@ async fn demo(address: &str, port: u16, scratch: &Scratch) -> (Child, String) {
         path
     };
     let mut command = server.with("TMPDIR", folder("tmp").to_str().unwrap()).command(&["demo"]);
-    command.current_dir(folder("cwd")).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = spawn(command);
-    let stdout = BufReader::new(child.stdout.take().unwrap());
-    let (sender, printed) = tokio::sync::oneshot::channel();
-    // Reads on to the end: who prints to nobody fails.
-    std::thread::spawn(move || {
-        let mut lines = stdout.lines().map_while(Result::ok);
-        let _ = sender.send(lines.find(|line| line.trim_start().starts_with("http://")));
-        lines.for_each(drop);
-    });
-    let link = timeout(LIMIT, printed).await.expect("it prints").unwrap().expect("a printed link");
-    (child, link.trim().to_owned())
-}
-
-/// What a link says after `name=`.
-fn part<'a>(link: &'a str, name: &str) -> &'a str {
-    let fragment = link.split_once('#').expect("token and business come in the fragment").1;
-    fragment.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).expect("a part of the link")
+    command.current_dir(folder("cwd"));
+    command
 }
 
 fn is_empty(folder: &Path) -> bool {
@@ -54,38 +43,132 @@ fn is_empty(folder: &Path) -> bool {
 async fn the_demos_figures_move_by_themselves_and_nothing_is_left_behind() {
     let scratch = Scratch::new();
     let port = free_port();
-    let (mut child, link) = demo("127.0.0.1", port, &scratch).await;
-    assert!(link.starts_with(&format!("http://localhost:{port}/#")), "{link}");
-    wait::until(async || http::exchange(port, "GET /ready HTTP/1.1", "").await.status == 200, "it is ready").await;
-    let path = format!("/ws?token={}", part(&link, "token"));
+    let mut demo = demo("127.0.0.1", port, &scratch).await;
+    assert!(demo.link().starts_with(&format!("http://localhost:{port}/#")), "{}", demo.link());
+    // Who is invited is let in at once.
+    assert_eq!(http::exchange(port, "GET /ready HTTP/1.1", "").await.status, 200);
+    let path = format!("/ws?token={}", demo.token());
     let mut dashboard = Dashboard::connect(port, &path, &[("origin", "https://anywhere.example")]).await;
-    let mut last = dashboard.watch(part(&link, "negocio")).await;
+    let mut last = watch(&mut dashboard, demo.negocio()).await;
     assert!(last.total > 0 && last.completadas > 0, "a business with a past: {last:?}");
     let (began, mut moved) = (Instant::now(), Instant::now());
     while began.elapsed() < Duration::from_secs(12) {
         let figures = |stats: &pulso_harness::Stats| (stats.hoy, stats.total, stats.completadas, stats.canceladas);
-        let next = dashboard.stats().await;
+        let next = stats(&mut dashboard).await;
         if figures(&next) != figures(&last) {
             assert!(moved.elapsed() < MOVES_WITHIN, "nothing moved for {:?}", moved.elapsed());
             moved = Instant::now();
         }
         last = next;
     }
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    demo.signal(Signal::INT);
     assert_eq!(dashboard.closed().await.code, 1001);
-    let ended = tokio::task::spawn_blocking(move || child.wait().unwrap());
-    assert_eq!(timeout(LIMIT, ended).await.expect("the demo ends").unwrap().code(), Some(0));
+    assert_eq!(demo.ended().await, Some(0));
     assert!(is_empty(&scratch.path().join("cwd")) && is_empty(&scratch.path().join("tmp")));
 }
 
 #[tokio::test]
 async fn the_demo_listens_where_it_is_told() {
     let scratch = Scratch::new();
-    let (mut child, link) = demo("127.0.0.2", 0, &scratch).await;
-    let port: u16 = link.split(['/', '#']).nth(2).and_then(|host| host.rsplit(':').next()).unwrap().parse().unwrap();
+    let demo = demo("127.0.0.2", 0, &scratch).await;
+    let (link, port) = (demo.link(), demo.port());
     assert!(tokio::net::TcpStream::connect(("127.0.0.2", port)).await.is_ok(), "{link}");
     assert!(tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err(), "{link}");
     assert!(link.starts_with(&format!("http://127.0.0.2:{port}/#")), "the link leads to where it listens: {link}");
+}
+
+/// `pulso demo | head -n 1`
+#[tokio::test]
+async fn a_reader_who_leaves_does_not_end_the_demo() {
+    let (scratch, port) = (Scratch::new(), free_port());
+    let mut command = command("127.0.0.1", port, &scratch);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = spawn(command);
+    drop(child.stdout.take());
+    wait::until(async || TcpStream::connect(("127.0.0.1", port)).await.is_ok(), "it listens").await;
+    let mut kiosk = Dashboard::connect(port, "/ws/kiosk/orders/?device_uid=ipad-room-101", &[]).await;
+    let order = r#"{"device_uid":"ipad-room-101","items":[{"product_id":1,"quantity":2}]}"#;
+    let create = "POST /api/public/orders/create HTTP/1.1\ncontent-type: application/json";
+    assert_eq!(http::exchange(port, create, order).await.status, 201);
+    // The businesses come to life only after the invitation.
+    assert_eq!(kiosk.next().await["status"], "PREPARING");
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[tokio::test]
+async fn the_printed_calls_are_accepted_as_they_stand() {
+    let scratch = Scratch::new();
+    let demo = demo("127.0.0.1", 0, &scratch).await;
+    let invitation = demo.invitation.replace("\\\n", "");
+    let calls: Vec<&str> = invitation.lines().filter(|line| line.trim_start().starts_with("curl ")).collect();
+    assert_eq!(calls.len(), 2, "{invitation}");
+    for call in calls {
+        let mut shell = Command::new("bash");
+        let answer = process::run(shell.args(["-c", &format!("{call} --silent --fail")]), call);
+        assert!(answer.contains(r#""ok":true"#), "{answer}");
+    }
+    let keyless = "POST /notify/mesa HTTP/1.1\ncontent-type: application/json";
+    assert_eq!(http::exchange(demo.port(), keyless, "{}").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_server_that_serves_has_none_of_the_customers_apis() {
+    let running = pulso("sqlite:///nowhere/pulso.db").start().await;
+    for path in ["/api/v1/auth/login", "/api/v1/orders", "/api/auth/login", "/api/public/orders/create"] {
+        let answer = running.exchange(&format!("POST {path} HTTP/1.1\ncontent-type: application/json"), "{}").await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_demos_apis_take_no_more_than_a_hook_does() {
+    let scratch = Scratch::new();
+    let demo = demo("127.0.0.1", 0, &scratch).await;
+    let login = "POST /api/auth/login HTTP/1.1\ncontent-type: application/json";
+    assert_eq!(http::exchange(demo.port(), login, &"x".repeat(17 * 1024)).await.status, 413);
+    let endless = format!("{login}\ntransfer-encoding: chunked");
+    let chunk = format!("4000\r\n{}\r\n", "x".repeat(0x4000));
+    assert_eq!(http::exchange(demo.port(), &endless, &format!("{chunk}{chunk}0\r\n\r\n")).await.status, 413);
+    assert_eq!(http::exchange(demo.port(), login, "{}").await.status, 400);
+}
+
+/// One link, every board.
+#[tokio::test]
+async fn the_printed_token_opens_every_feed_and_each_has_something_to_say() {
+    let scratch = Scratch::new();
+    let demo = demo("127.0.0.1", 0, &scratch).await;
+    let (port, token) = (demo.port(), demo.token());
+    let mut business = Dashboard::connect(port, &format!("/ws?token={token}"), &[]).await;
+    let mut staff = Dashboard::connect(port, &format!("/ws/staff/orders/?token={token}"), &[]).await;
+    let auth = json!({ "token": token }).to_string();
+    let mut room = Script::node("socketio_client.mjs", &["--url", demo.url(), "--auth", &auth]);
+    let auth = json!({ "apiKey": demo.cloud_key() }).to_string();
+    let mut sync = Script::node("socketio_client.mjs", &["--url", &format!("{}/sync", demo.url()), "--auth", &auth]);
+    watch(&mut business, demo.negocio()).await;
+    let sales = async { while business.next().await["type"] != "newSale" {} };
+    let orders = async {
+        let names: HashSet<String> = ["order.new", "order.status.changed"].map(str::to_owned).into();
+        let mut heard = HashSet::new();
+        while !names.is_subset(&heard) {
+            heard.insert(room.until("message").await["name"].as_str().unwrap().to_owned());
+        }
+    };
+    let changes = async { assert_eq!(sync.until("message").await["name"], "changes:pending") };
+    let arrivals = async { assert_eq!(staff.next().await["type"], "new_order") };
+    tokio::join!(sales, orders, changes, arrivals);
+}
+
+/// The figures among everything else that the business is told.
+async fn stats(dashboard: &mut Dashboard) -> Stats {
+    loop {
+        if let Some(stats) = Stats::from(&dashboard.next().await) {
+            return stats;
+        }
+    }
+}
+
+async fn watch(dashboard: &mut Dashboard, negocio: &str) -> Stats {
+    dashboard.subscribe(negocio).await;
+    stats(dashboard).await
 }

@@ -1,7 +1,10 @@
 //! `POST /api/disconnect`: all connections of a user or a device end, and an older token opens nothing any more.
 
-use pulso_harness::{Claims, Closed, EventStream, SECRET, token};
+use std::time::Duration;
+
+use pulso_harness::{Claims, Closed, Dashboard, EventStream, SECRET, token};
 use serde_json::json;
+use tokio::time::sleep;
 
 use crate::business::NEGOCIO;
 use crate::feeds::{assert_reached, assert_refused, open, signed};
@@ -49,7 +52,7 @@ async fn a_user_who_is_dismissed_is_out_everywhere_and_an_older_token_brings_nob
     for refused in [old.clone(), old.without("iat"), employee("ana").with("id", json!("eva")).with("sub", json!("ana"))]
     {
         let path = signed("/ws", &refused);
-        assert_eq!(pulso_harness::Dashboard::try_connect(pulso.port(), &path, &[]).await.unwrap_err().status, 401);
+        assert_eq!(Dashboard::try_connect(pulso.port(), &path, &[]).await.unwrap_err().status, 401);
         let mut staff = pulso.open(&signed("/ws/staff/orders/", &refused)).await;
         assert_eq!(staff.closed().await, Closed { code: 4001, reason: "invalid token".to_owned() });
         let path = format!("{}&channel=staff_orders", signed("/sse", &refused));
@@ -65,6 +68,31 @@ async fn a_user_who_is_dismissed_is_out_everywhere_and_an_older_token_brings_nob
         listening.ping().await;
     }
     assert_reached(&pulso.post("/api/disconnect", r#"{"user":"nadie"}"#).await, 0);
+}
+
+#[tokio::test]
+async fn who_is_on_the_way_in_when_she_is_dismissed_does_not_stay() {
+    let (pulso, _database) = open().await;
+    for round in 0..15 {
+        let user = format!("ana-{round}");
+        let (screen, staff) = (signed("/ws", &employee(&user)), signed("/ws/staff/orders/", &employee(&user)));
+        let entering = (0..40).map(async |number: u64| {
+            sleep(Duration::from_micros(number * 100)).await;
+            Dashboard::try_connect(pulso.port(), if number % 2 == 0 { &screen } else { &staff }, &[]).await
+        });
+        let dismissing = async {
+            sleep(Duration::from_millis(2)).await;
+            pulso.post("/api/disconnect", &json!({ "user": user }).to_string()).await
+        };
+        let (entered, answer) = tokio::join!(futures_util::future::join_all(entering), dismissing);
+        assert_eq!(answer.status, 200);
+        for entered in entered {
+            match entered {
+                Ok(mut socket) => assert_eq!(socket.closed().await.code, 4001),
+                Err(refused) => assert_eq!(refused.status, 401),
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -73,6 +73,10 @@ async fn a_stopping_server_says_goodbye_to_every_transport_and_takes_nobody_new(
     let idle = Poller::open(running.port(), "").await;
     let waiting = tokio::spawn(async move { idle.get().await });
     let polling = tokio::spawn(async move { poller.get().await });
+    // Connections are accepted in their order: when these are answered, the two polls are in.
+    for _ in 0..3 {
+        assert_eq!(running.get("/health").await.status, 200);
+    }
     let from = Instant::now();
     running.signal(Signal::TERM);
     socket.ended().await;

@@ -1,10 +1,11 @@
 //! Real clients: `socket.io-client` by each of its transports, and `python-socketio`.
 
 use pulso_harness::process::steady_port;
-use pulso_harness::{Running, SECRET, Script};
+use pulso_harness::{Packets, Running, SECRET, Script};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use super::slow_readers::status_of;
 use super::{OTHER, RESTAURANT, auth, confirmed, order, reached, server, status, waiter};
 
 /// A script of each library and transport.
@@ -60,13 +61,40 @@ async fn real_clients_read_why_they_may_not_enter() {
 }
 
 #[tokio::test]
-async fn a_client_that_comes_back_with_since_has_what_it_missed_and_hears_when_that_cannot_be() {
+async fn a_long_replay_survives_the_upgrade_that_happens_meanwhile() {
+    let running = server().start().await;
+    let mut watching = Packets::open(running.port(), &[]).await;
+    let with = |since: &str| json!({ "token": waiter(RESTAURANT).sign(SECRET), "since": since });
+    watching.connect(&with("")).await;
+    for number in 0..=100 {
+        reached(&running, "/notify/order/status", &status_of(number, 3_000)).await;
+    }
+    let first = watching.expect().await;
+    let id = first.rsplit_once(r#"{"id":""#).unwrap().1.trim_end_matches(r#""}]"#).to_owned();
+    for mut client in clients(&running, &["--auth", &with(&id).to_string()]) {
+        for number in 1..=100 {
+            assert_eq!(message(&mut client).await["args"][0]["orderId"], format!("o-{number}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_with_since_has_what_it_missed_and_hears_when_that_cannot_be_by_upgrade() {
+    comes_back("polling,websocket").await;
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_with_since_has_what_it_missed_and_hears_when_that_cannot_be_by_polling() {
+    comes_back("polling").await;
+}
+
+async fn comes_back(transports: &str) {
     let port = steady_port().to_string();
     let pulso = server().with("PORT", &port).with("SHUTDOWN_GRACE", "1s");
     let running = pulso.start().await;
     let url = format!("http://127.0.0.1:{port}/");
     let auth = auth(RESTAURANT).to_string();
-    let arguments = ["--url", &url, "--auth", &auth, "--since", "", "--reconnect"];
+    let arguments = ["--url", &url, "--auth", &auth, "--since", "", "--reconnect", "--transports", transports];
     let mut client = Script::node("socketio_client.mjs", &arguments);
     client.until("connect").await;
     reached(&running, "/notify/order/status", &status(RESTAURANT, 1)).await;
