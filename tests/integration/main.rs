@@ -28,6 +28,7 @@ mod pos;
 mod readme;
 mod restaurant;
 mod shutdown;
+mod snippets;
 mod sqlite;
 mod store_contract;
 mod survival;
