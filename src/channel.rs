@@ -11,8 +11,8 @@ use crate::negocio::{DeviceId, NegocioId, RestauranteId, Tenant, UserId};
 pub enum Channel {
     /// The appointment figures of one business: `estadisticas:<negocio>`. States.
     Estadisticas(NegocioId),
-    /// What an application publishes for one business: `canal:<negocio>:<name>`. Events.
-    Canal(NegocioId, Arc<str>),
+    /// What an application publishes for one business. Events.
+    Canal(Canal),
     /// The point-of-sale events of one business; `None` where the installation has only one.
     Negocio(Option<NegocioId>),
     /// The orders of one restaurant: the room `restaurant:<id>`. Events.
@@ -25,4 +25,18 @@ pub enum Channel {
     Sync(Tenant),
     /// All connections of one user. Nothing is published here; it is for ending them together.
     User(UserId),
+}
+
+/// `canal:<negocio>:<name>`. One pointer: every client keeps some channels, and few of them are these.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Canal(Arc<(NegocioId, Box<str>)>);
+
+impl Canal {
+    pub fn new(negocio: NegocioId, name: &str) -> Self {
+        Self(Arc::new((negocio, name.into())))
+    }
+
+    pub fn negocio(&self) -> &NegocioId {
+        &self.0.0
+    }
 }

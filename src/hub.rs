@@ -57,6 +57,12 @@ pub struct Membership {
     place: usize,
 }
 
+impl Membership {
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+}
+
 impl Hub {
     /// `first_id`: no event of an earlier run had a greater one.
     pub fn new(first_id: u64, metrics: Arc<Metrics>) -> Self {

@@ -32,7 +32,7 @@ pub(super) struct Dashboard {
     session: Session,
     subscriptions: Subscriptions,
     /// What comes without being asked for.
-    own: Vec<(Channel, Membership)>,
+    own: Vec<Membership>,
     /// From where the first events are replayed; then it is used up.
     since: Since,
 }
@@ -68,7 +68,7 @@ impl Dashboard {
         let mut subscriptions = Subscriptions::new(Arc::clone(&environment), Arc::clone(&mailbox), since);
         subscriptions.subscribe(name, &identity);
         let user = Channel::User(identity.user.clone());
-        let own = vec![(user.clone(), environment.hub.join(user, Arc::clone(&mailbox)))];
+        let own = vec![environment.hub.join(user, Arc::clone(&mailbox))];
         let session = Session::new(Some(identity), None, &environment);
         Self { environment, mailbox, address, session, subscriptions, own, since: Since::Now }
     }
@@ -128,18 +128,19 @@ impl Dashboard {
     fn join_own(&mut self) {
         let Some(identity) = self.session.identity() else { return };
         let wanted = own_channels(identity, &self.environment);
-        self.own.retain(|(channel, _)| {
-            let is_wanted = wanted.contains(channel);
+        self.own.retain(|own| {
+            let is_wanted = wanted.contains(own.channel());
             if !is_wanted {
-                self.mailbox.forget_channel(channel);
+                self.mailbox.forget_channel(own.channel());
             }
             is_wanted
         });
         let new: Vec<Channel> =
-            wanted.into_iter().filter(|channel| !self.own.iter().any(|(own, _)| own == channel)).collect();
+            wanted.into_iter().filter(|channel| !self.own.iter().any(|own| own.channel() == channel)).collect();
         let since = std::mem::replace(&mut self.since, Since::Now);
         let (memberships, outcome) = self.environment.hub.join_since(&new, &self.mailbox, since);
-        self.own.extend(new.into_iter().zip(memberships));
+        self.own.reserve_exact(memberships.len());
+        self.own.extend(memberships);
         if outcome.is_err() {
             self.environment.metrics.resyncs.inc();
             self.answer(words::resync());

@@ -96,7 +96,7 @@ impl Subscriptions {
         if let Some(place) = self.find(&name) {
             let entry = &self.entries[place];
             if let Stage::Joined(joined) = &entry.stage {
-                let had = self.mailbox.newest_version(&joined.topic.channel);
+                let had = self.mailbox.newest_version(&joined.topic.channel());
                 self.request_reading(entry.key, &joined.topic, Some(had));
             }
             return;
@@ -111,6 +111,8 @@ impl Subscriptions {
                 if matches!(stage, Stage::Parked) {
                     self.park(Denial::CannotCheck);
                 }
+                // Most have one: a vector's own way would be room for four.
+                self.entries.reserve_exact(1);
                 self.entries.push(Entry { stage, ..entry });
             }
             Err((denial, reason)) => self.deny(denial, reason),
@@ -133,7 +135,7 @@ impl Subscriptions {
                 Stage::Checking(topic) => (topic.clone(), false),
                 Stage::Joined(joined) => (joined.topic.clone(), !joined.by_ownership),
             };
-            let is_named = self.environment.access.is_granted_by_token(identity, &topic.negocio, id_type);
+            let is_named = self.environment.access.is_granted_by_token(identity, topic.negocio(), id_type);
             match &mut self.entries[place].stage {
                 Stage::Joined(joined) if is_named => joined.by_ownership = false,
                 Stage::Joined(joined) if was_named => {
@@ -192,7 +194,7 @@ impl Subscriptions {
             (Stage::Joined(joined), Ok(false)) if joined.by_ownership => self.withdraw(place),
             (Stage::Joined(joined), Err(CannotCheck)) if joined.by_ownership && !joined.is_proven => {
                 // Nothing grants it just now: neither the token any more, nor the database yet.
-                self.mailbox.forget_channel(&joined.topic.channel);
+                self.mailbox.forget_channel(&joined.topic.channel());
                 self.entries[place].stage = Stage::Parked;
                 self.park(Denial::CannotCheck);
             }
@@ -269,10 +271,10 @@ impl Subscriptions {
         let Some(id_type) = self.environment.database.id_type() else { return Ok(Stage::Parked) };
         // Not a word about whether such a business exists, or could.
         let topic = Topic::of(&entry.name, id_type).ok_or((Denial::NotAllowed, RefusalReason::Ownership))?;
-        if access.is_granted_by_token(identity, &topic.negocio, id_type) {
+        if access.is_granted_by_token(identity, topic.negocio(), id_type) {
             return Ok(self.join(entry.key, topic, false));
         }
-        let asked = Ownership { negocio: topic.negocio.clone(), user: identity.user.clone() };
+        let asked = Ownership { negocio: topic.negocio().clone(), user: identity.user.clone() };
         if is_first && access.remembered(&asked).is_none() && !self.lookups.take() {
             return Err((Denial::TooManyChecks, RefusalReason::OwnershipRate));
         }
@@ -282,11 +284,12 @@ impl Subscriptions {
 
     /// Joins first, then asks for figures: what changes in between arrives by the hub.
     fn join(&mut self, key: u32, topic: Topic, by_ownership: bool) -> Stage {
-        let membership = if matches!(topic.channel, Channel::Estadisticas(_)) {
-            self.mailbox.expect_channel(topic.channel.clone());
-            self.environment.hub.join(topic.channel.clone(), Arc::clone(&self.mailbox))
+        let channel = topic.channel();
+        let membership = if matches!(topic, Topic::Estadisticas(_)) {
+            self.mailbox.expect_channel(channel.clone());
+            self.environment.hub.join(channel, Arc::clone(&self.mailbox))
         } else {
-            self.join_events(&topic.channel)
+            self.join_events(channel)
         };
         self.request_reading(key, &topic, None);
         Stage::Joined(Joined {
@@ -299,14 +302,14 @@ impl Subscriptions {
     }
 
     /// A channel of events is replayed once in a connection: who leaves it and comes back had its events.
-    fn join_events(&mut self, channel: &Channel) -> Membership {
+    fn join_events(&mut self, channel: Channel) -> Membership {
         let has_room = self.replayed.len() < self.environment.limits.max_channels;
-        let is_first = self.since != Since::Now && has_room && !self.replayed.contains(channel);
+        let is_first = self.since != Since::Now && has_room && !self.replayed.contains(&channel);
         let since = if is_first { self.since } else { Since::Now };
         if is_first {
             self.replayed.push(channel.clone());
         }
-        let (membership, outcome) = self.environment.hub.join_one_since(channel.clone(), &self.mailbox, since);
+        let (membership, outcome) = self.environment.hub.join_one_since(channel, &self.mailbox, since);
         if outcome.is_err() {
             self.environment.metrics.resyncs.inc();
             self.say(resync());
@@ -318,7 +321,7 @@ impl Subscriptions {
         let entry = &mut self.entries[place];
         if let Stage::Joined(joined) = &mut entry.stage {
             joined.is_rechecked = true;
-            let asked = Ownership { negocio: joined.topic.negocio.clone(), user: user.clone() };
+            let asked = Ownership { negocio: joined.topic.negocio().clone(), user: user.clone() };
             let key = entry.key;
             self.request_check(key, asked);
         }
@@ -331,7 +334,7 @@ impl Subscriptions {
 
     /// Figures to begin with; a channel of events has none.
     fn request_reading(&self, key: u32, topic: &Topic, had: Option<u64>) {
-        let Channel::Estadisticas(negocio) = &topic.channel else { return };
+        let Topic::Estadisticas(negocio) = topic else { return };
         let (refresher, negocio) = (Arc::clone(&self.environment.refresher), negocio.clone());
         self.waiting.push(Box::pin(async move {
             let reading = match had {
@@ -366,7 +369,7 @@ impl Subscriptions {
     fn remove(&mut self, place: usize) {
         let entry = self.entries.swap_remove(place);
         if let Stage::Joined(joined) = entry.stage {
-            self.mailbox.forget_channel(&joined.topic.channel);
+            self.mailbox.forget_channel(&joined.topic.channel());
         }
     }
 

@@ -70,7 +70,10 @@ impl Mailbox {
 
     /// From now on what is published on `channel` is taken.
     pub fn expect_channel(&self, channel: Channel) {
-        self.lock().expected.push((channel, 0));
+        let mut inner = self.lock();
+        // Most expect one or two: a vector's own way would be room for four.
+        inner.expected.reserve_exact(1);
+        inner.expected.push((channel, 0));
     }
 
     /// The newest version of `channel` that was pushed; 0 for none.

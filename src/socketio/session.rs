@@ -175,7 +175,9 @@ impl Session {
 
     /// Its WebSocket is gone, and with it the session, whatever the library thinks of one that failed to take over.
     pub(super) fn on_line_gone(&self) {
+        // The library keeps one that has not connected for as long as it might have.
         self.give_back();
+        self.give_back_unauthenticated();
         self.close_polling();
     }
 

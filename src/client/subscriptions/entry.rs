@@ -2,7 +2,7 @@
 //!
 //! Must not know how it comes any further.
 
-use crate::channel::Channel;
+use crate::channel::{Canal, Channel};
 use crate::dialect::stats::ChannelName;
 use crate::hub::Membership;
 use crate::negocio::{IdType, NegocioId};
@@ -23,11 +23,11 @@ pub(super) enum Stage {
     Joined(Joined),
 }
 
-/// A channel of one business.
+/// What a client can ask for: a channel of one business.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Topic {
-    pub(super) negocio: NegocioId,
-    pub(super) channel: Channel,
+pub(super) enum Topic {
+    Estadisticas(NegocioId),
+    Canal(Canal),
 }
 
 pub(super) struct Joined {
@@ -49,12 +49,23 @@ impl Entry {
 impl Topic {
     /// What a name means where the id column is of this type; `None` if it could hold no such id.
     pub(super) fn of(name: &ChannelName, id_type: IdType) -> Option<Self> {
-        let (ChannelName::Estadisticas(spelling) | ChannelName::Canal { negocio: spelling, .. }) = name;
-        let negocio = id_type.parse(spelling)?;
-        let channel = match name {
-            ChannelName::Estadisticas(_) => Channel::Estadisticas(negocio.clone()),
-            ChannelName::Canal { name, .. } => Channel::Canal(negocio.clone(), name.as_str().into()),
-        };
-        Some(Self { negocio, channel })
+        Some(match name {
+            ChannelName::Estadisticas(negocio) => Self::Estadisticas(id_type.parse(negocio)?),
+            ChannelName::Canal { negocio, name } => Self::Canal(Canal::new(id_type.parse(negocio)?, name)),
+        })
+    }
+
+    pub(super) fn negocio(&self) -> &NegocioId {
+        match self {
+            Self::Estadisticas(negocio) => negocio,
+            Self::Canal(canal) => canal.negocio(),
+        }
+    }
+
+    pub(super) fn channel(&self) -> Channel {
+        match self.clone() {
+            Self::Estadisticas(negocio) => Channel::Estadisticas(negocio),
+            Self::Canal(canal) => Channel::Canal(canal),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Calls that carry what happened: checked, made into messages and handed to the hub at once.
 
 use super::Reply;
-use crate::channel::Channel;
+use crate::channel::{Canal, Channel};
 use crate::database::Database;
 use crate::dialect::fields::BadBody;
 use crate::dialect::{canal, clinic, pos, restaurant};
@@ -55,7 +55,7 @@ pub(super) fn messages(gate: &Gate, body: &[u8]) -> Result<Reply, Refusal> {
         let negocio = id_type.parse(&message.negocio);
         let negocio = negocio.ok_or_else(|| bad("channel names what cannot be the id of a business"))?;
         negocio.as_str().clone_into(&mut message.negocio);
-        let channel = Channel::Canal(negocio, message.name.as_str().into());
+        let channel = Channel::Canal(Canal::new(negocio, &message.name));
         Ok(draft(channel, &canal::encode(&message, &timestamp)))
     });
     Ok(publish_all(gate, drafts.collect::<Result<_, Refusal>>()?))

@@ -37,6 +37,8 @@ pub struct Poller {
     /// Lines that every request has.
     headers: String,
     packets: VecDeque<String>,
+    /// The first ping, which comes at once, has been answered.
+    is_pinged: bool,
 }
 
 impl Packets {
@@ -156,13 +158,18 @@ impl Poller {
         assert_eq!(answer.status, 200, "not accepted: {answer:?}");
         let opened: Value = serde_json::from_str(&answer.body[1..]).expect("the packet that opens a session");
         let sid = opened["sid"].as_str().expect("its id").to_owned();
-        Self { port, sid, headers: headers.to_owned(), packets: VecDeque::new() }
+        Self { port, sid, headers: headers.to_owned(), packets: VecDeque::new(), is_pinged: false }
     }
 
     /// Connects to namespace `/` with `auth`; the answer is a packet of the server's.
     pub async fn connect(&mut self, auth: &Value) -> String {
         self.say(&format!("40{auth}")).await;
-        self.next().await
+        let answer = self.next().await;
+        // So that whatever is fetched from now on has been sent since.
+        while !self.is_pinged {
+            self.fetch().await;
+        }
+        answer
     }
 
     pub async fn say(&mut self, packets: &str) {
@@ -182,14 +189,23 @@ impl Poller {
     /// The next packet. Pings are answered.
     pub async fn next(&mut self) -> String {
         loop {
-            match self.packets.pop_front() {
-                Some(ping) if ping == "2" => self.say("3").await,
-                Some(packet) => return packet,
-                None => {
-                    let answer = self.get().await;
-                    assert_eq!(answer.status, 200, "the session is over: {answer:?}");
-                    self.packets.extend(answer.body.split(SEPARATOR).map(str::to_owned));
-                }
+            if let Some(packet) = self.packets.pop_front() {
+                return packet;
+            }
+            self.fetch().await;
+        }
+    }
+
+    async fn fetch(&mut self) {
+        let answer = self.get().await;
+        assert_eq!(answer.status, 200, "the session is over: {answer:?}");
+        for packet in answer.body.split(SEPARATOR) {
+            if packet == "2" {
+                self.is_pinged = true;
+                // The session may be over by now.
+                self.post("3").await;
+            } else {
+                self.packets.push_back(packet.to_owned());
             }
         }
     }

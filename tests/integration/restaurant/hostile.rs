@@ -164,6 +164,43 @@ async fn a_session_that_shows_nobody_ends_and_there_are_few_of_them() {
 }
 
 #[tokio::test]
+async fn whoever_comes_and_goes_without_a_word_keeps_no_place() {
+    let running = server().with("AUTH_TIMEOUT", "60s").with("MAX_UNAUTHENTICATED", "1").start().await;
+    for _ in 0..5 {
+        drop(Packets::open(running.port(), &[]).await);
+        running.until_count("pulso_unauthenticated_connections", 0).await;
+    }
+    running.until_count("pulso_connections", 0).await;
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_sessions_and_no_more() {
+    let running = server().with("MAX_CONNECTIONS_PER_ADDRESS", "4").start().await;
+    let port = running.port();
+    let mut sockets = Vec::new();
+    for _ in 0..2 {
+        sockets.push(Packets::connected(port, &auth(RESTAURANT)).await);
+    }
+    // It needs a connection now and then, and counts itself, also between two of them.
+    let mut poller = Poller::open(port, "").await;
+    poller.connect(&auth(RESTAURANT)).await;
+    let refused = running.get("/socket.io/?EIO=4&transport=polling").await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{refused:?}");
+    let upgrade = format!("EIO=4&transport=websocket&sid={}", poller.sid);
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let mut upgraded = Packets::over(stream, port, &upgrade, &[]).await.unwrap();
+    upgraded.say("2probe").await;
+    assert_eq!(upgraded.expect().await, "3probe");
+    upgraded.say("5").await;
+    // Two connections, an upgraded one and the session it belongs to.
+    assert_eq!(running.get("/health").await.status, 503);
+    drop(upgraded);
+    wait::until(async || running.get("/health").await.status == 200, "its places are given back").await;
+    sockets.pop();
+    wait::until(async || Packets::try_open(port, &[]).await.is_ok(), "its place is given back").await;
+}
+
+#[tokio::test]
 async fn sessions_have_places_of_which_there_are_only_so_many() {
     let running =
         server().with("MAX_CONNECTIONS", "3").with("PING_INTERVAL", "1s").with("PONG_TIMEOUT", "1s").start().await;

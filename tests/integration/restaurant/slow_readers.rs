@@ -1,9 +1,11 @@
 //! Clients that do not read, by each transport: cut within a bound, at little memory and at nobody else's cost.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use pulso_harness::{Packets, Poller, Running};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 use super::{RESTAURANT, auth, event, reached, server};
 
@@ -140,4 +142,18 @@ async fn a_burst_that_a_poller_fetches_comes_whole_and_in_order() {
         assert_eq!(socket.expect().await, expected);
     }
     assert_eq!(running.count("pulso_connections").await, 2);
+}
+
+#[tokio::test]
+async fn a_client_that_shows_nobody_and_reads_no_refusals_is_cut_too() {
+    let running =
+        server().with("AUTH_TIMEOUT", "1s").with("WRITE_TIMEOUT", "1s").with("MESSAGE_BURST", "100000").start().await;
+    let stream = narrow(&running).await;
+    let mut stuck = Packets::over(stream, running.port(), "EIO=4&transport=websocket", &[]).await.unwrap();
+    // Each is answered with as much.
+    let namespace = format!("40/{},", "x".repeat(15_000));
+    // More than the kernel takes: then the library waits for it, without a limit of its own.
+    while timeout(Duration::from_secs(1), stuck.try_say(&namespace, 100)).await == Ok(true) {}
+    running.until_count("pulso_connections", 0).await;
+    assert_eq!(running.count("pulso_unauthenticated_connections").await, 0);
 }
