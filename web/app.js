@@ -2,7 +2,7 @@
 
 import { hush } from '/announcer.js';
 import { readClaims } from '/claims.js';
-import { Connection } from '/connection.js';
+import { CLOSED_TOO_MANY_MESSAGES, Connection } from '/connection.js';
 import { setData, setText } from '/elements.js';
 import { notify, withdraw, withdrawAll } from '/notices.js';
 import { business, kiosk, staff } from '/plain.js';
@@ -227,7 +227,7 @@ function onError(opened, message) {
 function onRefused(name, opened, refusal) {
   opened.isRefused = refusal.final;
   if (opened.isQuiet) return;
-  if (refusal.final) boards[name].status.refused();
+  if (refusal.code !== CLOSED_TOO_MANY_MESSAGES) boards[name].status.refused();
   notify(name, words.explainRefusal(refusal, name));
   const withToken = [...lines].filter(([other, { isQuiet }]) => other !== 'kiosko' && !isQuiet);
   if (refusal.final && withToken.every(([, { isRefused }]) => isRefused)) session.forget(access.negocio);

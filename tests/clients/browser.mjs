@@ -16,13 +16,17 @@
 //   {"do":"screenshot","path":…,"full":bool}  {"do":"url"}  {"do":"history"}: every address the page has had
 //   {"do":"console"}: console errors, page errors and CSP violations so far
 //   {"do":"requests"}: every URL asked for, of WebSockets too   {"do":"frames"}: WebSocket frames, in the direction of the page
+//   {"do":"serve","path":…,"type":…,"body":…|"file":…|"bundle":[…],"replace":{…}}: from now on the browser finds it on
+//     another origin, which the answer names. A bundle is one module, made of these files one behind the other; files
+//     are those of this folder. With "url" instead of "path" it is found there, whoever else may be asked for it.
 //   {"do":"storage"}  {"do":"eval","js":…}  {"do":"close"}
 
-import { rmSync, mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { parseArgs } from 'node:util';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 
 const { values: options } = parseArgs({
@@ -34,6 +38,7 @@ const { values: options } = parseArgs({
   },
 });
 const PATIENCE_MS = 15_000;
+const FOLDER = import.meta.dirname;
 
 const profile = mkdtempSync(join(tmpdir(), 'pulso-browser-'));
 const context = await chromium.launchPersistentContext(profile, {
@@ -60,6 +65,8 @@ const addresses = [];
 let page = null;
 let devtools = null;
 let cover = null;
+const served = new Map();
+let elsewhere = null;
 
 async function newPage() {
   const old = page;
@@ -110,14 +117,39 @@ async function waitText({ id, equals, matches, timeout_ms: patience = PATIENCE_M
 }
 
 async function waitEval({ js, equals, timeout_ms: patience = PATIENCE_MS }) {
-  const wanted = JSON.stringify(equals);
   const deadline = Date.now() + patience;
   for (;;) {
     const value = await page.evaluate(js).catch((error) => `(${error.message})`);
-    if (JSON.stringify(value) === wanted) return { value };
-    if (Date.now() > deadline) throw new Error(`${js} is ${JSON.stringify(value)}, wanted ${wanted} within ${patience} ms`);
+    if (isDeepStrictEqual(value, equals)) return { value };
+    if (Date.now() > deadline) throw new Error(`${js} is ${JSON.stringify(value)}, wanted ${JSON.stringify(equals)} within ${patience} ms`);
     await new Promise((resume) => { setTimeout(resume, 50); });
   }
+}
+
+const fileOf = (path) => readFileSync(join(FOLDER, path), 'utf8');
+
+async function bundled(paths) {
+  const { build } = await import('esbuild');
+  const { outputFiles } = await build({
+    stdin: { contents: paths.map(fileOf).join('\n'), loader: 'tsx', resolveDir: join(FOLDER, dirname(paths[0])) },
+    bundle: true,
+    write: false,
+    format: 'iife',
+    jsx: 'automatic',
+    charset: 'utf8',
+    define: { 'process.env.NODE_ENV': '"development"' },
+  });
+  return outputFiles[0].text;
+}
+
+/** A server for pages that are not Pulso's: to a browser only what came over the network is from somewhere. */
+async function listen() {
+  const server = createServer((request, response) => {
+    const found = served.get(request.url);
+    response.writeHead(found ? 200 : 204, { 'content-type': found?.type ?? 'text/plain' }).end(found?.text);
+  });
+  await new Promise((resume) => { server.listen(0, '127.0.0.1', resume); });
+  return server;
 }
 
 async function visibility(wanted, force) {
@@ -191,6 +223,17 @@ const commands = {
   console: async () => ({ errors: complaints }),
   requests: async () => ({ urls: requests }),
   frames: async () => ({ frames }),
+  async serve({ path, url, type = 'text/html; charset=utf-8', body = '', file, bundle, replace = {} }) {
+    let text = bundle ? await bundled(bundle) : file ? fileOf(file) : body;
+    for (const [from, to] of Object.entries(replace)) text = text.replaceAll(from, to);
+    if (url) {
+      await context.route(url, (route) => route.fulfill({ contentType: type, body: text }));
+      return { url };
+    }
+    elsewhere ??= await listen();
+    served.set(path, { type, text });
+    return { url: `http://localhost:${elsewhere.address().port}${path}` };
+  },
   storage: async () => ({ session: await page.evaluate(() => ({ ...sessionStorage })), local: await page.evaluate(() => ({ ...localStorage })) }),
   eval: async ({ js }) => ({ value: await page.evaluate(js) }),
 };

@@ -13,10 +13,10 @@ use crate::business::{NEGOCIO, OWNER, database, pulso};
 use crate::tab::{Tab, address};
 
 const KEY: &str = "a-key-for-the-hooks";
-const RESTAURANT: &str = "33333333-3333-4333-8333-333333333333";
-const OTHER_RESTAURANT: &str = "44444444-4444-4444-8444-444444444444";
+pub const RESTAURANT: &str = "33333333-3333-4333-8333-333333333333";
+pub const OTHER_RESTAURANT: &str = "44444444-4444-4444-8444-444444444444";
 const DEVICE: &str = "ipad-room-101";
-const OTHER_DEVICE: &str = "ipad-room-102";
+pub const OTHER_DEVICE: &str = "ipad-room-102";
 
 /// What is on the glass, as lists of lines.
 const BOARDS: &str =
@@ -37,13 +37,13 @@ const TONES: &str = "[...document.querySelectorAll('.view')].filter((board) => b
 const ALL_GOOD: [&str; 4] = ["restaurante good", "kiosko good", "clinica good", "ventas good"];
 
 /// The server with every feed, its hooks and two kiosks.
-struct Stage {
-    running: Running,
-    database: Database,
+pub struct Stage {
+    pub running: Running,
+    pub database: Database,
 }
 
 /// The server, not started yet; and what it needs to live.
-async fn furnished() -> (Pulso, Database) {
+pub async fn furnished() -> (Pulso, Database) {
     let database = database().await;
     database
         .execute(&format!(
@@ -55,17 +55,17 @@ async fn furnished() -> (Pulso, Database) {
 }
 
 impl Stage {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let (pulso, database) = furnished().await;
         Self { running: pulso.ready().await, database }
     }
 
-    fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.running.port()
     }
 
     /// Calls a hook as the REST API does; returns how many screens it has reached.
-    async fn call(&self, path: &str, body: &str) -> u64 {
+    pub async fn call(&self, path: &str, body: &str) -> u64 {
         let head = format!("POST {path} HTTP/1.1\ncontent-type: application/json\nx-api-key: {KEY}");
         let answer = self.running.exchange(&head, body).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -73,7 +73,7 @@ impl Stage {
     }
 
     /// As [`Self::call`], for one screen.
-    async fn tell(&self, path: &str, body: impl ToString) {
+    pub async fn tell(&self, path: &str, body: impl ToString) {
         let body = body.to_string();
         assert_eq!(self.call(path, &body).await, 1, "{path} {body}");
     }
@@ -85,13 +85,13 @@ fn everything() -> Claims {
 }
 
 /// The token of the order service, which names a restaurant and no business.
-fn waiter() -> Claims {
+pub fn waiter() -> Claims {
     let claims = Claims::empty().with("userId", json!("u-1")).with("role", json!("WAITER"));
     claims.with("restaurantId", json!(RESTAURANT)).expiring_in(3_600)
 }
 
 /// The token of the clinic's API.
-fn staff() -> Claims {
+pub fn staff() -> Claims {
     Claims::empty().with("user_id", json!(7)).with("role", json!("STAFF")).expiring_in(3_600)
 }
 
@@ -100,7 +100,7 @@ fn seller() -> Claims {
     Claims::naming(OWNER, &[NEGOCIO])
 }
 
-fn signed(claims: &Claims) -> String {
+pub fn signed(claims: &Claims) -> String {
     claims.sign(SECRET)
 }
 
@@ -109,7 +109,7 @@ fn now() -> String {
 }
 
 /// An order with two items, `<order>-a` and `<order>-b`.
-fn new_order(restaurant: &str, order: &str) -> Value {
+pub fn new_order(restaurant: &str, order: &str) -> Value {
     let item = |suffix: &str, name: &str, notes: Value| {
         json!({
             "id": format!("{order}-{suffix}"), "orderId": order, "name": name, "qty": 2, "unitPrice": "15.50",
@@ -122,11 +122,11 @@ fn new_order(restaurant: &str, order: &str) -> Value {
     })
 }
 
-fn order_status(restaurant: &str, order: &str, from: &str, to: &str) -> Value {
+pub fn order_status(restaurant: &str, order: &str, from: &str, to: &str) -> Value {
     json!({ "orderId": order, "restaurantId": restaurant, "previousStatus": from, "newStatus": to, "updatedAt": now() })
 }
 
-fn item_status(restaurant: &str, order: &str, item: &str, to: &str) -> Value {
+pub fn item_status(restaurant: &str, order: &str, item: &str, to: &str) -> Value {
     let mut change = order_status(restaurant, order, "PENDING", to);
     change["itemId"] = json!(item);
     change
@@ -138,7 +138,7 @@ fn of_business(negocio: &str, mut body: Value) -> Value {
 }
 
 /// `negocio`: the clinic's, where there are several.
-fn arrival(negocio: Option<&str>, order: u64, room: Option<&str>) -> Value {
+pub fn arrival(negocio: Option<&str>, order: u64, room: Option<&str>) -> Value {
     let arrival = json!({ "order_id": order, "room_code": room, "device_uid": DEVICE, "placed_at": now() });
     match negocio {
         Some(negocio) => of_business(negocio, arrival),
@@ -146,7 +146,7 @@ fn arrival(negocio: Option<&str>, order: u64, room: Option<&str>) -> Value {
     }
 }
 
-fn ticket(device: &str, order: u64, from: &str, to: &str) -> Value {
+pub fn ticket(device: &str, order: u64, from: &str, to: &str) -> Value {
     json!({ "device_uid": device, "order_id": order, "status": to, "from_status": from, "changed_at": now() })
 }
 

@@ -31,6 +31,7 @@ mod publish;
 mod readme;
 mod restaurant;
 mod shutdown;
+mod snippets;
 mod sqlite;
 mod sse;
 mod store_contract;

@@ -84,17 +84,13 @@ impl Tab {
         self.ask(json!({ "do": "screenshot", "path": pictures().join(name), "full": true })).await;
     }
 
-    /// The page as it is now, on a desk and in a hand, by day and by night.
+    /// The page as it is now, on a desk by day and in a hand by night.
     pub async fn portraits(&mut self, name: &str) {
-        for (device, width, height) in [("desktop", 1366, 768), ("phone", 390, 844)] {
+        for (place, width, height, scheme) in [("phone", 390, 844, "dark"), ("desk", 1366, 768, "light")] {
             self.ask(json!({ "do": "size", "width": width, "height": height })).await;
-            for scheme in ["light", "dark"] {
-                self.ask(json!({ "do": "scheme", "value": scheme })).await;
-                self.screenshot(&format!("{name}-{device}-{scheme}.png")).await;
-            }
+            self.ask(json!({ "do": "scheme", "value": scheme })).await;
+            self.screenshot(&format!("{name}-{place}.png")).await;
         }
-        self.ask(json!({ "do": "size", "width": 1366, "height": 768 })).await;
-        self.ask(json!({ "do": "scheme", "value": "light" })).await;
     }
 
     /// Errors on the console and in the page, and breaches of the content security policy.

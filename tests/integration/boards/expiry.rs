@@ -100,7 +100,7 @@ async fn a_kiosk_that_is_switched_off_says_so_and_comes_back_by_itself() {
         tab.open(&address(stage.port(), &[("device", unknown)])).await;
         tab.wait_match("aviso", "^Esta pantalla no está dada de alta o está desactivada").await;
         tab.wait_eval(BOARDS, json!(["kiosko"])).await;
-        wait_tones(&mut tab, &["kiosko wait"]).await;
+        wait_tones(&mut tab, &["kiosko bad"]).await;
         has_not_knocked_again(&mut tab).await;
         tab.renew().await;
     }
@@ -110,6 +110,7 @@ async fn a_kiosk_that_is_switched_off_says_so_and_comes_back_by_itself() {
     tab.wait_eval(TICKETS, json!(["1 READY Listo"])).await;
     stage.database.execute("UPDATE devices SET is_active = false").await;
     tab.wait_match("aviso", "^Esta pantalla no está dada de alta o está desactivada").await;
+    wait_tones(&mut tab, &["kiosko bad"]).await;
     tab.portraits("kiosko-switched-off").await;
     stage.database.execute("UPDATE devices SET is_active = true").await;
     // Nobody stands there to sign in; whatever wakes the page makes it ask.

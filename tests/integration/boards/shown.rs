@@ -10,6 +10,8 @@ use super::{
 use crate::business::{NEGOCIO, OTHER_NEGOCIO};
 use crate::tab::{Tab, address};
 
+const LAYOUT: &str = "document.body.dataset.layout";
+
 /// Every hook once, for others.
 async fn tell_the_others(stage: &Stage) {
     let foreign = "foreign-1";
@@ -43,6 +45,7 @@ async fn who_may_see_everything_sees_every_board_move_and_nothing_of_anybody_els
     everything_in(&mut tab, stage.port(), &token).await;
     tab.wait_figures(0, 0, 0, 0).await;
     tab.wait_text("estado", "Conectado").await;
+    assert_eq!(tab.eval(LAYOUT).await, "several-beside");
 
     stage.tell("/notify/order/new", new_order(RESTAURANT, "o-1")).await;
     tab.wait_eval(CARDS, json!(["confirmados o-1 CONFIRMED"])).await;
@@ -105,16 +108,17 @@ async fn who_may_see_everything_sees_every_board_move_and_nothing_of_anybody_els
 async fn who_may_see_one_kind_sees_its_board_alone() {
     let stage = Stage::open().await;
     let mut tab = Tab::new().await;
-    for (board, access) in [
-        ("restaurante", ("token", signed(&waiter()))),
-        ("clinica", ("token", signed(&staff()))),
-        ("kiosko", ("device", DEVICE.to_owned())),
-        ("ventas", ("token", signed(&seller()))),
+    for (board, access, layout) in [
+        ("restaurante", ("token", signed(&waiter())), "one"),
+        ("clinica", ("token", signed(&staff())), "row"),
+        ("kiosko", ("device", DEVICE.to_owned()), "one"),
+        ("ventas", ("token", signed(&seller())), "one-beside"),
     ] {
         tab.open(&address(stage.port(), &[(access.0, &access.1)])).await;
         // Who sells for a business also sees its figures.
         let shown = if board == "ventas" { json!(["panel", "ventas"]) } else { json!([board]) };
         tab.wait_eval(BOARDS, shown).await;
+        assert_eq!(tab.eval(LAYOUT).await, layout, "{board}");
         wait_tones(&mut tab, &[&format!("{board} good")]).await;
         let (hook, body, what, line) = match board {
             "restaurante" => {
