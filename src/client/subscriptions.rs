@@ -3,6 +3,7 @@
 //! Every answer goes through the mailbox. Must not know the socket.
 
 mod entry;
+mod recheck;
 
 use std::future::pending;
 use std::sync::Arc;
@@ -10,7 +11,6 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use rand::Rng;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -31,11 +31,10 @@ use crate::store::Ownership;
 use crate::telemetry::metrics::RefusalReason;
 
 use entry::{Entry, Joined, Stage, Topic};
+use recheck::{a_little, next_recheck};
 
 /// How often a check that could not be made is tried again, at the latest.
 const RETRY: Duration = Duration::from_secs(2);
-/// Rechecks of all connections fall into this span, so that they share batches.
-const RECHECK_SPREAD: Duration = Duration::from_millis(250);
 
 pub(super) struct Subscriptions {
     environment: Arc<Environment>,
@@ -170,7 +169,7 @@ impl Subscriptions {
             Settled::Database => {
                 if self.database.borrow_and_update().down.is_none() {
                     // All parked clients of this node wake up now: spread them a little.
-                    self.retry_at = Some(Instant::now() + RECHECK_SPREAD.mul_f64(rand::rng().random::<f64>()));
+                    self.retry_at = Some(Instant::now() + a_little());
                 }
             }
         }
@@ -304,9 +303,9 @@ impl Subscriptions {
     /// A channel of events is replayed once in a connection: who leaves it and comes back had its events.
     fn join_events(&mut self, channel: Channel) -> Membership {
         let has_room = self.replayed.len() < self.environment.limits.max_channels;
-        let is_first = self.since != Since::Now && has_room && !self.replayed.contains(&channel);
-        let since = if is_first { self.since } else { Since::Now };
-        if is_first {
+        let mut since = Since::Now;
+        if self.since != Since::Now && has_room && !self.replayed.contains(&channel) {
+            since = self.since;
             self.replayed.push(channel.clone());
         }
         let (membership, outcome) = self.environment.hub.join_one_since(channel, &self.mailbox, since);
@@ -392,12 +391,4 @@ impl Subscriptions {
         // A full mailbox is noticed when it is read.
         let _ = self.mailbox.push_answer(frame);
     }
-}
-
-/// The next turn of the node's common recheck clock, plus a little of one's own.
-fn next_recheck(environment: &Environment) -> Instant {
-    let period = environment.recheck;
-    let turns = environment.since.elapsed().as_millis() / period.as_millis().max(1) + 1;
-    let turns = u32::try_from(turns).unwrap_or(u32::MAX);
-    environment.since + period * turns + RECHECK_SPREAD.mul_f64(rand::rng().random::<f64>())
 }
