@@ -1,11 +1,13 @@
 """Checks an AsyncAPI 3 document, and frames captured on the wire against its message schemas.
 
-    python asyncapi_check.py asyncapi.yaml [frames.jsonl] [--spec DIR] [--require-all]
+    python asyncapi_check.py asyncapi.yaml [frames.jsonl] [--spec DIR] [--require CHANNEL,…]
 
 The document itself is checked against the specification's own JSON Schema (npm `@asyncapi/specs`), and every example in
-it against its message. frames.jsonl holds one {"direction": "in"|"out", "frame": object or text} a line; `in` is what a
-client sent (operations with action `receive`), `out` what the server sent (action `send`, and replies). "bad": true
-marks a frame sent on purpose that the document must not allow. Prints one JSON line; exit 0 when all is well, 1 otherwise.
+it against its message. frames.jsonl holds one {"channel": …, "direction": "in"|"out", "frame": object or text} a line; `in`
+is what a client sent (operations with action `receive`), `out` what the server sent (action `send`, and replies). "event"
+names an event of Socket.IO (the frame is the list of its arguments) or of a stream: those are told by their message's
+`x-event`, all others by `type`. "bad": true marks a frame sent on purpose that the document must not allow. Prints one JSON
+line; exit 0 when all is well, 1 otherwise.
 """
 
 import argparse
@@ -32,15 +34,18 @@ class Document:
     def __init__(self, content):
         self.content = content
         self.registry = Registry().with_resource(DOCUMENT, Resource(contents=content, specification=DRAFT7))
-        self.messages = {"in": {}, "out": {}}
+        self.messages = {channel: {"in": {}, "out": {}} for channel in content.get("channels") or {}}
         for name, operation in (content.get("operations") or {}).items():
             direction = DIRECTIONS[operation["action"]]
-            for pointer in self.operation_messages(f"#/operations/{escape(name)}", operation):
-                self.messages[direction][pointer.rsplit("/", 1)[-1]] = pointer
+            self.add(f"#/operations/{escape(name)}", operation, direction)
             if "reply" in operation:
                 other = "out" if direction == "in" else "in"
-                for pointer in self.operation_messages(f"#/operations/{escape(name)}/reply", operation["reply"]):
-                    self.messages[other][pointer.rsplit("/", 1)[-1]] = pointer
+                self.add(f"#/operations/{escape(name)}/reply", operation["reply"], other)
+
+    def add(self, where, holder, direction):
+        channel = self.follow(f"{where}/channel").rsplit("/", 1)[-1]
+        for pointer in self.operation_messages(where, holder):
+            self.messages[channel][direction][pointer.rsplit("/", 1)[-1]] = pointer
 
     def at(self, pointer):
         node = self.content
@@ -77,13 +82,24 @@ class Document:
         where = quote(self.payload(message_pointer).lstrip("#"), safe="/~")
         return Draft7Validator({"$ref": f"{DOCUMENT}#{where}"}, registry=self.registry)
 
+    def event(self, message_pointer):
+        """The event that the message is, if it is told by that."""
+        return self.at(message_pointer).get("x-event")
+
     def types(self, message_pointer):
-        """The values of `type` that the message allows; None when it doesn't say."""
-        try:
-            schema = self.at(self.follow(self.payload(message_pointer) + "/properties/type"))
-        except KeyError:
-            return None
+        """The values of `type` that the message allows; None when they are not listed."""
+        schema = self.type_schema(message_pointer)
         return [schema["const"]] if "const" in schema else schema.get("enum")
+
+    def is_open(self, message_pointer):
+        """Whether its `type` is any but some."""
+        return "not" in self.type_schema(message_pointer)
+
+    def type_schema(self, message_pointer):
+        try:
+            return self.at(self.follow(self.payload(message_pointer) + "/properties/type"))
+        except KeyError:
+            return {}
 
 
 def describe(error):
@@ -98,35 +114,47 @@ def check_document(document, spec_directory):
         return [f"no schema for AsyncAPI {version!r} in {spec_directory}"]
     validator = Draft7Validator(json.loads(schema_file.read_text(encoding="utf-8")))
     problems = [f"document: {describe(error)}" for error in validator.iter_errors(document.content)]
-    for messages in document.messages.values():
-        for name, pointer in messages.items():
-            types = document.types(pointer)
-            if not types:
-                problems.append(f"message {name}: its payload must fix `type` by const or enum")
-            for index, example in enumerate(document.at(pointer).get("examples") or []):
-                for error in document.validator(pointer).iter_errors(example.get("payload")):
-                    problems.append(f"message {name}, example {index}: {describe(error)}")
+    pointers = {
+        name: pointer for channel in document.messages.values() for way in channel.values() for name, pointer in way.items()
+    }
+    for name in set(document.content["components"]["messages"]) - set(pointers):
+        problems.append(f"message {name}: no operation has it")
+    for name, pointer in pointers.items():
+        if not (document.event(pointer) or document.types(pointer) or document.is_open(pointer)):
+            problems.append(f"message {name}: its payload must fix `type` by const or enum, or it must have an x-event")
+        for index, example in enumerate(document.at(pointer).get("examples") or []):
+            for error in document.validator(pointer).iter_errors(example.get("payload")):
+                problems.append(f"message {name}, example {index}: {describe(error)}")
     return problems
 
 
-def check_frame(document, direction, frame):
+def check_frame(document, entry):
     """Answers (name of the message it is, None) or (None, why it is none)."""
+    frame, event = entry["frame"], entry.get("event")
+    messages = document.messages[entry["channel"]][entry["direction"]]
     if isinstance(frame, str):
         try:
             frame = json.loads(frame)
         except ValueError:
             return None, "not JSON"
-    if not isinstance(frame, dict):
+    if event is not None:
+        candidates = [name for name, pointer in messages.items() if document.event(pointer) == event]
+    elif not isinstance(frame, dict):
         return None, "not a JSON object"
+    else:
+        told_by_type = {name: pointer for name, pointer in messages.items() if not document.event(pointer)}
+        candidates = [
+            name
+            for name, pointer in told_by_type.items()
+            if document.is_open(pointer) or frame.get("type") in (document.types(pointer) or [])
+        ]
     reasons = []
-    for name, pointer in document.messages[direction].items():
-        if frame.get("type") not in (document.types(pointer) or []):
-            continue
-        errors = sorted(document.validator(pointer).iter_errors(frame), key=lambda error: len(error.absolute_path))
+    for name in candidates:
+        errors = sorted(document.validator(messages[name]).iter_errors(frame), key=lambda error: len(error.absolute_path))
         if not errors:
             return name, None
         reasons.append(f"{name}: {describe(errors[0])}")
-    return None, "; ".join(reasons) or f"unknown type {frame.get('type')!r}"
+    return None, "; ".join(reasons) or f"unknown {event or frame.get('type')!r}"
 
 
 def main():
@@ -134,10 +162,10 @@ def main():
     parser.add_argument("document", type=Path)
     parser.add_argument("frames", type=Path, nargs="?")
     parser.add_argument("--spec", type=Path, default=Path(__file__).parent / "node_modules/@asyncapi/specs/schemas")
-    parser.add_argument("--require-all", action="store_true", help="fail if a documented message was never seen")
+    parser.add_argument("--require", default="", help="channels of which every documented message must have been seen")
     options = parser.parse_args()
 
-    problems, seen = [], {"in": {}, "out": {}}
+    problems, seen = [], {}
     try:
         # JSON knows no dates: an unquoted timestamp in the YAML must stay what JSON would make of it.
         document = Document(json.loads(json.dumps(yaml.safe_load(options.document.read_text(encoding="utf-8")), default=str)))
@@ -147,19 +175,21 @@ def main():
             if not line.strip():
                 continue
             entry = json.loads(line)
-            name, why = check_frame(document, entry["direction"], entry["frame"])
+            name, why = check_frame(document, entry)
+            where = f"{entry['channel']} {entry['direction']}"
             if entry.get("bad"):
                 if name:
                     problems.append(f"line {number}: sent as a bad frame, but the document allows it as {name}")
             elif name:
-                seen[entry["direction"]][name] = seen[entry["direction"]].get(name, 0) + 1
+                seen[f"{where} {name}"] = seen.get(f"{where} {name}", 0) + 1
             else:
-                problems.append(f"line {number} ({entry['direction']}): {why}")
+                problems.append(f"line {number} ({where}): {why}")
         if options.frames and not any(line.strip() for line in lines):
             problems.append("no frames to check")
-        if options.require_all:
-            for direction, messages in document.messages.items():
-                problems += [f"never seen ({direction}): {name}" for name in messages if name not in seen[direction]]
+        for channel in filter(None, options.require.split(",")):
+            for direction, messages in document.messages[channel].items():
+                wanted = [f"{channel} {direction} {name}" for name in messages]
+                problems += [f"never seen: {name}" for name in wanted if name not in seen]
     except (OSError, ValueError, KeyError, AttributeError, TypeError, yaml.YAMLError, Unresolvable) as error:
         problems.append(f"{type(error).__name__}: {error}")
     print(json.dumps({"ok": not problems, "seen": seen, "problems": problems}, ensure_ascii=False))

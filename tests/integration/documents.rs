@@ -1,5 +1,7 @@
 //! The documents for machines say what the server does: OpenAPI, AsyncAPI, close codes, metrics.
 
+mod frames;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -7,12 +9,12 @@ use pulso::close::CloseReason;
 use pulso::dialect::{pos, restaurant};
 use pulso_harness::process::run;
 use pulso_harness::script::{installed, python_tool};
-use pulso_harness::{Claims, Dashboard, Pulso, SECRET, Scratch};
-use serde_json::{Value, json};
+use pulso_harness::{Claims, Pulso, SECRET, Scratch};
+use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
-use crate::business::{self, NEGOCIO, OTHER_NEGOCIO, OTHER_OWNER, owner, pulso};
+use crate::business::{self, NEGOCIO, OTHER_OWNER, owner, pulso};
 
 const OPENAPI: &str = include_str!("../../docs/openapi.yaml");
 const ASYNCAPI: &str = include_str!("../../docs/asyncapi.yaml");
@@ -57,6 +59,9 @@ async fn on_sqlite() -> (Pulso, Scratch) {
         "CREATE TABLE devices (id INTEGER PRIMARY KEY, device_uid TEXT NOT NULL UNIQUE, is_active INTEGER NOT NULL);
         INSERT INTO devices VALUES (7, 'ipad-room-101', 1)";
     sqlx::raw_sql(device).execute(&mut connection).await.unwrap();
+    let business =
+        "INSERT INTO negocios (id, admin_negocio_id, nombre) VALUES ('n1', 'ana', 'Uno'), ('n2', 'luis', 'Dos')";
+    sqlx::raw_sql(business).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     let pulso = pulso(&format!("sqlite://{}", file.display()));
     run(&mut pulso.command(&["migrate"]), "pulso migrate");
@@ -94,82 +99,6 @@ async fn the_server_answers_as_openapi_says() {
 async fn the_server_answers_as_openapi_says_without_a_key_too() {
     let (pulso, _scratch) = on_sqlite().await;
     conforms(pulso, "|notify/[^c]|api/|sync/", "").await;
-}
-
-/// A dashboard that writes down what goes in and out.
-struct Recorder {
-    dashboard: Dashboard,
-    frames: Vec<Value>,
-}
-
-impl Recorder {
-    /// Sends what the document describes and reads the answer, of the type given.
-    async fn say(&mut self, frame: Value, answered: &[&str]) {
-        self.frames.push(json!({ "direction": "in", "frame": frame }));
-        self.dashboard.send(&frame).await;
-        self.hear(answered).await;
-    }
-
-    /// Sends what the document must not describe; the server says so as well.
-    async fn say_wrongly(&mut self, text: &str) {
-        self.frames.push(json!({ "direction": "in", "frame": text, "bad": true }));
-        self.dashboard.send_text(text).await;
-        self.hear(&["error"]).await;
-    }
-
-    async fn hear(&mut self, types: &[&str]) {
-        for wanted in types {
-            let frame = self.dashboard.next().await;
-            assert_eq!(frame["type"], *wanted, "{frame}");
-            self.frames.push(json!({ "direction": "out", "frame": frame }));
-        }
-    }
-}
-
-#[tokio::test]
-async fn every_frame_is_one_that_asyncapi_describes_and_every_message_occurs() {
-    let (running, _database) = business::open().await;
-    let dashboard = Dashboard::connect(running.port(), "/ws", &[]).await;
-    let mut recorder = Recorder { dashboard, frames: Vec::new() };
-    let channel = format!("estadisticas:{NEGOCIO}");
-    let token = owner().sign(SECRET);
-    recorder.say(json!({ "type": "ping" }), &["error"]).await;
-    recorder.say(json!({ "type": "auth", "token": "not.a.token" }), &["error"]).await;
-    recorder.say(json!({ "type": "auth", "token": token }), &[]).await;
-    recorder.say(json!({ "type": "auth", "data": { "token": token } }), &[]).await;
-    recorder.say(json!({ "type": "ping" }), &["pong"]).await;
-    recorder.say(json!({ "type": "subscribe", "data": { "channel": channel } }), &["stats"]).await;
-    recorder.say(json!({ "type": "subscribe", "channel": channel }), &["stats"]).await;
-    assert_eq!(running.notify(NEGOCIO).await.status, 200);
-    recorder.hear(&["stats"]).await;
-    let foreign = format!("estadisticas:{OTHER_NEGOCIO}");
-    recorder.say(json!({ "type": "subscribe", "data": { "channel": foreign } }), &["error"]).await;
-    recorder.say(json!({ "type": "unsubscribe", "data": { "channel": channel } }), &[]).await;
-    recorder.say(json!({ "type": "unsubscribe", "channel": channel }), &[]).await;
-    for wrong in [
-        "",
-        "[]",
-        "{\"type\":\"ping\"",
-        "{}",
-        r#"{"type":"stats"}"#,
-        r#"{"type":"subscribe"}"#,
-        r#"{"type":"subscribe","channel":"ventas:1"}"#,
-        r#"{"type":"subscribe","data":{"channel":7}}"#,
-        r#"{"type":"auth"}"#,
-    ] {
-        recorder.say_wrongly(wrong).await;
-    }
-    recorder.say(json!({ "type": "auth", "token": Claims::user(OTHER_OWNER).sign(SECRET) }), &[]).await;
-    let closed = recorder.dashboard.closed().await;
-    assert_eq!((closed.code, closed.reason.as_str()), (4001, CloseReason::AnotherUser.text()));
-
-    let scratch = Scratch::new();
-    let lines: Vec<String> = recorder.frames.iter().map(Value::to_string).collect();
-    let frames = scratch.write("frames.jsonl", &lines.join("\n"));
-    installed("node_modules/@asyncapi/specs");
-    let mut check = python_tool("python");
-    check.arg(installed("asyncapi_check.py")).arg(document("asyncapi.yaml")).arg(frames).arg("--require-all");
-    run(&mut check, "asyncapi_check.py");
 }
 
 #[test]

@@ -98,6 +98,11 @@ impl Dashboard {
         self.send_message(Message::text(text)).await;
     }
 
+    /// As [`Self::send_text`], to a server that may have closed.
+    pub async fn try_send_text(&mut self, text: &str) -> Result<(), Error> {
+        self.socket.send(Message::text(text)).await
+    }
+
     pub async fn send_message(&mut self, message: Message) {
         self.socket.send(message).await.expect("the server reads");
     }

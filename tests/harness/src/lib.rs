@@ -7,6 +7,7 @@
 pub mod chaos;
 pub mod dashboard;
 pub mod demo;
+pub mod events;
 pub mod http;
 pub mod packets;
 pub mod pgbouncer;
@@ -22,6 +23,7 @@ pub mod wait;
 pub use chaos::ChaosProxy;
 pub use dashboard::{Closed, Dashboard, Refused, Stats, client_frame};
 pub use demo::Demo;
+pub use events::{Event, EventStream};
 pub use http::{Answer, Line};
 pub use packets::{Packets, Poller};
 pub use pgbouncer::PgBouncer;

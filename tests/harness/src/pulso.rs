@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::dashboard::Dashboard;
+use crate::events::EventStream;
 use crate::http::{self, Answer};
 use crate::process::{find, spawn};
 use crate::token::Claims;
@@ -192,6 +193,11 @@ impl Running {
     /// Connects to `path`, the query included.
     pub async fn open(&self, path: &str) -> Dashboard {
         Dashboard::connect(self.port, path, &[]).await
+    }
+
+    /// A stream of server-sent events, as [`Self::open`].
+    pub async fn events(&self, path: &str) -> EventStream {
+        EventStream::open(self.port, path, &[]).await
     }
 
     /// Connects with a token for `claims` in the query.
