@@ -102,6 +102,12 @@ impl TokenVerifier {
         self.dismissed.add(user, now.as_second());
     }
 
+    /// Whether the user was dismissed after a token of hers was issued. To be asked once more when a connection can be
+    /// found by its user: she may have been dismissed while it came in.
+    pub fn has_dismissed(&self, user: &UserId, issued_at: Option<i64>) -> bool {
+        self.dismissed.bars(user, issued_at)
+    }
+
     /// What `token` claims, if it is good for a handshake at `now`.
     pub fn claims(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
         self.claims_within(token, now, LEEWAY_SECONDS)

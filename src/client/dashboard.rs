@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Environment;
-use super::session::Session;
+use super::session::{Session, end_if_dismissed};
 use super::subscriptions::{Settled, Subscriptions};
 use crate::auth::token::Identity;
 use crate::channel::Channel;
@@ -69,6 +69,7 @@ impl Dashboard {
         subscriptions.subscribe(name, &identity);
         let user = Channel::User(identity.user.clone());
         let own = vec![environment.hub.join(user, Arc::clone(&mailbox))];
+        end_if_dismissed(&environment, &identity.user, identity.issued_at, &mailbox);
         let session = Session::new(Some(identity), None, &environment);
         Self { environment, mailbox, address, session, subscriptions, own, since: Since::Now }
     }
@@ -141,6 +142,7 @@ impl Dashboard {
         let (memberships, outcome) = self.environment.hub.join_since(&new, &self.mailbox, since);
         self.own.reserve_exact(memberships.len());
         self.own.extend(memberships);
+        end_if_dismissed(&self.environment, &identity.user, identity.issued_at, &self.mailbox);
         if outcome.is_err() {
             self.environment.metrics.resyncs.inc();
             self.answer(words::resync());

@@ -11,7 +11,7 @@ use super::Environment;
 use super::conversation::Conversation;
 use super::dashboard::Dashboard;
 use super::listener::Listener;
-use super::session::Expiry;
+use super::session::{Expiry, end_if_dismissed};
 use crate::auth::token::{Identity, StaffIdentity};
 use crate::channel::Channel;
 use crate::close::CloseReason;
@@ -43,7 +43,8 @@ pub enum Purpose {
     /// One channel that its token may be allowed to watch, and nothing else.
     Watch { identity: Identity, name: ChannelName },
     /// Channels that were checked already, until a token ends (Unix seconds).
-    Listen { channels: Vec<Channel>, expires_at: Option<i64> },
+    /// `issued_at`: as the token says.
+    Listen { channels: Vec<Channel>, issued_at: Option<i64>, expires_at: Option<i64> },
 }
 
 /// The conversation of an admitted connection, or why it has to end before it begins.
@@ -54,7 +55,7 @@ pub(super) async fn open(
     environment: &Arc<Environment>,
     mailbox: &Arc<Mailbox>,
 ) -> Result<Conversation, CloseReason> {
-    let (channels, expiry) = match purpose {
+    let (channels, issued_at, expires_at) = match purpose {
         Purpose::Dashboard { identity, place } => {
             let (environment, mailbox) = (Arc::clone(environment), Arc::clone(mailbox));
             let dashboard = Dashboard::new(environment, mailbox, address, identity, place, since);
@@ -71,14 +72,12 @@ pub(super) async fn open(
                 since,
             )));
         }
-        Purpose::Listen { channels, expires_at } => {
-            (channels, expires_at.map(|expires_at| Expiry::new(expires_at, environment)))
-        }
+        Purpose::Listen { channels, issued_at, expires_at } => (channels, issued_at, expires_at),
         Purpose::Staff(identity) => {
             let identity = identity?;
-            (staff_channels(&identity, environment), Some(Expiry::new(identity.expires_at, environment)))
+            (staff_channels(&identity, environment), identity.issued_at, Some(identity.expires_at))
         }
-        Purpose::Kiosk(uid) => (vec![kiosk_channel(uid.as_deref(), address, environment).await?], None),
+        Purpose::Kiosk(uid) => (vec![kiosk_channel(uid.as_deref(), address, environment).await?], None, None),
     };
     let (memberships, outcome) = environment.hub.join_since(&channels, mailbox, since.unwrap_or(Since::Now));
     if outcome.is_err() {
@@ -86,6 +85,11 @@ pub(super) async fn open(
         // A full mailbox is noticed when it is read.
         let _ = mailbox.push_answer(stats::resync());
     }
+    for user in channels.iter().filter_map(|channel| if let Channel::User(user) = channel { Some(user) } else { None })
+    {
+        end_if_dismissed(environment, user, issued_at, mailbox);
+    }
+    let expiry = expires_at.map(|expires_at| Expiry::new(expires_at, environment));
     let (environment, mailbox) = (Arc::clone(environment), Arc::clone(mailbox));
     Ok(Conversation::Listener(Listener::new(environment, mailbox, memberships, expiry)))
 }

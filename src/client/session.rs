@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Environment;
 use crate::auth::token::Identity;
 use crate::close::CloseReason;
+use crate::hub::mailbox::Mailbox;
 use crate::negocio::UserId;
 
 /// Longest time between two looks at the wall clock: timers stand still while a machine sleeps.
@@ -59,6 +60,13 @@ impl Expiry {
         let left = time_left(self.expires_at, environment);
         self.look_at = now + left.min(LOOK);
         left.is_zero()
+    }
+}
+
+/// Ends a connection whose user was dismissed while it came in; to be called once it can be found by its user.
+pub fn end_if_dismissed(environment: &Environment, user: &UserId, issued_at: Option<i64>, mailbox: &Mailbox) {
+    if environment.tokens.has_dismissed(user, issued_at) {
+        mailbox.dismiss(CloseReason::SessionEnded);
     }
 }
 

@@ -92,7 +92,7 @@ async fn open(gate: &Arc<Gate>, request: Request) -> Result<Response, Refusal> {
     let purpose = match topic {
         Topic::Kiosk => {
             let channel = kiosk_channel(query.device_uid.as_deref(), address, &gate.environment).await;
-            Purpose::Listen { channels: vec![channel.map_err(kiosk_refused)?], expires_at: None }
+            Purpose::Listen { channels: vec![channel.map_err(kiosk_refused)?], issued_at: None, expires_at: None }
         }
         Topic::Staff => staff(gate, &claims(gate, &headers, &query)?)?,
         Topic::Sales(named) => sales(gate, &claims(gate, &headers, &query)?, named.as_deref())?,
@@ -141,7 +141,7 @@ fn identity(claims: &Claims) -> Result<Identity, Refusal> {
 fn staff(gate: &Gate, claims: &Claims) -> Result<Purpose, Refusal> {
     let staff = claims.staff().ok_or_else(forbidden)?;
     let channels = staff_channels(&staff, &gate.environment);
-    Ok(Purpose::Listen { channels, expires_at: Some(staff.expires_at) })
+    Ok(Purpose::Listen { channels, issued_at: staff.issued_at, expires_at: Some(staff.expires_at) })
 }
 
 fn sales(gate: &Gate, claims: &Claims, named: Option<&str>) -> Result<Purpose, Refusal> {
@@ -159,7 +159,7 @@ fn sales(gate: &Gate, claims: &Claims, named: Option<&str>) -> Result<Purpose, R
         return Err(forbidden());
     }
     let channels = vec![Channel::User(identity.user), Channel::Negocio(wanted)];
-    Ok(Purpose::Listen { channels, expires_at: Some(identity.expires_at) })
+    Ok(Purpose::Listen { channels, issued_at: identity.issued_at, expires_at: Some(identity.expires_at) })
 }
 
 async fn watch(gate: &Gate, claims: &Claims, name: ChannelName) -> Result<Purpose, Refusal> {

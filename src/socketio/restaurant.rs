@@ -10,7 +10,7 @@ use super::auth::{Auth, Refused};
 use crate::auth::token::RestaurantIdentity;
 use crate::channel::Channel;
 use crate::client::Environment;
-use crate::client::session::Expiry;
+use crate::client::session::{Expiry, end_if_dismissed};
 use crate::hub::history::Since;
 use crate::hub::mailbox::Mailbox;
 
@@ -23,14 +23,16 @@ pub(super) fn admit(
     _: &SocketRef,
     auth: &Auth,
 ) -> Result<Seat, Refused> {
-    let RestaurantIdentity { user, restaurant, expires_at } = identify(environment, session, auth)?;
+    let RestaurantIdentity { user, restaurant, expires_at, issued_at } = identify(environment, session, auth)?;
     let mailbox = Arc::new(Mailbox::new(environment.limits.outbound_buffer));
     let (channels, since) = ([Channel::Restaurante(restaurant)], auth.since());
     let (mut memberships, replayed) =
         environment.hub.join_since(&channels, &mailbox, since.map_or(Since::Now, Since::parse));
-    if let Some(user) = user.map(Channel::User) {
-        mailbox.expect_channel(user.clone());
-        memberships.push(environment.hub.join(user, Arc::clone(&mailbox)));
+    if let Some(user) = user {
+        let channel = Channel::User(user.clone());
+        mailbox.expect_channel(channel.clone());
+        memberships.push(environment.hub.join(channel, Arc::clone(&mailbox)));
+        end_if_dismissed(environment, &user, issued_at, &mailbox);
     }
     let expiry = Some(Expiry::new(expires_at, environment));
     let feed = Feed::Events { with_ids: since.is_some(), has_gap: replayed.is_err() };

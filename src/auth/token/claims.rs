@@ -23,23 +23,27 @@ pub struct Identity {
     /// Unix seconds at which a live connection with this token ends: its `exp`, and only for a token admitted inside
     /// the leeway `exp` + 30.
     pub expires_at: i64,
+    /// Unix seconds, if the token says so.
+    pub issued_at: Option<i64>,
 }
 
-/// Whom a restaurant's token names. `expires_at` as in [`Identity`].
+/// Whom a restaurant's token names. Times as in [`Identity`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestaurantIdentity {
     pub user: Option<UserId>,
     pub restaurant: RestauranteId,
     pub expires_at: i64,
+    pub issued_at: Option<i64>,
 }
 
-/// Whom the token of a clinic's staff names. `expires_at` as in [`Identity`].
+/// Whom the token of a clinic's staff names. Times as in [`Identity`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaffIdentity {
     pub user: Option<UserId>,
     /// As the token spells them.
     pub negocios: Vec<String>,
     pub expires_at: i64,
+    pub issued_at: Option<i64>,
 }
 
 impl Claims {
@@ -50,20 +54,22 @@ impl Claims {
     /// As a dashboard's or a shop's: it must name a user.
     pub fn identity(&self) -> Result<Identity, TokenError> {
         let user = self.user().ok_or(TokenError::NoUser)?;
-        Ok(Identity { user: UserId::new(&user), negocios: self.negocios(), expires_at: self.expires_at })
+        let (expires_at, issued_at) = (self.expires_at, self.issued_at());
+        Ok(Identity { user: UserId::new(&user), negocios: self.negocios(), expires_at, issued_at })
     }
 
     /// As a restaurant's; `None` if it names no restaurant.
     pub fn restaurant(&self) -> Option<RestaurantIdentity> {
         let restaurant = RestauranteId::named(&self.named("restaurantId")?)?;
         let user = self.named("userId").or_else(|| self.user()).as_deref().map(UserId::new);
-        Some(RestaurantIdentity { user, restaurant, expires_at: self.expires_at })
+        Some(RestaurantIdentity { user, restaurant, expires_at: self.expires_at, issued_at: self.issued_at() })
     }
 
     /// As a clinic's; `None` for who is neither staff nor admin.
     pub fn staff(&self) -> Option<StaffIdentity> {
         let user = self.user().as_deref().map(UserId::new);
-        self.is_staff().then(|| StaffIdentity { user, negocios: self.negocios(), expires_at: self.expires_at })
+        let (expires_at, issued_at) = (self.expires_at, self.issued_at());
+        self.is_staff().then(|| StaffIdentity { user, negocios: self.negocios(), expires_at, issued_at })
     }
 
     /// Every name by which its user may have been dismissed.
