@@ -78,7 +78,7 @@ async fn who_is_on_the_way_in_when_she_is_dismissed_does_not_stay() {
         let (screen, staff) = (signed("/ws", &employee(&user)), signed("/ws/staff/orders/", &employee(&user)));
         let entering = (0..40).map(async |number: u64| {
             sleep(Duration::from_micros(number * 100)).await;
-            Dashboard::try_connect(pulso.port(), if number % 2 == 0 { &screen } else { &staff }, &[]).await
+            Dashboard::try_connect(pulso.port(), if number.is_multiple_of(2) { &screen } else { &staff }, &[]).await
         });
         let dismissing = async {
             sleep(Duration::from_millis(2)).await;
