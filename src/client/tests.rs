@@ -1,9 +1,11 @@
 //! The actor over a pipe, with time standing still until everybody waits.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use futures_util::{SinkExt, StreamExt};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -15,7 +17,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
-use crate::auth::token::{Holder, Identity, mint};
+use crate::auth::token::{Holder, Identity, StaffIdentity, mint};
 use crate::config::{AuthConfig, DatabaseConfig, DatabaseUrl, Secret, StatsConfig};
 use crate::negocio::{IdType, NegocioId};
 use crate::store::{ContactError, Figures, Ownership, Store, StoreError};
@@ -45,11 +47,14 @@ impl Store for Nowhere {
 }
 
 fn environment(limits: ClientLimits) -> Arc<Environment> {
+    environment_at(limits, Clock::system(TimeZone::UTC))
+}
+
+fn environment_at(limits: ClientLimits, clock: Clock) -> Arc<Environment> {
     let metrics = Arc::new(Metrics::new());
     let config = DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new("sqlite://nowhere")));
     let database = Arc::new(Database::new(Arc::new(Nowhere), &config, Arc::clone(&metrics)));
     let hub = Arc::new(Hub::new(0, Arc::clone(&metrics)));
-    let clock = Clock::system(TimeZone::UTC);
     let auth = AuthConfig::new(Secret::new(SECRET));
     let (access, _) = Access::new(&auth, Arc::clone(&metrics));
     let refresher = Refresher::new(
@@ -90,8 +95,11 @@ fn admitted(identity: Option<Identity>) -> Admitted {
 
 /// Connects over a pipe that holds `pipe` bytes in each direction.
 async fn connect(environment: &Arc<Environment>, identity: Option<Identity>, pipe: usize) -> Peer {
+    connect_as(environment, admitted(identity), pipe).await
+}
+
+async fn connect_as(environment: &Arc<Environment>, admitted: Admitted, pipe: usize) -> Peer {
     let (ours, theirs) = duplex(pipe);
-    let admitted = admitted(identity);
     let environment = Arc::clone(environment);
     let served = tokio::spawn(async move { serve(theirs, Vec::new(), admitted, environment).await });
     Peer { socket: WebSocketStream::from_raw_socket(ours, Role::Client, None).await, served }
@@ -253,6 +261,68 @@ async fn goodbyes_are_spread_and_carry_the_code() {
     }
     assert!(last <= Duration::from_secs(3));
     assert!((5..=45).contains(&early), "{early} of 50 in the first half");
+}
+
+fn listener(purpose: Purpose) -> Admitted {
+    Admitted { purpose, since: None, address: [127, 0, 0, 1].into() }
+}
+
+fn nurse(expires_at: i64) -> Admitted {
+    listener(Purpose::Staff(Ok(StaffIdentity { user: None, negocios: Vec::new(), expires_at, issued_at: None })))
+}
+
+#[tokio::test(start_paused = true)]
+async fn staff_is_closed_when_its_token_expires_and_not_before() {
+    let (clock, wall) = Clock::manual(TimeZone::UTC, Timestamp::from_second(1_000_000).unwrap());
+    let environment = environment_at(ClientLimits::default(), clock);
+    let mut peer = connect_as(&environment, nurse(1_003_600), 4_096).await;
+    let since = Instant::now();
+    let ticking = tokio::spawn({
+        let wall = Arc::clone(&wall);
+        async move {
+            loop {
+                sleep(Duration::from_millis(500)).await;
+                wall.fetch_add(500, Ordering::SeqCst);
+            }
+        }
+    });
+    let close = loop {
+        // Nothing but pings, which are answered by reading.
+        if let Message::Close(frame) = peer.socket.next().await.unwrap().unwrap() {
+            break frame.unwrap();
+        }
+    };
+    assert_eq!((u16::from(close.code), close.reason.as_str()), (4001, "token expired"));
+    assert!((3_600..=3_601).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+    ticking.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn staff_whose_token_expired_while_the_machine_slept_is_closed_soon_after() {
+    let (clock, wall) = Clock::manual(TimeZone::UTC, Timestamp::from_second(1_000_000).unwrap());
+    let environment = environment_at(ClientLimits::default(), clock);
+    let mut peer = connect_as(&environment, nurse(1_003_600), 4_096).await;
+    peer.say(json!({ "type": "ping" })).await;
+    assert_eq!(peer.hear_json().await, json!({ "type": "pong" }));
+    wall.fetch_add(7_200_000, Ordering::SeqCst);
+    let since = Instant::now();
+    assert_eq!(peer.close_code().await, 4001);
+    assert!(since.elapsed() <= Duration::from_secs(30), "{:?}", since.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kiosk_that_cannot_be_looked_up_is_told_to_come_back_and_counts_as_no_bad_one() {
+    let environment = environment(ClientLimits::default());
+    for _ in 0..100 {
+        let mut kiosk = connect_as(&environment, listener(Purpose::Kiosk(Some("ipad".into()))), 4_096).await;
+        assert_eq!(kiosk.close_code().await, 1013);
+    }
+    assert!(!environment.bad_devices.are_too_many([127, 0, 0, 1].into()));
+    for _ in 0..30 {
+        let mut kiosk = connect_as(&environment, listener(Purpose::Kiosk(None)), 4_096).await;
+        assert_eq!(kiosk.close_code().await, 4001);
+    }
+    assert!(environment.bad_devices.are_too_many([127, 0, 0, 1].into()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! Point-of-sale events on `/ws`: every screen of the business and no other has them, to the letter and in order.
 
 mod buffers;
+mod clients;
 
 use jiff::Timestamp;
 use pulso_harness::{Claims, Closed, Dashboard, Running, SECRET, token};
