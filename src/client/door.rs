@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::warn;
 
 use super::Environment;
 use super::conversation::Conversation;
@@ -19,6 +20,7 @@ use crate::dialect::stats::{self, ChannelName};
 use crate::hub::history::Since;
 use crate::hub::mailbox::Mailbox;
 use crate::negocio::{DeviceId, NegocioId};
+use crate::store::StoreError;
 use crate::telemetry::metrics::RefusalReason;
 
 /// What a connection brings along from its handshake.
@@ -119,10 +121,13 @@ pub async fn kiosk_channel(
 ) -> Result<Channel, CloseReason> {
     let asked: Vec<String> = uid.into_iter().map(str::to_owned).collect();
     let known = if asked.is_empty() { Ok(Vec::new()) } else { environment.database.devices(&asked, &[]).await };
-    let Ok(known) = known else {
+    let known = known.map_err(|failure| {
+        if let StoreError::Refused(_) = failure {
+            warn!(%failure, "a kiosk cannot be looked up: see DEVICE_SQL");
+        }
         environment.metrics.refuse(RefusalReason::DatabaseUnavailable);
-        return Err(CloseReason::CannotCheck);
-    };
+        CloseReason::CannotCheck
+    })?;
     let device = known.into_iter().find(|device| device.is_active);
     let Some(device) = device else {
         environment.bad_devices.count(address);
