@@ -2,14 +2,20 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use pulso_harness::{Closed, Dashboard, Running};
+use pulso_harness::{Closed, Dashboard, Database, Running};
 use tokio::net::TcpSocket;
 
 use super::{NEGOCIO, SALE, body, naming};
-use crate::feeds::{open, signed};
+use crate::feeds::{configured, signed};
 
 /// Events that wait for one client at most, as the contract has it.
 const BUFFER: u64 = 256;
+
+/// A server where what waits ends a connection, not how long, on however busy a machine.
+async fn patient() -> (Running, Database) {
+    let (pulso, database) = configured().await;
+    (pulso.with("WRITE_TIMEOUT", "60s").ready().await, database)
+}
 
 /// A screen whose machine keeps little for it.
 async fn narrow(pulso: &Running) -> Dashboard {
@@ -30,7 +36,7 @@ async fn sell(pulso: &Running, number: u64) -> u64 {
 
 #[tokio::test]
 async fn a_screen_that_stops_reading_is_closed_with_1013_once_256_wait_and_others_have_every_sale() {
-    let (pulso, _database) = open().await;
+    let (pulso, _database) = patient().await;
     let mut slow = narrow(&pulso).await;
     let mut quick = pulso.connect(&naming(NEGOCIO)).await;
     quick.ping().await;
@@ -54,7 +60,7 @@ async fn a_screen_that_stops_reading_is_closed_with_1013_once_256_wait_and_other
 
 #[tokio::test]
 async fn a_screen_that_reads_again_in_time_has_every_sale() {
-    let (pulso, _database) = open().await;
+    let (pulso, _database) = patient().await;
     let mut slow = narrow(&pulso).await;
     slow.ping().await;
     let mut sold = 0;
