@@ -145,3 +145,10 @@ fn the_example_of_an_environment_names_every_setting_with_its_default() {
         .collect();
     assert_eq!(shown, known);
 }
+
+#[test]
+fn the_index_that_is_shown_is_the_one_that_is_shipped() {
+    let shipped = include_str!("../../sql/index.postgres.sql");
+    let statement = shipped.lines().find(|line| line.starts_with("CREATE INDEX")).unwrap();
+    assert!(ENGLISH.contains(statement), "{statement}");
+}
