@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::Error;
@@ -15,10 +15,12 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::dashboard::Refused;
 use crate::http::{Answer, exchange};
-use crate::wait::LIMIT;
+use crate::wait::{LIMIT, PAUSE};
 
 /// Long enough for a packet that is not meant to come to have come.
 const QUIET: Duration = Duration::from_millis(500);
+/// For a place to come free.
+const PATIENCE: Duration = Duration::from_secs(2);
 const SEPARATOR: char = '\u{1e}';
 
 /// A session that is a WebSocket from the beginning.
@@ -212,6 +214,13 @@ impl Poller {
 
     async fn request(port: u16, headers: &str, method: &str, more: &str, body: &str) -> Answer {
         let head = format!("{method} /socket.io/?EIO=4&transport=polling{more} HTTP/1.1\n{headers}");
-        exchange(port, &head, body).await
+        let mut answer = exchange(port, &head, body).await;
+        // The place of the connection before this one may not be free yet; then nothing was done with the request.
+        let until = Instant::now() + PATIENCE;
+        while !more.is_empty() && answer.status == 503 && Instant::now() < until {
+            sleep(PAUSE).await;
+            answer = exchange(port, &head, body).await;
+        }
+        answer
     }
 }
