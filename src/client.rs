@@ -7,12 +7,13 @@ mod conversation;
 mod dashboard;
 mod door;
 pub mod fragments;
-mod line;
 mod listener;
+mod reader;
 pub mod session;
 mod socket;
 mod stream;
 mod subscriptions;
+mod transport;
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -35,7 +36,8 @@ use crate::config::{ClientLimits, Feeds};
 use crate::database::Database;
 use crate::hub::Hub;
 use crate::hub::mailbox::{Mailbox, Next, Outgoing};
-use crate::publication::{Frame, Kind, Publication};
+use crate::hub::outlet::Outlet;
+use crate::publication::Frame;
 use crate::stats::Refresher;
 use crate::telemetry::metrics::{Close, Metrics};
 
@@ -44,6 +46,7 @@ use conversation::Conversation;
 pub use door::{Admitted, Purpose, kiosk_channel, staff_channels};
 use socket::{Event, LineLost, Socket};
 pub use stream::stream;
+pub use transport::Transport;
 
 /// What every client works with.
 #[derive(Debug)]
@@ -89,32 +92,31 @@ struct Client<S> {
     socket: Socket<S>,
     mailbox: Arc<Mailbox>,
     conversation: Conversation,
-    /// Whether events are sent with their ids.
-    wants_ids: bool,
     messages: Allowance,
-    writing: Option<Writing>,
+    /// Since when the socket has not taken a message whole.
+    writing: Option<Instant>,
     heard: Instant,
     asked: Option<Instant>,
     leaves_at: Option<Instant>,
 }
 
-/// The message that the socket has not taken whole.
-struct Writing {
-    since: Instant,
-    publication: Option<Arc<Publication>>,
-}
-
 /// Serves one connection until it ends.
+/// `outlet`: where publications may be sent to past this task; without one it writes them all itself.
 /// `early`: bytes that came right behind the handshake.
-pub async fn serve<S>(stream: S, early: Vec<u8>, admitted: Admitted, environment: Arc<Environment>)
-where
+pub async fn serve<S>(
+    stream: S,
+    outlet: Option<Outlet>,
+    early: Vec<u8>,
+    admitted: Admitted,
+    environment: Arc<Environment>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let metrics = Arc::clone(&environment.metrics);
     let _counted = Counted::new(&metrics);
     let address = admitted.address;
     // Boxed, as all that is short: a task is as large as its largest branch for all of its life.
-    let Some(mut client) = Box::pin(enter(stream, early, admitted, environment)).await else { return };
+    let Some(mut client) = Box::pin(enter(stream, outlet, early, admitted, environment)).await else { return };
     let ending = client.run().await;
     let Client { socket, conversation, .. } = client;
     // Out of the hub before the farewell, which may take a while.
@@ -124,14 +126,20 @@ where
 }
 
 /// The client of an admitted connection; `None` after closing one that may not stay.
-async fn enter<S>(stream: S, early: Vec<u8>, admitted: Admitted, environment: Arc<Environment>) -> Option<Client<S>>
+async fn enter<S>(
+    stream: S,
+    outlet: Option<Outlet>,
+    early: Vec<u8>,
+    admitted: Admitted,
+    environment: Arc<Environment>,
+) -> Option<Client<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let Admitted { purpose, since, address } = admitted;
     let limits = &environment.limits;
-    let mailbox = Arc::new(Mailbox::new(limits.outbound_buffer));
-    let socket = Socket::new(stream, early, limits).await;
+    let mailbox = Arc::new(Mailbox::with_outlet(limits.outbound_buffer, outlet, since.is_some()));
+    let socket = Socket::new(stream, early, Arc::clone(&mailbox), limits);
     let conversation = match door::open(purpose, since, address, &environment, &mailbox).await {
         Ok(conversation) => conversation,
         Err(reason) => {
@@ -143,7 +151,6 @@ where
     Some(Client {
         socket,
         conversation,
-        wants_ids: since.is_some(),
         messages: Allowance::new(limits.message_burst, limits.message_rate),
         writing: None,
         heard: Instant::now(),
@@ -212,27 +219,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 Err(Ending::Close(CloseReason::SlowConsumer))
             }
             Next::Dismissed(reason) => Err(Ending::Close(reason)),
-            Next::Message(Outgoing::Answer(frame)) => self.write(frame, None),
-            Next::Message(Outgoing::Published(one)) => {
-                let with_id = self.wants_ids && one.kind == Kind::Event;
-                let frame = if with_id { one.frame_with_id() } else { &one.frame };
-                self.write(frame.clone(), Some(one))
-            }
+            Next::Message(message, written) => self.write(message, written),
         }
     }
 
     /// Writes at once what the socket takes; the rest, if any, as it takes more.
-    fn write(&mut self, frame: Frame, publication: Option<Arc<Publication>>) -> Result<(), Ending> {
-        match self.socket.begin(frame) {
-            Poll::Ready(Ok(())) => self.on_written(publication.as_deref()),
+    fn write(&mut self, message: Outgoing, from: usize) -> Result<(), Ending> {
+        match self.socket.begin(message, from) {
+            Poll::Ready(Ok(message)) => self.on_written(&message),
             Poll::Ready(Err(LineLost)) => return Err(Ending::Lost),
-            Poll::Pending => self.writing = Some(Writing { since: Instant::now(), publication }),
+            Poll::Pending => self.writing = Some(Instant::now()),
         }
         Ok(())
     }
 
-    fn on_written(&self, publication: Option<&Publication>) {
-        let Some(publication) = publication else { return };
+    fn on_written(&self, message: &Outgoing) {
+        let Outgoing::Published(publication) = message else { return };
         let metrics = &self.environment.metrics;
         metrics.deliveries.inc();
         if let Some(noticed) = publication.take_noticed() {
@@ -241,9 +243,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     fn on_event(&mut self, event: Event) -> Result<(), Ending> {
-        if matches!(event, Event::Written) {
-            let publication = self.writing.take().and_then(|writing| writing.publication);
-            self.on_written(publication.as_deref());
+        if let Event::Written(message) = event {
+            self.writing = None;
+            self.on_written(&message);
             return Ok(());
         }
         self.heard = Instant::now();
@@ -256,7 +258,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 Err(Ending::Close(CloseReason::TooManyMessages))
             }
             // The library answers pings by itself.
-            Event::Control | Event::Written => Ok(()),
+            Event::Control | Event::Written(_) => Ok(()),
             Event::Binary => {
                 self.conversation.on_binary();
                 Ok(())
@@ -275,7 +277,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 return Err(Ending::Lost);
             }
             self.asked = Some(now);
-            self.write(Frame::ping(), None)?;
+            // A full mailbox is noticed when it is read.
+            let _ = self.mailbox.push_control(Frame::ping());
         }
         self.conversation.on_time(now).map_err(Ending::Close)
     }
@@ -289,7 +292,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     fn silence_due(&self) -> Instant {
         let limits = &self.environment.limits;
         match (&self.writing, self.asked) {
-            (Some(writing), _) => writing.since + limits.write_timeout,
+            (Some(since), _) => *since + limits.write_timeout,
             (None, Some(asked)) => asked + limits.pong_timeout,
             (None, None) => self.heard + limits.ping_interval,
         }

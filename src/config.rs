@@ -43,6 +43,8 @@ pub struct Config {
     pub client: ClientLimits,
     pub stats: StatsConfig,
     pub log: LogConfig,
+    /// `IO_URING`: whether it may be used where it is to be had.
+    pub io_uring: bool,
     /// `SHUTDOWN_GRACE`: from the signal to exit, whatever peers do.
     pub shutdown_grace: Duration,
 }

@@ -1,32 +1,49 @@
 //! Which client listens to which channel, and the handing-over of a publication to all of them.
 //!
-//! Knows channels, publications and mailboxes. No I/O, no JSON, no SQL, no dialect; it never waits for anybody.
+//! Knows channels, publications and mailboxes. No JSON, no SQL, no dialect; the only I/O is a send that never waits. It
+//! never waits for anybody.
 
+mod fanout;
+mod fifo;
 pub mod history;
 pub mod mailbox;
+pub mod outlet;
+#[cfg(target_os = "linux")]
+mod ring;
+#[cfg(not(target_os = "linux"))]
+#[path = "hub/no_ring.rs"]
+mod ring;
+mod sync;
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use dashmap::DashMap;
 use slab::Slab;
+use tokio::sync::oneshot;
+use tracing::info;
 
 use crate::channel::Channel;
 use crate::close::CloseReason;
 use crate::publication::{Frame, Publication};
 use crate::telemetry::metrics::Metrics;
 
+use fanout::AT_ONCE;
+use fifo::Fifo;
+pub use fifo::{Full, MAX_WAITING, MAX_WAITING_BYTES};
 use history::{History, Since};
-use mailbox::{Mailbox, Push};
-
-/// Mailboxes visited under one hold of a channel's lock, so that a subscribe never waits for a whole walk.
-const WALK_SLICE: usize = 256;
+use mailbox::Mailbox;
+use ring::Ring;
 
 /// The registry of subscriptions of this node.
 #[derive(Debug)]
 pub struct Hub {
     channels: DashMap<Channel, Arc<Members>>,
-    /// Held while an event is handed out: all of them reach every mailbox in one order, that of their ids.
+    /// Held while an event gets its id and its place in line: all of them reach every mailbox in the order of their ids.
     history: Mutex<History>,
+    /// What the fan-out thread has to do.
+    fifo: Arc<Fifo>,
     metrics: Arc<Metrics>,
 }
 
@@ -64,16 +81,49 @@ impl Membership {
 }
 
 impl Hub {
-    /// `first_id`: no event of an earlier run had a greater one.
+    /// `first_id`: no event of an earlier run had a greater one. Big channels wait for [`Self::start`].
     pub fn new(first_id: u64, metrics: Arc<Metrics>) -> Self {
-        Self { channels: DashMap::new(), history: Mutex::new(History::new(first_id)), metrics }
+        let (channels, history) = (DashMap::new(), Mutex::new(History::new(first_id)));
+        Self { channels, history, fifo: Arc::default(), metrics }
     }
 
-    /// Adds a mailbox to a channel. The mailbox must have been told to expect the channel
-    /// ([`Mailbox::expect_channel`]), or it takes nothing.
-    pub fn join(self: &Arc<Self>, channel: Channel, mailbox: Arc<Mailbox>) -> Membership {
+    /// Starts the fan-out thread; what is returned resolves when it has ended, which it does after [`Self::stop`].
+    /// `io_uring`: whether it may be used where it is to be had.
+    pub fn start(self: &Arc<Self>, io_uring: bool) -> io::Result<oneshot::Receiver<()>> {
+        let (ended, end) = oneshot::channel();
+        let hub = Arc::downgrade(self);
+        thread::Builder::new().name("fan-out".into()).spawn(move || {
+            let ring = io_uring.then(set_up_ring).flatten();
+            fanout::run(&hub, ring);
+            drop(ended);
+        })?;
+        Ok(end)
+    }
+
+    /// Lets the fan-out thread end when it has handed out what waits.
+    pub fn stop(&self) {
+        self.fifo.close();
+    }
+
+    /// Waits until all that was published has been handed out.
+    pub async fn until_handed_out(&self) {
+        self.fifo.until_idle().await;
+    }
+
+    /// Adds a mailbox to a channel.
+    pub fn join(self: &Arc<Self>, channel: Channel, mailbox: &Arc<Mailbox>) -> Membership {
+        self.join_above(channel, mailbox, 0)
+    }
+
+    /// `floor`: what is not newer is refused.
+    fn join_above(self: &Arc<Self>, channel: Channel, mailbox: &Arc<Mailbox>, floor: u64) -> Membership {
         // The entry's lock is held while the place is taken, so that an emptied channel cannot be removed in between.
-        let place = self.channels.entry(channel.clone()).or_default().lock().insert(mailbox);
+        let members = self.channels.entry(channel).or_default();
+        // All members share one spelling of the channel's name.
+        let channel = members.key().clone();
+        mailbox.expect_channel(channel.clone(), floor);
+        let place = members.lock().insert(Arc::clone(mailbox));
+        drop(members);
         if counts(&channel) {
             self.metrics.subscriptions.inc();
         }
@@ -89,13 +139,9 @@ impl Hub {
         since: Since,
     ) -> (Vec<Membership>, Result<(), Gap>) {
         let mut history = self.history();
-        let memberships = channels
-            .iter()
-            .map(|channel| {
-                mailbox.expect_channel(channel.clone());
-                self.join(channel.clone(), Arc::clone(mailbox))
-            })
-            .collect();
+        let floor = history.last_id();
+        let join = |channel: &Channel| self.join_above(channel.clone(), mailbox, floor);
+        let memberships = channels.iter().map(join).collect();
         let missed = history.missed(channels, since);
         (memberships, missed.map(|events| self.replay(events, mailbox)))
     }
@@ -108,74 +154,67 @@ impl Hub {
         since: Since,
     ) -> (Membership, Result<(), Gap>) {
         let mut history = self.history();
-        mailbox.expect_channel(channel.clone());
         let missed = history.missed(std::slice::from_ref(&channel), since);
-        let membership = self.join(channel, Arc::clone(mailbox));
+        let membership = self.join_above(channel, mailbox, history.last_id());
         (membership, missed.map(|events| self.replay(events, mailbox)))
     }
 
     fn replay(&self, events: Vec<Arc<Publication>>, mailbox: &Mailbox) {
         self.metrics.replayed.inc_by(events.len() as u64);
-        mailbox.push_replay(events.into_iter());
+        mailbox.push_replay(events);
     }
 
-    /// Hands a state to every mailbox of its channel; returns how many took it.
+    /// Hands a state to every mailbox of its channel: at once if they are few, else by the fan-out thread, in whose line
+    /// it never waits behind more than [`MAX_WAITING`] others. Returns how many it is for.
     pub fn publish(&self, state: &Arc<Publication>) -> usize {
-        self.hand_out(state, |mailbox| mailbox.push_state(state))
-    }
-
-    /// Hands events out, in their order and with nothing in between; returns how many took each.
-    pub fn publish_events(&self, drafts: Vec<Draft>) -> Vec<usize> {
-        let mut history = self.history();
-        drafts
-            .into_iter()
-            .map(|Draft { channel, event, frame }| {
-                let event = history.keep(|id| Publication::event(channel, id, event, frame));
-                self.hand_out(&event, |mailbox| mailbox.push_event(&event))
-            })
-            .collect()
-    }
-
-    fn hand_out(&self, publication: &Publication, push: impl Fn(&Mailbox) -> Push) -> usize {
         self.metrics.broadcasts.inc();
-        let mut taken = 0;
-        self.walk(&publication.channel, |mailbox| match push(mailbox) {
-            Push::Queued => taken += 1,
-            Push::Replaced => {
-                taken += 1;
-                self.metrics.conflated.inc();
+        let Some((members, count)) = self.audience(&state.channel) else { return 0 };
+        if count <= AT_ONCE {
+            // Whatever the line still has of the channel is older, and no mailbox takes it after this.
+            return fanout::hand_out(&members, state, &self.metrics);
+        }
+        if self.fifo.push_state(state) {
+            self.metrics.conflated.inc_by(count as u64);
+        }
+        count
+    }
+
+    /// Hands events out, in their order and with nothing in between; returns how many each is for. [`Full`] if too much
+    /// waits for the fan-out thread: then none of them is taken.
+    pub fn publish_events(&self, drafts: Vec<Draft>) -> Result<Vec<usize>, Full> {
+        let mut history = self.history();
+        if !self.fifo.has_room() {
+            return Err(Full);
+        }
+        let publish = |Draft { channel, event, frame }| {
+            let event = history.keep(|id| Publication::event(channel, id, event, frame));
+            self.metrics.broadcasts.inc();
+            let Some((members, count)) = self.audience(&event.channel) else { return 0 };
+            // Never past an event that still waits: it comes from under this lock, too.
+            if count <= AT_ONCE && !self.fifo.has_events() {
+                return fanout::hand_out(&members, &event, &self.metrics);
             }
-            Push::Overflowed | Push::NotWanted => {}
-        });
-        taken
+            self.fifo.push_event(&event);
+            count
+        };
+        Ok(drafts.into_iter().map(publish).collect())
+    }
+
+    fn audience(&self, channel: &Channel) -> Option<(Arc<Members>, usize)> {
+        let members = self.members(channel)?;
+        let count = members.lock().len();
+        (count > 0).then_some((members, count))
     }
 
     /// Ends the connections of a channel; returns how many.
     pub fn dismiss(&self, channel: &Channel, reason: CloseReason) -> usize {
+        let Some(members) = self.members(channel) else { return 0 };
         let mut dismissed = 0;
-        self.walk(channel, |mailbox| {
-            mailbox.dismiss(reason);
-            dismissed += 1;
+        members.walk(&mut Vec::new(), |slice| {
+            slice.iter().for_each(|mailbox| mailbox.dismiss(reason));
+            dismissed += slice.len();
         });
         dismissed
-    }
-
-    fn walk(&self, channel: &Channel, mut visit: impl FnMut(&Mailbox)) {
-        let Some(members) = self.channels.get(channel).map(|entry| Arc::clone(&entry)) else { return };
-        let mut from = 0;
-        loop {
-            let slice: Vec<Arc<Mailbox>> = {
-                let mailboxes = members.lock();
-                if from >= mailboxes.capacity() {
-                    return;
-                }
-                (from..from + WALK_SLICE).filter_map(|place| mailboxes.get(place).cloned()).collect()
-            };
-            from += WALK_SLICE;
-            for mailbox in &slice {
-                visit(mailbox);
-            }
-        }
     }
 
     /// Forgets events that are too old to be replayed.
@@ -204,6 +243,12 @@ impl Members {
     }
 }
 
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.fifo.close();
+    }
+}
+
 impl Drop for Membership {
     fn drop(&mut self) {
         if let Some(members) = self.hub.channels.get(&self.channel) {
@@ -212,6 +257,19 @@ impl Drop for Membership {
         self.hub.channels.remove_if(&self.channel, |_, members| members.lock().is_empty());
         if counts(&self.channel) {
             self.hub.metrics.subscriptions.dec();
+        }
+    }
+}
+
+fn set_up_ring() -> Option<Ring> {
+    match Ring::set_up() {
+        Ok(ring) => {
+            info!("many sends by one call: io_uring is used");
+            Some(ring)
+        }
+        Err(error) => {
+            info!(%error, "io_uring is not to be had here: one call a send");
+            None
         }
     }
 }

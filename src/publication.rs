@@ -40,6 +40,11 @@ impl Frame {
         Self(out.freeze())
     }
 
+    /// What is a frame already.
+    pub fn finished(frame: Bytes) -> Self {
+        Self(frame)
+    }
+
     /// A ping without a payload.
     pub fn ping() -> Self {
         Self(Bytes::from_static(&[FIN_PING, 0]))

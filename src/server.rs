@@ -54,6 +54,7 @@ pub struct Server {
     listen: Option<ListenSource>,
     device_recheck: Duration,
     keeps_outbox: bool,
+    io_uring: bool,
     grace: Duration,
     annex: Option<Annex>,
 }
@@ -132,8 +133,18 @@ impl Server {
             hang_up: CancellationToken::new(),
         });
         let (listen, grace) = (config.database.listen, config.shutdown_grace);
-        let (device_recheck, keeps_outbox) = (config.clinic.device_recheck, config.database.keeps_outbox);
-        Ok(Self { listener, address, gate, questions, listen, device_recheck, keeps_outbox, grace, annex: None })
+        Ok(Self {
+            listener,
+            address,
+            gate,
+            questions,
+            listen,
+            device_recheck: config.clinic.device_recheck,
+            keeps_outbox: config.database.keeps_outbox,
+            io_uring: config.io_uring,
+            grace,
+            annex: None,
+        })
     }
 
     /// Somebody else's API on the same port.
@@ -156,12 +167,12 @@ impl Server {
 
     /// Serves until `stop`, then stops in order within the grace. Returns early only when a query file is wrong.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
-        let Self { listener, address, gate, questions, listen: source, device_recheck, keeps_outbox, grace, annex } =
-            self;
+        let Self { listener, address, gate, questions, listen: source, device_recheck, keeps_outbox, io_uring, grace, annex } = self;
         let environment = Arc::clone(&gate.environment);
         let (connections, background) = (TaskTracker::new(), TaskTracker::new());
         let halt = CancellationToken::new();
         let accepting = CancellationToken::new();
+        let fan_out_ended = environment.hub.start(io_uring)?;
         background.spawn(accept::accept(listener, Arc::clone(&gate), annex, connections.clone(), accepting.clone()));
         info!(%address, "listening");
 
@@ -194,7 +205,10 @@ impl Server {
             });
         }
 
-        stop.cancelled().await;
+        let is_told_to = tokio::select! {
+            () = stop.cancelled() => true,
+            _ = fan_out_ended => false,
+        };
         let deadline = Instant::now() + grace.saturating_sub(LAST_STEPS);
         accepting.cancel();
         stop_in_order(&gate, &connections, deadline).await;
@@ -202,8 +216,10 @@ impl Server {
         background.close();
         // What hangs here hangs on the database; nobody waits for it any more.
         let _ = timeout_at(deadline + LAST_STEPS / 2, background.wait()).await;
+        environment.hub.stop();
         info!("stopped");
-        Ok(())
+        // Without it nobody would be told anything any more: whoever runs this process starts it again.
+        if is_told_to { Ok(()) } else { Err(io::Error::other("the fan-out thread has ended").into()) }
     }
 }
 
@@ -246,6 +262,7 @@ async fn stop_in_order(gate: &Gate, connections: &TaskTracker, deadline: Instant
     }
     let settle_until = (Instant::now() + LONGEST_SETTLE).min(hooks_until.max(Instant::now()));
     gate.environment.refresher.settle(settle_until).await;
+    let _ = timeout_at(settle_until, gate.environment.hub.until_handed_out()).await;
     gate.environment.goodbye.cancel();
     gate.clients.close();
     if timeout_at(deadline, gate.clients.wait()).await.is_err() {

@@ -107,6 +107,7 @@ fn config(listen: ListenConfig, keys: &Keys, business: &Business) -> Config {
         client: ClientLimits::default(),
         stats: StatsConfig::default(),
         log: env::load_log(),
+        io_uring: true,
         shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
     }
 }

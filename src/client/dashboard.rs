@@ -68,7 +68,7 @@ impl Dashboard {
         let mut subscriptions = Subscriptions::new(Arc::clone(&environment), Arc::clone(&mailbox), since);
         subscriptions.subscribe(name, &identity);
         let user = Channel::User(identity.user.clone());
-        let own = vec![environment.hub.join(user, Arc::clone(&mailbox))];
+        let own = vec![environment.hub.join(user, &mailbox)];
         end_if_dismissed(&environment, &identity.user, identity.issued_at, &mailbox);
         let session = Session::new(Some(identity), None, &environment);
         Self { environment, mailbox, address, session, subscriptions, own, since: Since::Now }

@@ -44,6 +44,11 @@ impl Meter {
         self.begun
     }
 
+    /// Whether no message has begun that has not ended.
+    pub fn is_between_messages(&self) -> bool {
+        self.frames == 0 && matches!(self.position, Position::Header { have: 0, .. })
+    }
+
     /// Bytes went by.
     pub fn pass(&mut self, mut bytes: &[u8]) -> Result<(), TooManyFragments> {
         while let Some((&first, rest)) = bytes.split_first() {

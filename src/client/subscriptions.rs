@@ -212,7 +212,7 @@ impl Subscriptions {
         if let Ok(reading) = reading {
             let is_known = had == Some(reading.version);
             // A full mailbox is noticed when it is read.
-            let _ = if is_known { self.mailbox.push_state_again(&reading) } else { self.mailbox.push_state(&reading) };
+            let _ = if is_known { self.mailbox.push_again(&reading) } else { self.mailbox.push(&reading) };
         } else {
             self.environment.metrics.refuse(RefusalReason::DatabaseUnavailable);
             self.answer(Denial::NoFigures);
@@ -285,8 +285,7 @@ impl Subscriptions {
     fn join(&mut self, key: u32, topic: Topic, by_ownership: bool) -> Stage {
         let channel = topic.channel();
         let membership = if matches!(topic, Topic::Estadisticas(_)) {
-            self.mailbox.expect_channel(channel.clone());
-            self.environment.hub.join(channel, Arc::clone(&self.mailbox))
+            self.environment.hub.join(channel, &self.mailbox)
         } else {
             self.join_events(channel)
         };

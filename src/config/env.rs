@@ -71,6 +71,7 @@ impl Config {
         let client = limits::client(&mut reader);
         let stats = limits::stats(&mut reader);
         let log = log(&mut reader);
+        let io_uring = reader.choice("IO_URING", &[("auto", true), ("off", false)], true);
         let grace = Duration::from_secs(1)..=Duration::from_mins(5);
         let shutdown_grace = reader.duration("SHUTDOWN_GRACE", DEFAULT_SHUTDOWN_GRACE, grace);
         let Reader { mistakes, warnings, .. } = reader;
@@ -92,6 +93,7 @@ impl Config {
                     client,
                     stats,
                     log,
+                    io_uring,
                     shutdown_grace,
                 };
                 Ok((config, warnings))

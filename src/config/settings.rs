@@ -72,6 +72,7 @@ pub const SETTINGS: &[Setting] = &[
     set("MESSAGE_RATE", "20", "messages a second from a client, sustained"),
     set("MAX_CHANNELS", "100", "subscriptions of one connection"),
     set("OUTBOUND_BUFFER", "256", "messages that may wait for a client that does not read"),
+    set("IO_URING", "auto", "many sends by one system call where the kernel allows it; off: one call a send"),
     set("OWNERSHIP_BURST", "100", "ownership look-ups a connection may cause at once"),
     set("OWNERSHIP_RATE", "10", "ownership look-ups a second of a connection, sustained"),
     set("WRITE_TIMEOUT", "10s", "for one write to a socket"),

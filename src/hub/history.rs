@@ -65,6 +65,11 @@ impl History {
         Self { channels: HashMap::new(), last_id: first_id, forgotten: first_id, bytes: 0 }
     }
 
+    /// The id of the newest event.
+    pub(super) fn last_id(&self) -> u64 {
+        self.last_id
+    }
+
     /// Gives an event its id and keeps it.
     pub(super) fn keep(&mut self, event: impl FnOnce(u64) -> Publication) -> Arc<Publication> {
         self.last_id += 1;

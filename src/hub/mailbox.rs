@@ -1,35 +1,61 @@
-//! What waits to be written to one client: bounded, with the newest state of each channel only, and every event.
+//! What goes out to one client: sent at once where that can be, else kept, bounded, with the newest state of each channel
+//! only, and every event.
 //!
-//! Knows nothing of sockets. Nobody who pushes ever waits.
+//! Whoever pushes never waits. One writer at a time has the socket: who holds the lock, or whom [`Writer`] names.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod queue;
+
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
-use futures_util::task::AtomicWaker;
-
+use super::outlet::Outlet;
+use super::sync::{AtomicWaker, Mutex, MutexGuard};
 use crate::channel::Channel;
 use crate::close::CloseReason;
-use crate::publication::{Frame, Publication};
+use crate::publication::{Frame, Kind, Publication};
 
-/// The outgoing buffer of one connection.
+use queue::Queue;
+
+/// The outgoing side of one connection.
 #[derive(Debug)]
 pub struct Mailbox {
     inner: Mutex<Inner>,
     reader: AtomicWaker,
     capacity: usize,
+    /// Where whoever pushes may send to. Without one everything waits for the client's task.
+    outlet: Option<Outlet>,
+    /// The client knows ids: it gets each event with its own.
+    wants_ids: bool,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Unallocated while nothing waits: most clients, most of the time.
-    waiting: VecDeque<Outgoing>,
-    /// What the client listens to, and the newest version pushed of each.
+    /// `None` while nothing waits: most clients, most of the time.
+    queue: Option<Box<Queue>>,
+    /// What the client listens to, and the newest version pushed of each (of events: the newest it has no claim to).
     expected: Vec<(Channel, u64)>,
-    /// How many of those that wait are replayed: they were asked for, and do not count against the capacity.
-    replayed: usize,
-    overflowed: bool,
-    dismissed: Option<CloseReason>,
+    writer: Writer,
+    end: Option<End>,
+}
+
+/// Who writes to the socket without holding the lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Writer {
+    #[default]
+    Nobody,
+    /// The client's task, a message that it took.
+    Task,
+    /// The fan-out thread, between [`Mailbox::begin`] and [`Mailbox::finish`].
+    Fanout,
+}
+
+/// Why nothing more is taken.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Overflowed,
+    Dismissed(CloseReason),
+    /// The client's task says its farewell.
+    Closing,
 }
 
 /// A message on its way out.
@@ -37,6 +63,8 @@ struct Inner {
 pub enum Outgoing {
     /// An answer to this client alone.
     Answer(Frame),
+    /// What the transport itself has to say, a pong for instance: of what waits, the newest of its kind is enough.
+    Control(Frame),
     /// A state or an event of a channel.
     Published(Arc<Publication>),
 }
@@ -44,6 +72,8 @@ pub enum Outgoing {
 /// What became of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Push {
+    /// The socket has taken it whole.
+    Sent,
     Queued,
     /// It took the place of an older, unsent state of its channel.
     Replaced,
@@ -53,10 +83,19 @@ pub enum Push {
     NotWanted,
 }
 
-/// What the client's actor finds in its mailbox.
+/// What is to be done with a publication whose sending the caller does itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// The caller sends it, and then calls [`Mailbox::finish`].
+    Send,
+    Done(Push),
+}
+
+/// What the client's task finds in its mailbox.
 #[derive(Debug)]
 pub enum Next {
-    Message(Outgoing),
+    /// A message, and how many of its bytes are out already: never any where there is no outlet.
+    Message(Outgoing, usize),
     Overflowed,
     /// The connection has to end, whatever waits.
     Dismissed(CloseReason),
@@ -65,15 +104,19 @@ pub enum Next {
 impl Mailbox {
     /// `capacity`: messages that may wait.
     pub fn new(capacity: usize) -> Self {
-        Self { inner: Mutex::default(), reader: AtomicWaker::new(), capacity }
+        Self::with_outlet(capacity, None, false)
     }
 
-    /// From now on what is published on `channel` is taken.
-    pub fn expect_channel(&self, channel: Channel) {
+    pub fn with_outlet(capacity: usize, outlet: Option<Outlet>, wants_ids: bool) -> Self {
+        Self { inner: Mutex::default(), reader: AtomicWaker::new(), capacity, outlet, wants_ids }
+    }
+
+    /// From now on what is published on `channel` is taken, if it is newer than `floor`.
+    pub(super) fn expect_channel(&self, channel: Channel, floor: u64) {
         let mut inner = self.lock();
         // Most expect one or two: a vector's own way would be room for four.
         inner.expected.reserve_exact(1);
-        inner.expected.push((channel, 0));
+        inner.expected.push((channel, floor));
     }
 
     /// The newest version of `channel` that was pushed; 0 for none.
@@ -85,95 +128,133 @@ impl Mailbox {
     pub fn forget_channel(&self, channel: &Channel) {
         let mut inner = self.lock();
         inner.expected.retain(|(expected, _)| expected != channel);
-        inner.waiting.retain(|waiting| !matches!(waiting, Outgoing::Published(one) if one.channel == *channel));
-        inner.replayed = inner.replayed.min(inner.waiting.len());
+        if let Some(queue) = &mut inner.queue {
+            queue.forget(channel);
+        }
         inner.release_if_empty();
     }
 
-    /// Takes a state that is newer than the one before, in place of an unsent older one if there is one.
-    pub fn push_state(&self, publication: &Arc<Publication>) -> Push {
-        self.push_newer_than(publication, false)
-    }
-
-    /// As [`Self::push_state`], but takes the newest version once more: the answer to a repeated subscribe.
-    pub fn push_state_again(&self, publication: &Arc<Publication>) -> Push {
-        self.push_newer_than(publication, true)
-    }
-
-    fn push_newer_than(&self, publication: &Arc<Publication>, again: bool) -> Push {
+    /// Takes a publication of a channel that is expected: a state that is newer than the one before, in place of an
+    /// unsent older one if there is one; an event behind everything that waits.
+    pub fn push(&self, publication: &Arc<Publication>) -> Push {
         let mut inner = self.lock();
-        let Some((_, newest)) = inner.expected.iter_mut().find(|(channel, _)| *channel == publication.channel) else {
-            return Push::NotWanted;
-        };
-        if publication.version < *newest || (publication.version == *newest && !again) {
-            return Push::NotWanted;
-        }
-        *newest = publication.version;
-        let older = inner.waiting.iter_mut().find_map(|waiting| match waiting {
-            Outgoing::Published(state) if state.channel == publication.channel => Some(state),
-            _ => None,
-        });
-        if let Some(older) = older {
-            *older = Arc::clone(publication);
+        if inner.accepts(publication, false) { self.take(inner, publication) } else { Push::NotWanted }
+    }
+
+    /// As [`Self::push`], but takes the newest version once more: the answer to a repeated subscribe.
+    pub fn push_again(&self, state: &Arc<Publication>) -> Push {
+        let mut inner = self.lock();
+        if inner.accepts(state, true) { self.take(inner, state) } else { Push::NotWanted }
+    }
+
+    fn take(&self, mut inner: MutexGuard<'_, Inner>, publication: &Arc<Publication>) -> Push {
+        if publication.kind == Kind::State && inner.queue.as_mut().is_some_and(|queue| queue.replace(publication)) {
             return Push::Replaced;
         }
-        self.append(inner, Outgoing::Published(Arc::clone(publication)))
+        self.send_or_append(inner, Outgoing::Published(Arc::clone(publication)))
     }
 
-    /// Takes an event behind everything that waits.
-    pub fn push_event(&self, event: &Arc<Publication>) -> Push {
-        let inner = self.lock();
-        if !inner.expected.iter().any(|(channel, _)| *channel == event.channel) {
-            return Push::NotWanted;
+    /// As [`Self::push`], for a caller that sends many at once by a way of its own. The frame to send is
+    /// [`Self::frame_of`]; until [`Self::finish`] everything else waits behind it.
+    pub(super) fn begin(&self, publication: &Arc<Publication>) -> Begun {
+        let mut inner = self.lock();
+        if !inner.accepts(publication, false) {
+            return Begun::Done(Push::NotWanted);
         }
-        self.append(inner, Outgoing::Published(Arc::clone(event)))
+        if self.outlet.is_some() && inner.is_clear() {
+            inner.writer = Writer::Fanout;
+            return Begun::Send;
+        }
+        Begun::Done(self.take(inner, publication))
+    }
+
+    /// The socket took the first `sent` bytes of what was begun.
+    pub(super) fn finish(&self, publication: &Arc<Publication>, sent: usize) -> Push {
+        let mut inner = self.lock();
+        inner.writer = Writer::Nobody;
+        let is_whole = sent >= self.frame_of(publication).bytes().len();
+        // Without a byte on the line it is void where all that waits is.
+        if !is_whole && (sent > 0 || !matches!(inner.end, Some(End::Overflowed | End::Dismissed(_)))) {
+            inner.queue.get_or_insert_default().put_back(Outgoing::Published(Arc::clone(publication)), sent);
+        }
+        let is_waited_for = inner.queue.is_some() || inner.end.is_some();
+        drop(inner);
+        if is_waited_for {
+            self.reader.wake();
+        }
+        if is_whole { Push::Sent } else { Push::Queued }
     }
 
     /// Takes events that the client missed and asked for.
-    pub(super) fn push_replay(&self, events: impl Iterator<Item = Arc<Publication>>) {
+    pub(super) fn push_replay(&self, events: Vec<Arc<Publication>>) {
         let mut inner = self.lock();
-        if inner.overflowed {
+        if inner.end.is_some() || events.is_empty() {
             return;
         }
-        let before = inner.waiting.len();
-        inner.waiting.extend(events.map(Outgoing::Published));
-        inner.replayed += inner.waiting.len() - before;
+        inner.queue.get_or_insert_default().replay(events);
         drop(inner);
         self.reader.wake();
     }
 
     /// The connection is to end.
     pub fn dismiss(&self, reason: CloseReason) {
-        self.lock().dismissed = Some(reason);
+        let mut inner = self.lock();
+        if !matches!(inner.end, Some(End::Closing)) {
+            inner.end = Some(End::Dismissed(reason));
+        }
+        drop(inner);
         self.reader.wake();
     }
 
     /// Takes an answer to this client.
     pub fn push_answer(&self, frame: Frame) -> Push {
-        self.append(self.lock(), Outgoing::Answer(frame))
+        self.send_or_append(self.lock(), Outgoing::Answer(frame))
     }
 
-    fn append(&self, mut inner: MutexGuard<'_, Inner>, message: Outgoing) -> Push {
-        if inner.overflowed {
+    /// Takes a control frame.
+    pub fn push_control(&self, frame: Frame) -> Push {
+        let mut inner = self.lock();
+        if inner.queue.as_mut().is_some_and(|queue| queue.replace_control(&frame)) {
+            return Push::Replaced;
+        }
+        self.send_or_append(inner, Outgoing::Control(frame))
+    }
+
+    fn send_or_append(&self, mut inner: MutexGuard<'_, Inner>, message: Outgoing) -> Push {
+        if inner.end.is_some() {
             return Push::NotWanted;
         }
-        let outcome = if inner.waiting.len() >= self.capacity + inner.replayed {
-            inner.overflowed = true;
-            inner.replayed = 0;
-            inner.waiting.clear();
-            inner.expected.clear();
+        let mut sent = 0;
+        if inner.is_clear()
+            && let Some(outlet) = &self.outlet
+        {
+            let bytes = self.frame_of_outgoing(&message).bytes();
+            sent = outlet.try_send(bytes);
+            if sent >= bytes.len() {
+                return Push::Sent;
+            }
+        }
+        let capacity = self.capacity;
+        let queue = inner.queue.get_or_insert_default();
+        let outcome = if sent > 0 {
+            queue.put_back(message, sent);
+            Push::Queued
+        } else if queue.append(message, capacity) {
+            Push::Queued
+        } else {
+            queue.clear();
+            inner.end = Some(End::Overflowed);
+            inner.expected = Vec::new();
             inner.release_if_empty();
             Push::Overflowed
-        } else {
-            inner.waiting.push_back(message);
-            Push::Queued
         };
         drop(inner);
         self.reader.wake();
         outcome
     }
 
-    /// The next message, for the one task that owns the socket. While that has no room, only what ends the connection.
+    /// The next message, for the task that owns the socket, which has written the one before. While it has no room, only
+    /// what ends the connection.
     pub fn poll_next(&self, cx: &mut Context<'_>, has_room: bool) -> Poll<Next> {
         // Registered before looking: a push in between wakes a task that is about to sleep.
         self.reader.register(cx.waker());
@@ -184,13 +265,50 @@ impl Mailbox {
     /// The next message if one waits.
     pub fn try_next(&self) -> Option<Next> {
         let mut inner = self.lock();
-        if let Some(ending) = inner.ending() {
-            return Some(ending);
+        inner.ending().or_else(|| inner.pop())
+    }
+
+    /// Takes nothing more, so that the task can say its farewell. What waits goes out before, if it is `to_be_sent`; what
+    /// is half out always does.
+    pub fn close(&self, to_be_sent: bool) {
+        let mut inner = self.lock();
+        inner.end = Some(End::Closing);
+        inner.expected = Vec::new();
+        if let Some(queue) = inner.queue.as_mut().filter(|_| !to_be_sent) {
+            queue.clear();
         }
-        let message = inner.waiting.pop_front()?;
-        inner.replayed = inner.replayed.saturating_sub(1);
         inner.release_if_empty();
-        Some(Next::Message(message))
+    }
+
+    /// After [`Self::close`]: what is still to be written, and `None` when the socket is the task's alone.
+    pub fn poll_last(&self, cx: &mut Context<'_>) -> Poll<Option<Next>> {
+        self.reader.register(cx.waker());
+        let mut inner = self.lock();
+        match inner.pop() {
+            None if inner.writer == Writer::Fanout => Poll::Pending,
+            next => Poll::Ready(next),
+        }
+    }
+
+    /// The frame of a publication as this client gets it.
+    pub fn frame_of<'a>(&self, publication: &'a Publication) -> &'a Frame {
+        if self.wants_ids && publication.kind == Kind::Event {
+            publication.frame_with_id()
+        } else {
+            &publication.frame
+        }
+    }
+
+    /// As [`Self::frame_of`], of any message.
+    pub fn frame_of_outgoing<'a>(&self, message: &'a Outgoing) -> &'a Frame {
+        match message {
+            Outgoing::Answer(frame) | Outgoing::Control(frame) => frame,
+            Outgoing::Published(publication) => self.frame_of(publication),
+        }
+    }
+
+    pub(super) fn outlet(&self) -> Option<&Outlet> {
+        self.outlet.as_ref()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -199,14 +317,48 @@ impl Mailbox {
 }
 
 impl Inner {
+    /// Whether a publication is wanted; notes its version if it is.
+    fn accepts(&mut self, publication: &Publication, again: bool) -> bool {
+        if self.end.is_some() {
+            return false;
+        }
+        let Some((_, newest)) = self.expected.iter_mut().find(|(channel, _)| *channel == publication.channel) else {
+            return false;
+        };
+        if publication.version < *newest || (publication.version == *newest && !again) {
+            return false;
+        }
+        *newest = publication.version;
+        true
+    }
+
+    /// Nothing waits and nobody writes.
+    fn is_clear(&self) -> bool {
+        self.queue.is_none() && self.writer == Writer::Nobody
+    }
+
     fn ending(&self) -> Option<Next> {
-        let dismissed = self.dismissed.map(Next::Dismissed);
-        dismissed.or_else(|| self.overflowed.then_some(Next::Overflowed))
+        match self.end? {
+            End::Overflowed => Some(Next::Overflowed),
+            End::Dismissed(reason) => Some(Next::Dismissed(reason)),
+            End::Closing => None,
+        }
+    }
+
+    /// The next message, for the task; the socket is the task's until it asks again.
+    fn pop(&mut self) -> Option<Next> {
+        if self.writer == Writer::Fanout {
+            return None;
+        }
+        let next = self.queue.as_mut().and_then(|queue| queue.pop());
+        self.release_if_empty();
+        self.writer = if next.is_some() { Writer::Task } else { Writer::Nobody };
+        next
     }
 
     fn release_if_empty(&mut self) {
-        if self.waiting.is_empty() && self.waiting.capacity() > 0 {
-            self.waiting = VecDeque::new();
+        if self.queue.as_ref().is_some_and(|queue| queue.is_empty()) {
+            self.queue = None;
         }
     }
 }

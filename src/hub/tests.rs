@@ -1,7 +1,8 @@
 //! The hub with mailboxes and no sockets: who is handed what, and who has left.
 
 use super::*;
-use crate::hub::mailbox::{Next, Outgoing};
+use crate::hub::fanout::WALK_SLICE;
+use crate::hub::mailbox::{Next, Outgoing, Push};
 use crate::negocio::IdType;
 use crate::publication::Frame;
 
@@ -19,15 +20,14 @@ fn hub() -> Arc<Hub> {
 
 fn member(hub: &Arc<Hub>, name: &str, capacity: usize) -> (Arc<Mailbox>, Membership) {
     let mailbox = Arc::new(Mailbox::new(capacity));
-    mailbox.expect_channel(channel(name));
-    let membership = hub.join(channel(name), Arc::clone(&mailbox));
+    let membership = hub.join(channel(name), &mailbox);
     (mailbox, membership)
 }
 
 fn drain(mailbox: &Mailbox) -> Vec<u64> {
     std::iter::from_fn(|| mailbox.try_next())
         .map(|next| match next {
-            Next::Message(Outgoing::Published(state)) => state.version,
+            Next::Message(Outgoing::Published(state), _) => state.version,
             other => panic!("unexpected {other:?}"),
         })
         .collect()
@@ -52,7 +52,7 @@ fn an_older_version_never_follows_a_newer_one() {
     hub.publish(&publication("n", 4));
     hub.publish(&publication("n", 5));
     assert!(drain(&mailbox).is_empty());
-    assert_eq!(mailbox.push_state_again(&publication("n", 5)), Push::Queued);
+    assert_eq!(mailbox.push_again(&publication("n", 5)), Push::Queued);
 }
 
 #[test]
@@ -92,9 +92,10 @@ fn who_unsubscribed_gets_nothing_that_was_on_its_way() {
     assert!(hub.watched().is_empty());
 }
 
-#[test]
-fn a_walk_in_slices_misses_nobody_when_places_have_been_freed() {
+#[tokio::test]
+async fn a_walk_in_slices_misses_nobody_when_places_have_been_freed() {
     let hub = hub();
+    let _end = hub.start(true).unwrap();
     let mut members: Vec<_> = (0..WALK_SLICE * 3).map(|_| member(&hub, "n", 2)).collect();
     let mut turn = 0;
     members.retain(|_| {
@@ -102,6 +103,7 @@ fn a_walk_in_slices_misses_nobody_when_places_have_been_freed() {
         turn % 3 != 0
     });
     assert_eq!(hub.publish(&publication("n", 1)), members.len());
+    hub.until_handed_out().await;
     assert!(members.iter().all(|(mailbox, _)| drain(mailbox) == [1]));
 }
 
@@ -113,24 +115,24 @@ fn sale(name: &str) -> Draft {
 fn events_are_not_conflated_and_a_full_mailbox_ends_its_client() {
     let hub = hub();
     let (mailbox, _stay) = member(&hub, "n", 2);
-    assert_eq!(hub.publish_events(vec![sale("n"), sale("n")]), [1, 1]);
+    assert_eq!(hub.publish_events(vec![sale("n"), sale("n")]).unwrap(), [1, 1]);
     assert_eq!(drain(&mailbox).len(), 2);
-    assert_eq!(hub.publish_events(vec![sale("n"), sale("n"), sale("n"), sale("n")]), [1, 1, 0, 0]);
+    assert_eq!(hub.publish_events(vec![sale("n"), sale("n"), sale("n"), sale("n")]).unwrap(), [1, 1, 0, 0]);
     assert!(matches!(mailbox.try_next(), Some(Next::Overflowed)));
 }
 
 #[test]
 fn what_was_missed_comes_first_and_does_not_count_against_the_capacity() {
     let hub = hub();
-    let before = hub.publish_events((0..100).map(|_| sale("n")).collect()).len();
+    let before = hub.publish_events((0..100).map(|_| sale("n")).collect()).unwrap().len();
     let mailbox = Arc::new(Mailbox::new(2));
     let (_stay, outcome) = hub.join_since(&[channel("n")], &mailbox, Since::After(0));
     assert_eq!(outcome, Ok(()));
-    assert_eq!(hub.publish_events(vec![sale("n"), sale("n")]), [1, 1]);
+    assert_eq!(hub.publish_events(vec![sale("n"), sale("n")]).unwrap(), [1, 1]);
     let ids = drain(&mailbox);
     assert_eq!(ids.len(), before + 2);
     assert!(ids.is_sorted());
-    assert_eq!(hub.publish_events(vec![sale("n"), sale("n"), sale("n")]), [1, 1, 0]);
+    assert_eq!(hub.publish_events(vec![sale("n"), sale("n"), sale("n")]).unwrap(), [1, 1, 0]);
 }
 
 #[test]
@@ -139,19 +141,20 @@ fn a_gap_is_said_and_the_channel_joined_all_the_same() {
     let mailbox = Arc::new(Mailbox::new(4));
     let (_stay, outcome) = hub.join_since(&[channel("n")], &mailbox, Since::Unknown);
     assert_eq!(outcome, Err(Gap));
-    hub.publish_events(vec![sale("n")]);
+    hub.publish_events(vec![sale("n")]).unwrap();
     assert_eq!(drain(&mailbox).len(), 1);
 }
 
-#[test]
-fn every_mailbox_sees_the_events_of_many_publishers_in_one_order_and_newcomers_miss_none() {
+#[tokio::test]
+async fn every_mailbox_sees_the_events_of_many_publishers_in_one_order_and_newcomers_miss_none() {
     let hub = hub();
+    let _end = hub.start(true).unwrap();
     let early: Vec<_> = (0..300).map(|_| member(&hub, "n", 10_000)).collect();
     let late = std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..20 {
-                    hub.publish_events(vec![sale("n"), sale("other")]);
+                    hub.publish_events(vec![sale("n"), sale("other")]).unwrap();
                 }
             });
         }
@@ -165,6 +168,7 @@ fn every_mailbox_sees_the_events_of_many_publishers_in_one_order_and_newcomers_m
             .collect();
         late
     });
+    hub.until_handed_out().await;
     let wanted = drain(&early[0].0);
     assert_eq!(wanted.len(), 80);
     assert!(wanted.is_sorted());

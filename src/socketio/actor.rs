@@ -236,12 +236,12 @@ impl Actor {
                 Err(Ending::Cut(CloseReason::SlowConsumer))
             }
             Next::Dismissed(reason) => Err(Ending::Disconnect(reason)),
-            Next::Message(Outgoing::Published(event)) => match self.feed {
+            Next::Message(Outgoing::Published(event), _) => match self.feed {
                 Feed::Events { .. } => self.send(Message::Event(event)),
                 Feed::Sync(_) => self.announce(),
             },
             // Nobody puts answers into this mailbox.
-            Next::Message(Outgoing::Answer(_)) => Ok(()),
+            Next::Message(Outgoing::Answer(_) | Outgoing::Control(_), _) => Ok(()),
         }
     }
 

@@ -29,9 +29,7 @@ pub(super) fn admit(
     let (mut memberships, replayed) =
         environment.hub.join_since(&channels, &mailbox, since.map_or(Since::Now, Since::parse));
     if let Some(user) = user {
-        let channel = Channel::User(user.clone());
-        mailbox.expect_channel(channel.clone());
-        memberships.push(environment.hub.join(channel, Arc::clone(&mailbox)));
+        memberships.push(environment.hub.join(Channel::User(user.clone()), &mailbox));
         end_if_dismissed(environment, &user, issued_at, &mailbox);
     }
     let expiry = Some(Expiry::new(expires_at, environment));

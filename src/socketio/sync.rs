@@ -30,9 +30,7 @@ pub(super) fn admit(
 ) -> Result<Seat, Refused> {
     let tenant = tenant(sync, auth.api_key().ok_or(Refused::NoKey)?).ok_or(Refused::InvalidKey)?;
     let mailbox = Arc::new(Mailbox::new(environment.limits.outbound_buffer));
-    let channel = Channel::Sync(tenant.clone());
-    mailbox.expect_channel(channel.clone());
-    let memberships = vec![environment.hub.join(channel, Arc::clone(&mailbox))];
+    let memberships = vec![environment.hub.join(Channel::Sync(tenant.clone()), &mailbox)];
     let wanted = Arc::new(Wanted::default());
     socket.on(SYNC_ORDERS, {
         let wanted = Arc::clone(&wanted);

@@ -55,6 +55,7 @@ pub enum RefusalReason {
     TooManyFromAddress,
     TooManyUnauthenticated,
     TooManyHooks,
+    TooManyPublications,
     ShuttingDown,
     Origin,
     Token,

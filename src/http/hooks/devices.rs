@@ -18,7 +18,7 @@ use crate::telemetry::metrics::RefusalReason;
 pub(super) async fn status_changed(gate: &Gate, body: &[u8], deadline: Instant) -> Result<Reply, Refusal> {
     let change = clinic::decode_status_change(body).map_err(|why| refused(&why))?;
     let device = device(gate, change.device, deadline).await?;
-    Ok(publish(gate, vec![draft(Channel::Device(device), &change.message)]))
+    publish(gate, vec![draft(Channel::Device(device), &change.message)])
 }
 
 /// `POST /api/disconnect`: ends all connections of a user or a device. The user's tokens issued until now are no good

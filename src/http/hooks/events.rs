@@ -8,9 +8,10 @@ use crate::dialect::{canal, clinic, pos, restaurant};
 use crate::http::Gate;
 use crate::http::hooks::call::bad;
 use crate::http::refusal::Refusal;
-use crate::hub::Draft;
+use crate::hub::{Draft, Full};
 use crate::negocio::{NegocioId, RestauranteId};
 use crate::publication::Frame;
+use crate::telemetry::metrics::RefusalReason;
 
 /// `POST /notify/venta`, `/notify/producto`, `/notify/promocion`, `/notify/mesa`.
 pub(super) fn sale(gate: &Gate, kind: pos::Kind, body: &[u8]) -> Result<Reply, Refusal> {
@@ -24,7 +25,7 @@ pub(super) fn sale(gate: &Gate, kind: pos::Kind, body: &[u8]) -> Result<Reply, R
         (Some(_), true) => return Err(bad("negocio_id has no meaning here: POS_SINGLE_BUSINESS is set")),
     };
     let message = pos::encode(kind, &event.data, &timestamp(gate));
-    Ok(publish(gate, vec![draft(Channel::Negocio(negocio), &message)]))
+    publish(gate, vec![draft(Channel::Negocio(negocio), &message)])
 }
 
 /// `POST /notify/order/new`, `/notify/order/status`, `/notify/order/item-status`.
@@ -36,14 +37,14 @@ pub(super) fn order(gate: &Gate, kind: restaurant::Kind, body: &[u8]) -> Result<
         event: emission.event,
         frame: Frame::text(&emission.payload),
     };
-    Ok(publish(gate, events.emissions.into_iter().map(draft).collect()))
+    publish(gate, events.emissions.into_iter().map(draft).collect())
 }
 
 /// `POST /notify/pedido`.
 pub(super) fn new_order(gate: &Gate, body: &[u8]) -> Result<Reply, Refusal> {
     let order = clinic::decode_new_order(body).map_err(|why| refused(&why))?;
     let clinic = order.negocio.map(|named| negocio(&named, &gate.environment.database)).transpose()?;
-    Ok(publish(gate, vec![draft(Channel::StaffOrders(clinic), &order.message)]))
+    publish(gate, vec![draft(Channel::StaffOrders(clinic), &order.message)])
 }
 
 /// `POST /api/publish`: all of a batch, or nothing.
@@ -58,7 +59,7 @@ pub(super) fn messages(gate: &Gate, body: &[u8]) -> Result<Reply, Refusal> {
         let channel = Channel::Canal(Canal::new(negocio, &message.name));
         Ok(draft(channel, &canal::encode(&message, &timestamp)))
     });
-    Ok(publish_all(gate, drafts.collect::<Result<_, Refusal>>()?))
+    publish_all(gate, drafts.collect::<Result<_, Refusal>>()?)
 }
 
 /// What to say of a body that a dialect does not take.
@@ -67,14 +68,19 @@ pub(super) fn refused(why: &BadBody) -> Refusal {
 }
 
 /// Hands out the events of one happening: who is reached by one of them is reached.
-pub(super) fn publish(gate: &Gate, drafts: Vec<Draft>) -> Reply {
-    let reached = gate.environment.hub.publish_events(drafts);
-    Reply::reached(reached.into_iter().max().unwrap_or(0))
+pub(super) fn publish(gate: &Gate, drafts: Vec<Draft>) -> Result<Reply, Refusal> {
+    let reached = hand_over(gate, drafts)?;
+    Ok(Reply::reached(reached.into_iter().max().unwrap_or(0)))
 }
 
 /// Hands out events that have nothing to do with each other.
-fn publish_all(gate: &Gate, drafts: Vec<Draft>) -> Reply {
-    Reply::reached(gate.environment.hub.publish_events(drafts).into_iter().sum())
+fn publish_all(gate: &Gate, drafts: Vec<Draft>) -> Result<Reply, Refusal> {
+    Ok(Reply::reached(hand_over(gate, drafts)?.into_iter().sum()))
+}
+
+fn hand_over(gate: &Gate, drafts: Vec<Draft>) -> Result<Vec<usize>, Refusal> {
+    let reached = gate.environment.hub.publish_events(drafts);
+    reached.map_err(|Full| Refusal::busy(RefusalReason::TooManyPublications, "too many events wait to be handed out"))
 }
 
 pub(super) fn draft(channel: Channel, message: &str) -> Draft {

@@ -40,7 +40,7 @@ struct Seen {
 
 impl Subscriber {
     fn read(&mut self) {
-        while let Some(Next::Message(Outgoing::Published(state))) = self.mailbox.try_next() {
+        while let Some(Next::Message(Outgoing::Published(state), _)) = self.mailbox.try_next() {
             assert!(state.version > self.version, "older figures after newer ones");
             self.version = state.version;
             self.seen.push(seen(&state));
@@ -94,12 +94,11 @@ impl World {
     fn subscribe(&self, negocio: &NegocioId) -> Subscriber {
         let channel = Channel::Estadisticas(negocio.clone());
         let mailbox = Arc::new(Mailbox::new(256));
-        mailbox.expect_channel(channel.clone());
-        let membership = self.hub.join(channel, Arc::clone(&mailbox));
+        let membership = self.hub.join(channel, &mailbox);
         let (refresher, negocio, theirs) = (Arc::clone(&self.refresher), negocio.clone(), Arc::clone(&mailbox));
         tokio::spawn(async move {
             if let Ok(reading) = refresher.snapshot(&negocio).await {
-                theirs.push_state(&reading);
+                theirs.push(&reading);
             }
         });
         Subscriber { mailbox, _membership: membership, version: 0, seen: Vec::new() }

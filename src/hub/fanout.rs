@@ -1,0 +1,122 @@
+//! Hands publications to the mailboxes of their channel: on the fan-out thread, or at once where they are few.
+//!
+//! Knows mailboxes and nothing of what they hold.
+
+use std::sync::{Arc, Weak};
+
+use super::mailbox::{Begun, Mailbox, Push};
+use super::ring::Ring;
+use super::{Hub, Members};
+use crate::channel::Channel;
+use crate::publication::Publication;
+use crate::telemetry::metrics::Metrics;
+
+/// Mailboxes visited under one hold of a channel's lock, so that a subscribe never waits for a whole walk; and sent to by
+/// one call where there is io_uring.
+pub(super) const WALK_SLICE: usize = 256;
+/// Up to so many are handed a publication by whoever publishes it: waking the thread costs as much.
+pub(super) const AT_ONCE: usize = 64;
+
+/// What became of one publication.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// Mailboxes that took it.
+    pub(super) taken: usize,
+    sent: u64,
+    replaced: u64,
+}
+
+impl Outcome {
+    fn count(&mut self, push: Push) {
+        match push {
+            Push::Sent => self.sent += 1,
+            Push::Replaced => self.replaced += 1,
+            Push::Queued => {}
+            Push::Overflowed | Push::NotWanted => return,
+        }
+        self.taken += 1;
+    }
+
+    fn report(&self, publication: &Publication, metrics: &Metrics) {
+        metrics.deliveries.inc_by(self.sent);
+        metrics.conflated.inc_by(self.replaced);
+        if self.sent > 0
+            && let Some(noticed) = publication.take_noticed()
+        {
+            metrics.notice_to_socket_seconds.observe(noticed.elapsed().as_secs_f64());
+        }
+    }
+}
+
+/// Works off what waits, until the hub says that no more will come, or is gone.
+pub(super) fn run(hub: &Weak<Hub>, mut ring: Option<Ring>) {
+    let Some(fifo) = hub.upgrade().map(|hub| Arc::clone(&hub.fifo)) else { return };
+    let mut slice = Vec::with_capacity(WALK_SLICE);
+    while let Some(publication) = fifo.next() {
+        let Some(hub) = hub.upgrade() else { return };
+        if let Some(members) = hub.members(&publication.channel) {
+            let mut outcome = Outcome::default();
+            members.walk(&mut slice, |slice| match &mut ring {
+                Some(ring) => send_together(ring, slice, &publication, &mut outcome),
+                None => slice.iter().for_each(|mailbox| outcome.count(mailbox.push(&publication))),
+            });
+            outcome.report(&publication, &hub.metrics);
+        }
+        fifo.done(&publication);
+    }
+}
+
+/// Hands a publication out on the caller's thread.
+pub(super) fn hand_out(members: &Members, publication: &Arc<Publication>, metrics: &Metrics) -> usize {
+    let mut outcome = Outcome::default();
+    members.walk(&mut Vec::new(), |slice| slice.iter().for_each(|mailbox| outcome.count(mailbox.push(publication))));
+    outcome.report(publication, metrics);
+    outcome.taken
+}
+
+/// One system call for all whose line is clear.
+fn send_together(ring: &mut Ring, slice: &[Arc<Mailbox>], publication: &Arc<Publication>, outcome: &mut Outcome) {
+    let mut begun: [Option<&Mailbox>; WALK_SLICE] = [None; WALK_SLICE];
+    let mut count = 0;
+    for mailbox in slice {
+        match mailbox.begin(publication) {
+            Begun::Done(push) => outcome.count(push),
+            Begun::Send => {
+                begun[count] = Some(mailbox);
+                count += 1;
+            }
+        }
+    }
+    let begun = || begun[..count].iter().copied().flatten();
+    let sends = begun().filter_map(|mailbox| Some((mailbox.outlet()?, mailbox.frame_of(publication).bytes())));
+    let sent = ring.send_all(sends);
+    for (mailbox, sent) in begun().zip(sent) {
+        outcome.count(mailbox.finish(publication, *sent));
+    }
+}
+
+impl Members {
+    /// Visits all, a slice at a time; `slice` is the caller's to use again.
+    pub(super) fn walk(&self, slice: &mut Vec<Arc<Mailbox>>, mut visit: impl FnMut(&[Arc<Mailbox>])) {
+        let mut from = 0;
+        loop {
+            slice.clear();
+            {
+                let mailboxes = self.lock();
+                if from >= mailboxes.capacity() {
+                    return;
+                }
+                slice.extend((from..from + WALK_SLICE).filter_map(|place| mailboxes.get(place).cloned()));
+            }
+            from += WALK_SLICE;
+            visit(slice);
+        }
+    }
+}
+
+impl Hub {
+    /// The mailboxes of a channel, if it has any.
+    pub(super) fn members(&self, channel: &Channel) -> Option<Arc<Members>> {
+        self.channels.get(channel).map(|entry| Arc::clone(&entry))
+    }
+}

@@ -1,0 +1,148 @@
+//! What waits to be handed out: bounded, and in order.
+//!
+//! Must not know who hands it out, nor to whom.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::publication::{Kind, Publication};
+
+/// Publications that may wait.
+pub const MAX_WAITING: usize = 4_096;
+/// Bytes of those that may wait.
+pub const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
+
+/// The queue in front of the fan-out thread.
+#[derive(Debug, Default)]
+pub(super) struct Fifo {
+    line: Mutex<Line>,
+    news: Condvar,
+    /// Said whenever all has been handed out.
+    idle: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    waiting: VecDeque<Arc<Publication>>,
+    bytes: usize,
+    /// Those that wait or are being handed out.
+    events: usize,
+    unfinished: usize,
+    is_closed: bool,
+}
+
+/// No more events can be taken just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Fifo {
+    /// Takes a state. Where there is no room it takes the place of an older one of its channel, so that at most one a
+    /// channel exceeds the bounds. True if it did.
+    pub(super) fn push_state(&self, state: &Arc<Publication>) -> bool {
+        let mut line = self.lock();
+        if line.is_full() {
+            let is_older = |one: &&mut Arc<Publication>| one.kind == Kind::State && one.channel == state.channel;
+            if let Some(older) = line.waiting.iter_mut().find(is_older) {
+                let freed = size(older);
+                *older = Arc::clone(state);
+                line.bytes = line.bytes - freed + size(state);
+                return true;
+            }
+        }
+        self.append(line, state);
+        false
+    }
+
+    /// Takes an event, room or not: see [`Self::has_room`].
+    pub(super) fn push_event(&self, event: &Arc<Publication>) {
+        let mut line = self.lock();
+        line.events += 1;
+        self.append(line, event);
+    }
+
+    fn append(&self, mut line: MutexGuard<'_, Line>, publication: &Arc<Publication>) {
+        line.bytes += size(publication);
+        line.unfinished += 1;
+        line.waiting.push_back(Arc::clone(publication));
+        drop(line);
+        self.news.notify_one();
+    }
+
+    /// Whether more events may come.
+    pub(super) fn has_room(&self) -> bool {
+        !self.lock().is_full()
+    }
+
+    /// Whether an event waits or is being handed out.
+    pub(super) fn has_events(&self) -> bool {
+        self.lock().events > 0
+    }
+
+    /// The next publication; waits for it. `None` once it is closed and all are taken.
+    pub(super) fn next(&self) -> Option<Arc<Publication>> {
+        let mut line = self.lock();
+        loop {
+            if let Some(next) = line.pop() {
+                return Some(next);
+            }
+            if line.is_closed {
+                return None;
+            }
+            line = self.news.wait(line).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// What [`Self::next`] gave has been handed out.
+    pub(super) fn done(&self, publication: &Publication) {
+        let mut line = self.lock();
+        line.unfinished -= 1;
+        if publication.kind == Kind::Event {
+            line.events -= 1;
+        }
+        if line.unfinished == 0 {
+            self.idle.notify_waiters();
+        }
+    }
+
+    /// Waits until all has been handed out.
+    pub(super) async fn until_idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            tokio::pin!(idle);
+            // Listening before looking.
+            idle.as_mut().enable();
+            if self.lock().unfinished == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// Nobody will push any more.
+    pub(super) fn close(&self) {
+        self.lock().is_closed = true;
+        self.news.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    fn is_full(&self) -> bool {
+        self.waiting.len() >= MAX_WAITING || self.bytes >= MAX_WAITING_BYTES
+    }
+
+    fn pop(&mut self) -> Option<Arc<Publication>> {
+        let next = self.waiting.pop_front()?;
+        self.bytes -= size(&next);
+        Some(next)
+    }
+}
+
+fn size(publication: &Publication) -> usize {
+    publication.frame.bytes().len()
+}
