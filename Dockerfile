@@ -9,8 +9,9 @@ WORKDIR /build
 # The tests' harness and the benchmark are members of the workspace, so their manifests must be there.
 COPY Cargo.toml Cargo.lock ./
 COPY tests/harness/Cargo.toml tests/harness/
+COPY tests/model/Cargo.toml tests/model/
 COPY bench/Cargo.toml bench/
-RUN mkdir src tests/harness/src bench/src && touch src/lib.rs tests/harness/src/lib.rs \
+RUN mkdir src tests/harness/src tests/model/src bench/src && touch src/lib.rs tests/harness/src/lib.rs tests/model/src/lib.rs \
     && echo 'fn main() {}' | tee src/main.rs > bench/src/main.rs \
     && cargo build --release --locked --package pulso \
     && rm -r src

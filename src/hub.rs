@@ -8,6 +8,7 @@ mod fifo;
 pub mod history;
 pub mod mailbox;
 pub mod outlet;
+mod queue;
 #[cfg(target_os = "linux")]
 mod ring;
 #[cfg(not(target_os = "linux"))]

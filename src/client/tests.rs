@@ -22,6 +22,8 @@ use crate::config::{AuthConfig, DatabaseConfig, DatabaseUrl, Secret, StatsConfig
 use crate::negocio::{IdType, NegocioId};
 use crate::store::{ContactError, Figures, Ownership, Store, StoreError};
 
+mod sockets;
+
 const SECRET: &str = "a secret for tests, longer than 32 bytes";
 
 /// A database that is never there: these tests are about the connection.

@@ -3,18 +3,15 @@
 //!
 //! Whoever pushes never waits. One writer at a time has the socket: who holds the lock, or whom [`Writer`] names.
 
-mod queue;
-
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
 use super::outlet::Outlet;
+use super::queue::Queue;
 use super::sync::{AtomicWaker, Mutex, MutexGuard};
 use crate::channel::Channel;
 use crate::close::CloseReason;
 use crate::publication::{Frame, Kind, Publication};
-
-use queue::Queue;
 
 /// The outgoing side of one connection.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Next, Outgoing};
+use super::mailbox::{Next, Outgoing};
 use crate::channel::Channel;
 use crate::publication::{Frame, Kind, Publication};
 

@@ -1,0 +1,210 @@
+//! The actor on real sockets, with publications sent to them from everywhere at once: from the fan-out thread by
+//! io_uring or by one call each, from whoever publishes, and from the client's own task.
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+use super::*;
+use crate::channel::Channel;
+use crate::client::Transport;
+use crate::config::Feed;
+use crate::hub::Draft;
+use crate::publication::Publication;
+
+/// More than are served by whoever publishes.
+const MANY: usize = 100;
+const EVENTS: usize = 200;
+const STATES: u64 = 150;
+
+fn events_channel() -> Channel {
+    Channel::StaffOrders(None)
+}
+
+fn states_channel() -> Channel {
+    Channel::Restaurante(crate::negocio::RestauranteId::new("r"))
+}
+
+/// A client of both channels on a real connection with small buffers; its peer's end.
+async fn join(environment: &Arc<Environment>, buffer: u32) -> (TcpStream, JoinHandle<()>) {
+    let listening = TcpSocket::new_v4().unwrap();
+    listening.set_send_buffer_size(buffer).unwrap();
+    listening.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener: TcpListener = listening.listen(1).unwrap();
+    let connecting = TcpSocket::new_v4().unwrap();
+    connecting.set_recv_buffer_size(buffer).unwrap();
+    let peer = connecting.connect(listener.local_addr().unwrap()).await.unwrap();
+    let stream = Transport::new(listener.accept().await.unwrap().0);
+    let channels = vec![events_channel(), states_channel()];
+    let purpose = Purpose::Listen { channels, issued_at: None, expires_at: None };
+    let admitted = Admitted { purpose, since: None, address: [127, 0, 0, 1].into() };
+    let environment = Arc::clone(environment);
+    let served = tokio::spawn(async move {
+        let outlet = stream.outlet();
+        serve(stream, Some(outlet), Vec::new(), admitted, environment).await;
+    });
+    (peer, served)
+}
+
+/// What one peer has seen.
+#[derive(Default)]
+struct Seen {
+    events: Vec<usize>,
+    states: Vec<u64>,
+    pongs: usize,
+    code: Option<u16>,
+}
+
+/// Reads until the connection ends or `last` was seen of both; now and then it pauses, and it pings in between.
+async fn watch(peer: TcpStream, pause: Duration) -> Seen {
+    let mut socket = WebSocketStream::from_raw_socket(peer, Role::Client, None).await;
+    let mut seen = Seen::default();
+    for turn in 0_usize.. {
+        if turn % 10 == 0 {
+            // The line may be closing.
+            let _ = socket.send(Message::Ping(vec![7; turn % 100].into())).await;
+            sleep(pause).await;
+        }
+        let Some(Ok(message)) = socket.next().await else { return seen };
+        match message {
+            Message::Text(text) => {
+                let value: Value = serde_json::from_str(&text).unwrap();
+                if let Some(event) = value.get("event") {
+                    seen.events.push(usize::try_from(event.as_u64().unwrap()).unwrap());
+                } else {
+                    seen.states.push(value["state"].as_u64().unwrap());
+                }
+            }
+            Message::Pong(_) => seen.pongs += 1,
+            Message::Close(frame) => seen.code = frame.map(|frame| frame.code.into()),
+            other => panic!("unexpected {other:?}"),
+        }
+        let is_done = seen.events.len() == EVENTS && seen.states.last() == Some(&STATES);
+        if is_done && seen.code.is_none() {
+            let _ = socket.close(None).await;
+            return seen;
+        }
+    }
+    seen
+}
+
+fn padding(number: usize) -> String {
+    "x".repeat(number * 37 % 900)
+}
+
+async fn publish_all(hub: &Arc<Hub>) {
+    let events = {
+        let hub = Arc::clone(hub);
+        tokio::task::spawn_blocking(move || {
+            for number in 0..EVENTS {
+                let payload = json!({ "event": number, "padding": padding(number) }).to_string();
+                let draft = Draft { channel: events_channel(), event: "", frame: Frame::text(&payload) };
+                assert!(hub.publish_events(vec![draft]).is_ok());
+                std::thread::yield_now();
+            }
+        })
+    };
+    let states = {
+        let hub = Arc::clone(hub);
+        tokio::task::spawn_blocking(move || {
+            for version in 1..=STATES {
+                let payload = json!({ "state": version, "padding": padding(version as usize) }).to_string();
+                let state = Publication::state(states_channel(), version, Frame::text(&payload), None);
+                hub.publish(&Arc::new(state));
+                std::thread::yield_now();
+            }
+        })
+    };
+    events.await.unwrap();
+    states.await.unwrap();
+    hub.until_handed_out().await;
+}
+
+async fn everybody_sees_whole_frames_in_their_order(io_uring: bool, clients: usize) {
+    let limits = ClientLimits { outbound_buffer: EVENTS * 2, message_burst: 100_000, ..ClientLimits::default() };
+    let environment = environment(limits);
+    assert!(environment.feeds.has(Feed::Clinic));
+    let _end = environment.hub.start(io_uring).unwrap();
+    let (mut watching, mut served) = (Vec::new(), Vec::new());
+    for number in 0..clients {
+        let (peer, task) = join(&environment, if number % 3 == 0 { 1 } else { 65_536 }).await;
+        served.push(task);
+        let pause = Duration::from_millis(if number % 5 == 0 { 2 } else { 0 });
+        watching.push(tokio::spawn(watch(peer, pause)));
+    }
+    while environment.hub.subscribers(&states_channel()) < clients {
+        tokio::task::yield_now().await;
+    }
+    publish_all(&environment.hub).await;
+    for watching in watching {
+        let seen = timeout(Duration::from_mins(1), watching).await.expect("all arrives").unwrap();
+        assert_eq!(seen.code, None);
+        assert_eq!(seen.events, (0..EVENTS).collect::<Vec<_>>());
+        assert!(seen.states.is_sorted_by(|one, other| one < other));
+        assert_eq!(seen.states.last(), Some(&STATES));
+        assert!(seen.pongs > 0);
+    }
+    for task in served {
+        timeout(Duration::from_mins(1), task).await.expect("every client ends").unwrap();
+    }
+    assert_eq!(environment.metrics.connections.get(), 0);
+    assert!(environment.hub.watched().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_clients_see_whole_frames_in_their_order_by_one_call_for_many() {
+    everybody_sees_whole_frames_in_their_order(true, MANY).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_clients_see_whole_frames_in_their_order_by_one_call_each() {
+    everybody_sees_whole_frames_in_their_order(false, MANY).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn few_clients_see_whole_frames_in_their_order_from_whoever_publishes() {
+    everybody_sees_whole_frames_in_their_order(true, 5).await;
+}
+
+/// Who does not read is closed with the code, and everybody else has everything.
+async fn a_client_that_does_not_read_is_cut(io_uring: bool) {
+    let limits = ClientLimits { outbound_buffer: 16, ..ClientLimits::default() };
+    let environment = environment(limits);
+    let _end = environment.hub.start(io_uring).unwrap();
+    let (stuck, stuck_task) = join(&environment, 1).await;
+    let mut others = Vec::new();
+    for _ in 0..MANY {
+        others.push(join(&environment, 65_536).await.0);
+    }
+    let mut socket = WebSocketStream::from_raw_socket(others.remove(0), Role::Client, None).await;
+    while environment.hub.subscribers(&events_channel()) <= MANY {
+        tokio::task::yield_now().await;
+    }
+    let mut published = 0;
+    while environment.metrics.slow_closes.get() == 0 {
+        let payload = json!({ "event": published, "padding": "x".repeat(900) }).to_string();
+        let draft = Draft { channel: events_channel(), event: "", frame: Frame::text(&payload) };
+        assert!(environment.hub.publish_events(vec![draft]).is_ok());
+        // In step with one that reads.
+        let heard = timeout(Duration::from_secs(30), socket.next()).await.expect("others still receive");
+        let value: Value = serde_json::from_str(heard.unwrap().unwrap().to_text().unwrap()).unwrap();
+        assert_eq!(value["event"], published);
+        published += 1;
+        assert!(published < 10_000, "a client that never reads is never full");
+    }
+    let seen = watch(stuck, Duration::ZERO).await;
+    assert_eq!(seen.code, Some(1013));
+    assert_eq!(seen.events, (0..seen.events.len()).collect::<Vec<_>>());
+    assert!(seen.events.len() < published);
+    timeout(Duration::from_secs(30), stuck_task).await.expect("it ends").unwrap();
+    assert_eq!(environment.metrics.slow_closes.get(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_read_is_cut_by_one_call_for_many() {
+    a_client_that_does_not_read_is_cut(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_read_is_cut_by_one_call_each() {
+    a_client_that_does_not_read_is_cut(false).await;
+}
