@@ -146,3 +146,64 @@ impl Line {
 fn size(publication: &Publication) -> usize {
     publication.frame.bytes().len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::Channel;
+    use crate::publication::Frame;
+
+    fn state(channel: &Channel, version: u64) -> Arc<Publication> {
+        Arc::new(Publication::state(channel.clone(), version, Frame::text("{}"), None))
+    }
+
+    fn event(id: u64) -> Arc<Publication> {
+        Arc::new(Publication::event(Channel::StaffOrders(None), id, "", Frame::text("{}")))
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_number_and_states_give_way_to_newer_ones_only_then() {
+        let (fifo, channel) = (Fifo::default(), Channel::Negocio(None));
+        for version in 0..MAX_WAITING as u64 {
+            assert!(fifo.has_room());
+            assert!(!fifo.push_state(&state(&channel, version)));
+        }
+        assert!(!fifo.has_room());
+        assert!(fifo.push_state(&state(&channel, u64::MAX)), "it takes an older one's place");
+        assert!(!fifo.push_state(&state(&Channel::User(crate::negocio::UserId::new("ana")), 1)), "nothing older waits");
+        let versions: Vec<_> = (0..=MAX_WAITING).filter_map(|_| fifo.next()).map(|state| state.version).collect();
+        assert_eq!((versions[0], versions[1], versions[MAX_WAITING]), (u64::MAX, 1, 1));
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_bytes() {
+        let fifo = Fifo::default();
+        let big = Frame::text(&"x".repeat(1 << 20));
+        let mut taken = 0;
+        while fifo.has_room() {
+            taken += 1;
+            fifo.push_event(&Arc::new(Publication::event(Channel::Negocio(None), taken, "", big.clone())));
+        }
+        assert_eq!(taken, MAX_WAITING_BYTES as u64 >> 20);
+        assert!(fifo.next().is_some());
+        assert!(fifo.has_room());
+    }
+
+    #[tokio::test]
+    async fn it_is_idle_when_what_was_taken_is_done_and_not_before() {
+        let fifo = Arc::new(Fifo::default());
+        fifo.push_event(&event(1));
+        let taken = fifo.next().unwrap();
+        let waiting = tokio::spawn({
+            let fifo = Arc::clone(&fifo);
+            async move { fifo.until_idle().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished() && fifo.has_events());
+        fifo.done(&taken);
+        waiting.await.unwrap();
+        assert!(!fifo.has_events());
+        fifo.close();
+        assert!(fifo.next().is_none());
+    }
+}

@@ -240,7 +240,7 @@ fn no_file_is_named_after_nothing() {
 fn nothing_is_left_for_later_and_nothing_panics() {
     // Put together, so that this file does not find itself.
     let everywhere = [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("#[", "ignore")];
-    let in_the_product = [concat!(".unwrap", "()"), concat!(".expect", "("), concat!("dbg", "!("), "unsafe {"];
+    let in_the_product = [concat!(".unwrap", "()"), concat!(".expect", "("), concat!("dbg", "!(")];
     for source in sources() {
         for forbidden in everywhere {
             assert!(!source.text.contains(forbidden), "{} has {forbidden}", source.path);
@@ -250,6 +250,8 @@ fn nothing_is_left_for_later_and_nothing_panics() {
             for forbidden in in_the_product {
                 assert!(!code.contains(forbidden), "{} has {forbidden}", source.path);
             }
+            let may_be_unsafe = source.path == "src/hub/ring.rs";
+            assert!(may_be_unsafe || !code.contains("unsafe"), "{} has unsafe code", source.path);
         }
     }
 }
