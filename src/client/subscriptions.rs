@@ -23,7 +23,7 @@ use crate::database::State;
 use crate::dialect::stats::{ChannelName, Denial, error, resync};
 use crate::hub::Membership;
 use crate::hub::history::Since;
-use crate::hub::mailbox::Mailbox;
+use crate::hub::mailbox::{Mailbox, Push};
 use crate::negocio::UserId;
 use crate::publication::Frame;
 use crate::stats::{Reading, Unavailable};
@@ -212,7 +212,10 @@ impl Subscriptions {
         if let Ok(reading) = reading {
             let is_known = had == Some(reading.version);
             // A full mailbox is noticed when it is read.
-            let _ = if is_known { self.mailbox.push_again(&reading) } else { self.mailbox.push(&reading) };
+            let push = if is_known { self.mailbox.push_again(&reading) } else { self.mailbox.push(&reading) };
+            if push == Push::Sent {
+                self.environment.metrics.deliveries.inc();
+            }
         } else {
             self.environment.metrics.refuse(RefusalReason::DatabaseUnavailable);
             self.answer(Denial::NoFigures);
