@@ -212,7 +212,9 @@ impl Hub {
         let Some(members) = self.members(channel) else { return 0 };
         let mut dismissed = 0;
         members.walk(&mut Vec::new(), |slice| {
-            slice.iter().for_each(|mailbox| mailbox.dismiss(reason));
+            for mailbox in slice {
+                mailbox.dismiss(reason);
+            }
             dismissed += slice.len();
         });
         dismissed

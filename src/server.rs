@@ -167,7 +167,18 @@ impl Server {
 
     /// Serves until `stop`, then stops in order within the grace. Returns early only when a query file is wrong.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
-        let Self { listener, address, gate, questions, listen: source, device_recheck, keeps_outbox, io_uring, grace, annex } = self;
+        let Self {
+            listener,
+            address,
+            gate,
+            questions,
+            listen: source,
+            device_recheck,
+            keeps_outbox,
+            io_uring,
+            grace,
+            annex,
+        } = self;
         let environment = Arc::clone(&gate.environment);
         let (connections, background) = (TaskTracker::new(), TaskTracker::new());
         let halt = CancellationToken::new();

@@ -71,24 +71,23 @@ impl Reader {
     ) -> Poll<Event> {
         let Self { early, meter, max_message_bytes, library } = self;
         let mut wire = Wire { stream, early, meter, cx, say };
-        let mut message = match library {
-            Some(library) => library.read(&mut wire),
-            None => {
-                // On the stack: nothing is kept for a connection that has nothing to say.
-                let mut first = [0; READ_BUFFER];
-                let first = match wire.read(&mut first) {
-                    Ok(0) => return Poll::Ready(Event::Lost),
-                    Ok(read) => first[..read].to_vec(),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
-                    Err(error) => return Poll::Ready(event_of(&Error::Io(error))),
-                };
-                let context = WebSocketContext::from_partially_read(first, Role::Server, Some(config(*max_message_bytes)));
-                library.insert(Box::new(context)).read(&mut wire)
-            }
-        };
-        if let (Ok(Message::Close(_)), Some(library)) = (&message, library.as_mut()) {
+        if library.is_none() {
+            // On the stack: nothing is kept for a connection that has nothing to say.
+            let mut first = [0; READ_BUFFER];
+            let first = match wire.read(&mut first) {
+                Ok(0) => return Poll::Ready(Event::Lost),
+                Ok(read) => first[..read].to_vec(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                Err(error) => return Poll::Ready(event_of(&Error::Io(error))),
+            };
+            let config = Some(config(*max_message_bytes));
+            *library = Some(Box::new(WebSocketContext::from_partially_read(first, Role::Server, config)));
+        }
+        let Some(context) = library else { return Poll::Pending };
+        let mut message = context.read(&mut wire);
+        if let Ok(Message::Close(_)) = &message {
             // The answer lies in the library.
-            if let Err(error) = library.flush(&mut wire)
+            if let Err(error) = context.flush(&mut wire)
                 && !matches!(error, Error::ConnectionClosed)
             {
                 message = Err(error);

@@ -108,7 +108,9 @@ impl Stream {
                 return Err(Ending::Close(CloseReason::SlowConsumer));
             }
             Next::Dismissed(reason) => return Err(Ending::Close(reason)),
-            Next::Message(Outgoing::Answer(frame) | Outgoing::Control(frame), _) => self.write(message(frame.payload(), None)),
+            Next::Message(Outgoing::Answer(frame) | Outgoing::Control(frame), _) => {
+                self.write(message(frame.payload(), None));
+            }
             Next::Message(Outgoing::Published(one), _) => {
                 self.environment.metrics.deliveries.inc();
                 self.write(message(one.frame.payload(), id_of(&one)));

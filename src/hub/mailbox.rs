@@ -289,11 +289,7 @@ impl Mailbox {
 
     /// The frame of a publication as this client gets it.
     pub fn frame_of<'a>(&self, publication: &'a Publication) -> &'a Frame {
-        if self.wants_ids && publication.kind == Kind::Event {
-            publication.frame_with_id()
-        } else {
-            &publication.frame
-        }
+        if self.wants_ids && publication.kind == Kind::Event { publication.frame_with_id() } else { &publication.frame }
     }
 
     /// As [`Self::frame_of`], of any message.

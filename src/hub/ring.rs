@@ -19,7 +19,7 @@ const _: () = assert!(WALK_SLICE <= ENTRIES as usize);
 
 /// A ring of the calling thread's own; not to be used on another.
 pub(super) struct Ring {
-    ring: IoUring,
+    kernel: IoUring,
     entries: Vec<squeue::Entry>,
     sent: Vec<usize>,
 }
@@ -31,12 +31,12 @@ impl Ring {
         // Completions are looked for in the one call that waits for them: no interrupts in between.
         let tuned = IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(ENTRIES);
         let mut probe = Probe::new();
-        let ring = tuned.or_else(|_| IoUring::new(ENTRIES))?;
-        ring.submitter().register_probe(&mut probe)?;
+        let kernel = tuned.or_else(|_| IoUring::new(ENTRIES))?;
+        kernel.submitter().register_probe(&mut probe)?;
         if !probe.is_supported(opcode::Send::CODE) {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        let mut ring = Self { ring, entries: Vec::with_capacity(WALK_SLICE), sent: Vec::with_capacity(WALK_SLICE) };
+        let mut ring = Self { kernel, entries: Vec::with_capacity(WALK_SLICE), sent: Vec::with_capacity(WALK_SLICE) };
         let (ours, mut theirs) = UnixStream::pair()?;
         theirs.set_nonblocking(true)?;
         let mut byte = [0];
@@ -62,19 +62,19 @@ impl Ring {
         // SAFETY: the kernel uses an entry's bytes and descriptor until its completion. Both are borrowed for longer than
         // this call; from here on nothing of the caller's runs, and this call ends only when every completion has come.
         // The ring is empty and has room for all of them.
-        if unsafe { self.ring.submission().push_multiple(&self.entries) }.is_err() {
+        if unsafe { self.kernel.submission().push_multiple(&self.entries) }.is_err() {
             return &self.sent;
         }
         let mut missing = self.entries.len();
         while missing > 0 {
-            if let Err(error) = self.ring.submit_and_wait(missing) {
+            if let Err(error) = self.kernel.submit_and_wait(missing) {
                 let is_passing = matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::EBUSY));
                 if !is_passing {
                     error!(%error, "io_uring does not say what became of what it was given");
                     process::abort();
                 }
             }
-            for completion in self.ring.completion() {
+            for completion in self.kernel.completion() {
                 missing -= 1;
                 let place = usize::try_from(completion.user_data()).unwrap_or(usize::MAX);
                 if let (Some(sent), Ok(bytes)) = (self.sent.get_mut(place), usize::try_from(completion.result())) {

@@ -107,7 +107,8 @@ async fn publish_all(hub: &Arc<Hub>) {
         let hub = Arc::clone(hub);
         tokio::task::spawn_blocking(move || {
             for version in 1..=STATES {
-                let payload = json!({ "state": version, "padding": padding(version as usize) }).to_string();
+                let payload =
+                    json!({ "state": version, "padding": padding(usize::try_from(version).unwrap()) }).to_string();
                 let state = Publication::state(states_channel(), version, Frame::text(&payload), None);
                 hub.publish(&Arc::new(state));
                 std::thread::yield_now();

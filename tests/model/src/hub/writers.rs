@@ -8,10 +8,10 @@ use bytes::Bytes;
 use loom::future::block_on;
 use loom::thread;
 
-use crate::channel::Channel;
-use crate::close::CloseReason;
 use super::mailbox::{Begun, Mailbox, Next, Outgoing};
 use super::outlet::Outlet;
+use crate::channel::Channel;
+use crate::close::CloseReason;
 use crate::publication::{Frame, Publication};
 
 /// Every frame is as long, and says of each byte whose it is and which.
