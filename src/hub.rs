@@ -80,6 +80,14 @@ impl Hub {
         Membership { hub: Arc::clone(self), channel, place }
     }
 
+    /// `channel` as those hold it who listen to it already: a crowd shares one text.
+    pub fn shared(&self, channel: Channel) -> Channel {
+        match self.channels.get(&channel) {
+            Some(members) => members.key().clone(),
+            None => channel,
+        }
+    }
+
     /// Adds a mailbox to channels of events, behind what it missed of them: between the two nothing is lost, and
     /// nothing comes twice.
     pub fn join_since(

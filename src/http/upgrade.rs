@@ -55,11 +55,9 @@ pub(super) fn upgrade(gate: &Arc<Gate>, handshake: Handshake) -> Response {
             gate.clients.spawn(async move {
                 let Ok(upgraded) = on_upgrade.await else { return };
                 let Some((stream, early)) = take_stream(upgraded) else { return };
+                let Some(client) = client::enter(stream, early, admitted, environment).await else { return };
                 // A fresh task: this one would keep the size of its largest branch for the life of the connection.
-                clients.spawn(async move {
-                    client::serve(stream, early, admitted, environment).await;
-                    drop(held);
-                });
+                clients.spawn(client::serve(client, held));
             });
             switching(&accept)
         }
