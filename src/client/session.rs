@@ -19,7 +19,10 @@ const LOOK: Duration = Duration::from_secs(30);
 pub(super) enum Session {
     /// No token yet.
     Unknown(Newcomer),
-    Known { identity: Identity, expiry: Expiry },
+    Known {
+        identity: Identity,
+        expiry: Expiry,
+    },
 }
 
 /// Whom nobody knows yet, counted while that is so.

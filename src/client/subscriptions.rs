@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::time::Instant;
 
 use super::Environment;
@@ -342,8 +342,8 @@ impl Subscriptions {
     }
 
     fn request_check(&mut self, key: u32, asked: Ownership) {
-        let access = Arc::clone(&self.environment.access);
-        self.await_also(async move { Settled::Checked { key, verdict: access.owns(asked).await } });
+        let verdict = self.environment.access.owns(asked);
+        self.await_also(verdict.map(move |verdict| Settled::Checked { key, verdict }));
     }
 
     /// Figures to begin with; a channel of events has none.
@@ -360,6 +360,8 @@ impl Subscriptions {
     }
 
     fn await_also(&mut self, settled: impl Future<Output = Settled> + Send + 'static) {
+        // Most wait for one thing: a vector's own way would be room for four.
+        self.waiting.reserve_exact(1);
         self.waiting.push(Box::pin(settled));
     }
 
