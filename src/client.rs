@@ -111,6 +111,7 @@ struct Writing {
 /// Serves one connection until it ends. `held`: what is given back then.
 ///
 /// No `async fn`, which would keep its arguments twice: this is what every idle connection costs.
+#[expect(clippy::manual_async_fn, reason = "said above")]
 pub fn serve<S>(mut client: Client<S>, held: impl Send) -> impl Future<Output = ()> + Send
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -148,7 +149,7 @@ where
         socket,
         conversation,
         wants_ids: since.is_some(),
-        messages: Allowance::new(),
+        messages: Allowance::default(),
         writing: None,
         heard: Instant::now(),
         asked: None,

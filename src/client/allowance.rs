@@ -10,12 +10,14 @@ pub struct Allowance {
     full_at: Instant,
 }
 
-impl Allowance {
-    /// A full one.
-    pub fn new() -> Self {
+/// A full one.
+impl Default for Allowance {
+    fn default() -> Self {
         Self { full_at: Instant::now() }
     }
+}
 
+impl Allowance {
     /// Takes one; false when nothing is left. The bucket holds `burst` and gains `per_second`.
     pub fn take(&mut self, burst: u32, per_second: u32) -> bool {
         let now = Instant::now();
@@ -37,7 +39,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_then_the_steady_rate() {
-        let mut allowance = Allowance::new();
+        let mut allowance = Allowance::default();
         let mut taken = || (0..5).filter(|_| allowance.take(3, 2)).count();
         assert_eq!(taken(), 3);
         advance(Duration::from_secs(1)).await;

@@ -4,13 +4,15 @@
 
 mod entry;
 mod recheck;
+mod replay;
+mod waiting;
 
 use std::future::pending;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::future::FutureExt as _;
 use tokio::time::Instant;
 
 use super::Environment;
@@ -30,6 +32,9 @@ use crate::telemetry::metrics::RefusalReason;
 
 use entry::{Entry, Joined, Stage, Topic};
 use recheck::{a_little, next_recheck};
+use replay::Replay;
+pub(super) use waiting::Settled;
+use waiting::Waiting;
 
 /// How often a check that could not be made is tried again, at the latest.
 const RETRY: Duration = Duration::from_secs(2);
@@ -38,8 +43,7 @@ pub(super) struct Subscriptions {
     environment: Arc<Environment>,
     mailbox: Arc<Mailbox>,
     entries: Vec<Entry>,
-    /// What is waited for; unallocated when that is nothing, as it is most of the time.
-    waiting: Vec<BoxFuture<'static, Settled>>,
+    waiting: Waiting,
     lookups: Allowance,
     last_key: u32,
     /// One of those that are waited for is the database.
@@ -50,42 +54,18 @@ pub(super) struct Subscriptions {
     replay: Option<Box<Replay>>,
 }
 
-/// The first subscription to a channel of events has what was missed of it replayed.
-struct Replay {
-    since: Since,
-    /// Those that had theirs.
-    done: Vec<Channel>,
-}
-
-/// Something that was waited for.
-#[derive(Debug)]
-pub(super) enum Settled {
-    Checked {
-        key: u32,
-        verdict: Result<bool, CannotCheck>,
-    },
-    /// `had`: the version that somebody had who asked again.
-    Read {
-        key: u32,
-        had: Option<u64>,
-        reading: Result<Reading, Unavailable>,
-    },
-    /// The database is back.
-    Database,
-}
-
 impl Subscriptions {
     pub(super) fn new(environment: Arc<Environment>, mailbox: Arc<Mailbox>, since: Since) -> Self {
         Self {
             mailbox,
             entries: Vec::new(),
-            waiting: Vec::new(),
-            lookups: Allowance::new(),
+            waiting: Waiting::default(),
+            lookups: Allowance::default(),
             last_key: 0,
             awaits_database: false,
             recheck_at: next_recheck(&environment),
             retry_at: None,
-            replay: (since != Since::Now).then(|| Box::new(Replay { since, done: Vec::new() })),
+            replay: Replay::new(since),
             environment,
         }
     }
@@ -153,18 +133,9 @@ impl Subscriptions {
         }
     }
 
-    /// The next thing that is waited for. They are few: two a channel at most.
+    /// The next thing that is waited for.
     pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Settled> {
-        for place in 0..self.waiting.len() {
-            if let Poll::Ready(settled) = self.waiting[place].as_mut().poll(cx) {
-                drop(self.waiting.swap_remove(place));
-                if self.waiting.is_empty() {
-                    self.waiting = Vec::new();
-                }
-                return Poll::Ready(settled);
-            }
-        }
-        Poll::Pending
+        self.waiting.poll_next(cx)
     }
 
     pub(super) fn on_settled(&mut self, settled: Settled, user: Option<&UserId>) {
@@ -315,14 +286,7 @@ impl Subscriptions {
     /// A channel of events is replayed once in a connection: who leaves it and comes back had its events.
     fn join_events(&mut self, channel: Channel) -> Membership {
         let most = self.environment.limits.max_channels;
-        let mut since = Since::Now;
-        if let Some(replay) = &mut self.replay
-            && replay.done.len() < most
-            && !replay.done.contains(&channel)
-        {
-            since = replay.since;
-            replay.done.push(channel.clone());
-        }
+        let since = self.replay.as_mut().map_or(Since::Now, |replay| replay.take(&channel, most));
         let (membership, outcome) = self.environment.hub.join_one_since(channel, &self.mailbox, since);
         if outcome.is_err() {
             self.environment.metrics.resyncs.inc();
@@ -343,26 +307,20 @@ impl Subscriptions {
 
     fn request_check(&mut self, key: u32, asked: Ownership) {
         let verdict = self.environment.access.owns(asked);
-        self.await_also(verdict.map(move |verdict| Settled::Checked { key, verdict }));
+        self.waiting.push(verdict.map(move |verdict| Settled::Checked { key, verdict }));
     }
 
     /// Figures to begin with; a channel of events has none.
     fn request_reading(&mut self, key: u32, topic: &Topic, had: Option<u64>) {
         let Topic::Estadisticas(negocio) = topic else { return };
         let (refresher, negocio) = (Arc::clone(&self.environment.refresher), negocio.clone());
-        self.await_also(async move {
+        self.waiting.push(async move {
             let reading = match had {
                 Some(_) => refresher.snapshot_again(&negocio).await,
                 None => refresher.snapshot(&negocio).await,
             };
             Settled::Read { key, had, reading }
         });
-    }
-
-    fn await_also(&mut self, settled: impl Future<Output = Settled> + Send + 'static) {
-        // Most wait for one thing: a vector's own way would be room for four.
-        self.waiting.reserve_exact(1);
-        self.waiting.push(Box::pin(settled));
     }
 
     fn next_key(&mut self) -> u32 {
@@ -406,7 +364,7 @@ impl Subscriptions {
         self.retry_at.get_or_insert(Instant::now() + RETRY);
         if !std::mem::replace(&mut self.awaits_database, true) {
             let mut state = self.environment.database.state();
-            self.await_also(async move {
+            self.waiting.push(async move {
                 // Without one that reports there is nobody to come back.
                 while state.changed().await.is_ok() {
                     if state.borrow_and_update().down.is_none() {

@@ -66,7 +66,7 @@ impl Session {
             bearer,
             held: Mutex::new(Some(held)),
             unauthenticated: Mutex::new(Some(unauthenticated)),
-            messages: Mutex::new(Allowance::new()),
+            messages: Mutex::new(Allowance::default()),
             sid: OnceLock::new(),
             has_line: AtomicBool::new(false),
             state: AtomicU8::new(OPEN),
