@@ -39,4 +39,8 @@ impl Canal {
     pub fn negocio(&self) -> &NegocioId {
         &self.0.0
     }
+
+    pub fn name(&self) -> &str {
+        &self.0.1
+    }
 }

@@ -16,6 +16,7 @@ mod subscriptions;
 mod transport;
 
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -87,8 +88,11 @@ enum Ending {
     Lost,
 }
 
-struct Client<S> {
+/// One connection and all that it holds.
+pub struct Client<S> {
     environment: Arc<Environment>,
+    _counted: Counted,
+    address: IpAddr,
     socket: Socket<S>,
     mailbox: Arc<Mailbox>,
     conversation: Conversation,
@@ -100,33 +104,26 @@ struct Client<S> {
     leaves_at: Option<Instant>,
 }
 
-/// Serves one connection until it ends.
-/// `outlet`: where publications may be sent to past this task; without one it writes them all itself.
-/// `early`: bytes that came right behind the handshake.
-pub async fn serve<S>(
-    stream: S,
-    outlet: Option<Outlet>,
-    early: Vec<u8>,
-    admitted: Admitted,
-    environment: Arc<Environment>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin,
+/// Serves one connection until it ends. `held`: what is given back then.
+///
+/// No `async fn`, which would keep its arguments twice: this is what every idle connection costs.
+#[expect(clippy::manual_async_fn, reason = "said above")]
+pub fn serve<S>(mut client: Client<S>, held: impl Send) -> impl Future<Output = ()> + Send
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let metrics = Arc::clone(&environment.metrics);
-    let _counted = Counted::new(&metrics);
-    let address = admitted.address;
-    // Boxed, as all that is short: a task is as large as its largest branch for all of its life.
-    let Some(mut client) = Box::pin(enter(stream, outlet, early, admitted, environment)).await else { return };
-    let ending = client.run().await;
-    let Client { socket, conversation, .. } = client;
-    // Out of the hub before the farewell, which may take a while.
-    drop(conversation);
-    debug!(%address, ?ending, "connection ends");
-    Box::pin(farewell(socket, ending, &metrics)).await;
+    async move {
+        let ending = client.run().await;
+        // Boxed, for a task is as large as its largest branch for all of its life.
+        Box::pin(client.leave(ending)).await;
+        drop(held);
+    }
 }
 
 /// The client of an admitted connection; `None` after closing one that may not stay.
-async fn enter<S>(
+/// `outlet`: where publications may be sent to past its task; without one the task writes them all itself.
+/// `early`: bytes that came right behind the handshake.
+pub async fn enter<S>(
     stream: S,
     outlet: Option<Outlet>,
     early: Vec<u8>,
@@ -136,6 +133,7 @@ async fn enter<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let counted = Counted::new(&environment.metrics);
     let Admitted { purpose, since, address } = admitted;
     let limits = &environment.limits;
     let mailbox = Arc::new(Mailbox::with_outlet(limits.outbound_buffer, outlet, since.is_some()));
@@ -149,9 +147,11 @@ where
         }
     };
     Some(Client {
+        _counted: counted,
+        address,
         socket,
         conversation,
-        messages: Allowance::new(limits.message_burst, limits.message_rate),
+        messages: Allowance::default(),
         writing: None,
         heard: Instant::now(),
         asked: None,
@@ -207,6 +207,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
+    async fn leave(self, ending: Ending) {
+        let Self { socket, conversation, environment, address, _counted, .. } = self;
+        // Out of the hub before the farewell, which may take a while.
+        drop(conversation);
+        debug!(%address, ?ending, "connection ends");
+        farewell(socket, ending, &environment.metrics).await;
+    }
+
     fn on_goodbye(&mut self) {
         let spread = self.environment.goodbye_spread;
         self.leaves_at = Some(Instant::now() + spread.mul_f64(rand::rng().random::<f64>()));
@@ -254,7 +262,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             Event::Close => Err(Ending::ByPeer),
             Event::Breach(reason) => Err(Ending::Breach(reason)),
             Event::Lost => Err(Ending::Lost),
-            Event::Text(_) | Event::Binary | Event::Control if !self.messages.take() => {
+            Event::Text(_) | Event::Binary | Event::Control if !self.may_say_more() => {
                 Err(Ending::Close(CloseReason::TooManyMessages))
             }
             // The library answers pings by itself.
@@ -265,6 +273,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             }
             Event::Text(text) => self.conversation.on_text(&text).map_err(Ending::Close),
         }
+    }
+
+    fn may_say_more(&mut self) -> bool {
+        let limits = &self.environment.limits;
+        self.messages.take(limits.message_burst, limits.message_rate)
     }
 
     fn on_time(&mut self) -> Result<(), Ending> {
@@ -309,16 +322,16 @@ fn code_of(ending: Ending) -> u16 {
 }
 
 /// Counts a connection while it lives.
-struct Counted<'a>(&'a Metrics);
+struct Counted(Arc<Metrics>);
 
-impl<'a> Counted<'a> {
-    fn new(metrics: &'a Metrics) -> Self {
+impl Counted {
+    fn new(metrics: &Arc<Metrics>) -> Self {
         metrics.connections.inc();
-        Self(metrics)
+        Self(Arc::clone(metrics))
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.connections.dec();
     }

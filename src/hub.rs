@@ -123,12 +123,20 @@ impl Hub {
         // All members share one spelling of the channel's name.
         let channel = members.key().clone();
         mailbox.expect_channel(channel.clone(), floor);
-        let place = members.lock().insert(Arc::clone(mailbox));
+        let place = members.add(mailbox);
         drop(members);
         if counts(&channel) {
             self.metrics.subscriptions.inc();
         }
         Membership { hub: Arc::clone(self), channel, place }
+    }
+
+    /// `channel` as those hold it who listen to it already: a crowd shares one text.
+    pub fn shared(&self, channel: Channel) -> Channel {
+        match self.channels.get(&channel) {
+            Some(members) => members.key().clone(),
+            None => channel,
+        }
     }
 
     /// Adds a mailbox to channels of events, behind what it missed of them: between the two nothing is lost, and
@@ -241,6 +249,15 @@ impl Hub {
 }
 
 impl Members {
+    fn add(&self, mailbox: &Arc<Mailbox>) -> usize {
+        let mut mailboxes = self.lock();
+        if mailboxes.capacity() == 0 {
+            // Most users have one connection: a vector's own way would be room for four.
+            mailboxes.reserve_exact(1);
+        }
+        mailboxes.insert(Arc::clone(mailbox))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Slab<Arc<Mailbox>>> {
         self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }

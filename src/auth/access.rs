@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dashmap::DashMap;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -80,15 +81,25 @@ impl Access {
         (remembered.since.elapsed() <= self.remember_for).then_some(remembered.owns)
     }
 
-    /// Whether the database says that the user owns the business.
-    pub async fn owns(&self, asked: Ownership) -> Result<bool, CannotCheck> {
+    /// Whether the database says that the user owns the business. Asked when this returns; the answer is as small as it
+    /// can be, because all connections of a node wait for theirs together.
+    pub fn owns(&self, asked: Ownership) -> impl Future<Output = Result<bool, CannotCheck>> + Send + use<> {
+        let (answer, answered) = oneshot::channel();
+        let mut in_line = None;
         if let Some(owns) = self.remembered(&asked) {
             self.metrics.ownership_cached.inc();
-            return Ok(owns);
+            let _ = answer.send(Ok(owns));
+        } else if let Err(TrySendError::Full(question)) = self.questions.try_send(Question { asked, answer }) {
+            let questions = self.questions.clone();
+            in_line = Some(Box::pin(async move { questions.send(question).await }));
         }
-        let (answer, answered) = oneshot::channel();
-        self.questions.send(Question { asked, answer }).await.map_err(|_| CannotCheck)?;
-        answered.await.unwrap_or(Err(CannotCheck))
+        async move {
+            if let Some(in_line) = in_line {
+                // Who asks no more drops the question, and that is the answer below.
+                let _ = in_line.await;
+            }
+            answered.await.unwrap_or(Err(CannotCheck))
+        }
     }
 
     /// Puts the questions to the database until stopped: one batch at a time, so that whatever comes meanwhile makes

@@ -2,7 +2,8 @@
 //!
 //! Must not know sockets.
 
-use std::future::pending;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 
 use tokio::time::Instant;
 
@@ -36,10 +37,14 @@ impl Conversation {
     }
 
     /// Waits for the next thing that the conversation waits for; for ever if there is none.
-    pub(super) async fn settled(&mut self) -> Settled {
+    pub(super) fn settled(&mut self) -> impl Future<Output = Settled> {
+        poll_fn(|cx| self.poll_settled(cx))
+    }
+
+    fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Settled> {
         match self {
-            Self::Dashboard(dashboard) => dashboard.settled().await,
-            Self::Listener(_) => pending().await,
+            Self::Dashboard(dashboard) => dashboard.poll_settled(cx),
+            Self::Listener(_) => Poll::Pending,
         }
     }
 

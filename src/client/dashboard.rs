@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -108,7 +109,7 @@ impl Dashboard {
         };
         match verified {
             Ok(identity) => {
-                if !self.session.renew(identity) {
+                if !self.session.renew(identity, &self.environment) {
                     return Err(CloseReason::AnotherUser);
                 }
                 self.join_own();
@@ -156,8 +157,8 @@ impl Dashboard {
         })
     }
 
-    pub(super) async fn settled(&mut self) -> Settled {
-        self.subscriptions.settled().await
+    pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Settled> {
+        self.subscriptions.poll_settled(cx)
     }
 
     pub(super) fn on_settled(&mut self, settled: Settled) {
@@ -169,7 +170,7 @@ impl Dashboard {
     }
 
     pub(super) fn on_time(&mut self, now: Instant) -> Result<(), CloseReason> {
-        if let Some(reason) = self.session.is_over(now) {
+        if let Some(reason) = self.session.is_over(now, &self.environment) {
             return Err(reason);
         }
         self.subscriptions.on_time(now, self.session.identity());
@@ -200,6 +201,7 @@ fn own_channels(identity: &Identity, environment: &Environment) -> Vec<Channel> 
     let id_type = environment.database.id_type();
     for named in identity.negocios.iter().take(environment.limits.max_channels) {
         let channel = NegocioId::named(named, id_type).map(|negocio| Channel::Negocio(Some(negocio)));
+        let channel = channel.map(|channel| environment.hub.shared(channel));
         channels.extend(channel.filter(|channel| !channels.contains(channel)));
     }
     channels

@@ -16,22 +16,21 @@ use crate::negocio::UserId;
 const LOOK: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-pub(super) struct Session {
-    environment: Arc<Environment>,
-    stage: Stage,
-}
-
-#[derive(Debug)]
-enum Stage {
+pub(super) enum Session {
     /// No token yet.
-    Unknown {
-        until: Instant,
-        _place: Option<OwnedSemaphorePermit>,
-    },
+    Unknown(Newcomer),
     Known {
         identity: Identity,
         expiry: Expiry,
     },
+}
+
+/// Whom nobody knows yet, counted while that is so.
+#[derive(Debug)]
+pub(super) struct Newcomer {
+    environment: Arc<Environment>,
+    until: Instant,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// The end of a token, by the wall clock.
@@ -77,19 +76,21 @@ impl Session {
         place: Option<OwnedSemaphorePermit>,
         environment: &Arc<Environment>,
     ) -> Self {
-        let stage = if let Some(identity) = identity {
-            known(identity, environment)
-        } else {
-            environment.metrics.unauthenticated.inc();
-            Stage::Unknown { until: Instant::now() + environment.limits.auth_timeout, _place: place }
-        };
-        Self { environment: Arc::clone(environment), stage }
+        match identity {
+            Some(identity) => Self::known(identity, environment),
+            None => Self::Unknown(Newcomer::new(environment, place)),
+        }
+    }
+
+    fn known(identity: Identity, environment: &Environment) -> Self {
+        let expiry = Expiry::new(identity.expires_at, environment);
+        Self::Known { identity, expiry }
     }
 
     pub(super) fn identity(&self) -> Option<&Identity> {
-        match &self.stage {
-            Stage::Known { identity, .. } => Some(identity),
-            Stage::Unknown { .. } => None,
+        match self {
+            Self::Known { identity, .. } => Some(identity),
+            Self::Unknown(_) => None,
         }
     }
 
@@ -98,46 +99,43 @@ impl Session {
     }
 
     /// A new token. False when it is another user's.
-    pub(super) fn renew(&mut self, identity: Identity) -> bool {
-        match &self.stage {
-            Stage::Known { identity: old, .. } if old.user != identity.user => return false,
-            Stage::Known { .. } => {}
-            Stage::Unknown { .. } => {
-                self.environment.metrics.unauthenticated.dec();
-            }
+    pub(super) fn renew(&mut self, identity: Identity, environment: &Environment) -> bool {
+        if self.user().is_some_and(|user| *user != identity.user) {
+            return false;
         }
-        self.stage = known(identity, &self.environment);
+        *self = Self::known(identity, environment);
         true
     }
 
     /// When to look again whether it is over.
     pub(super) fn due(&self) -> Instant {
-        match &self.stage {
-            Stage::Unknown { until, .. } => *until,
-            Stage::Known { expiry, .. } => expiry.due(),
+        match self {
+            Self::Unknown(newcomer) => newcomer.until,
+            Self::Known { expiry, .. } => expiry.due(),
         }
     }
 
     /// Why the connection has to end now, if it has.
-    pub(super) fn is_over(&mut self, now: Instant) -> Option<CloseReason> {
-        match &mut self.stage {
-            Stage::Unknown { until, .. } => (*until <= now).then_some(CloseReason::AuthenticationTimeout),
-            Stage::Known { expiry, .. } => expiry.is_over(now, &self.environment).then_some(CloseReason::TokenExpired),
+    pub(super) fn is_over(&mut self, now: Instant, environment: &Environment) -> Option<CloseReason> {
+        match self {
+            Self::Unknown(newcomer) => (newcomer.until <= now).then_some(CloseReason::AuthenticationTimeout),
+            Self::Known { expiry, .. } => expiry.is_over(now, environment).then_some(CloseReason::TokenExpired),
         }
     }
 }
 
-impl Drop for Session {
+impl Newcomer {
+    fn new(environment: &Arc<Environment>, place: Option<OwnedSemaphorePermit>) -> Self {
+        environment.metrics.unauthenticated.inc();
+        let until = Instant::now() + environment.limits.auth_timeout;
+        Self { environment: Arc::clone(environment), until, _place: place }
+    }
+}
+
+impl Drop for Newcomer {
     fn drop(&mut self) {
-        if matches!(self.stage, Stage::Unknown { .. }) {
-            self.environment.metrics.unauthenticated.dec();
-        }
+        self.environment.metrics.unauthenticated.dec();
     }
-}
-
-fn known(identity: Identity, environment: &Environment) -> Stage {
-    let expiry = Expiry::new(identity.expires_at, environment);
-    Stage::Known { identity, expiry }
 }
 
 /// Until the token ends; zero if it has ended.

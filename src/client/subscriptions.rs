@@ -4,14 +4,15 @@
 
 mod entry;
 mod recheck;
+mod replay;
+mod waiting;
 
 use std::future::pending;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::watch;
+use futures_util::future::FutureExt as _;
 use tokio::time::Instant;
 
 use super::Environment;
@@ -19,7 +20,6 @@ use super::allowance::Allowance;
 use crate::auth::access::CannotCheck;
 use crate::auth::token::Identity;
 use crate::channel::Channel;
-use crate::database::State;
 use crate::dialect::stats::{ChannelName, Denial, error, resync};
 use crate::hub::Membership;
 use crate::hub::history::Since;
@@ -32,6 +32,9 @@ use crate::telemetry::metrics::RefusalReason;
 
 use entry::{Entry, Joined, Stage, Topic};
 use recheck::{a_little, next_recheck};
+use replay::Replay;
+pub(super) use waiting::Settled;
+use waiting::Waiting;
 
 /// How often a check that could not be made is tried again, at the latest.
 const RETRY: Duration = Duration::from_secs(2);
@@ -40,52 +43,29 @@ pub(super) struct Subscriptions {
     environment: Arc<Environment>,
     mailbox: Arc<Mailbox>,
     entries: Vec<Entry>,
-    waiting: FuturesUnordered<BoxFuture<'static, Settled>>,
-    database: watch::Receiver<State>,
+    waiting: Waiting,
     lookups: Allowance,
     last_key: u32,
+    /// One of those that are waited for is the database.
+    awaits_database: bool,
     recheck_at: Instant,
     retry_at: Option<Instant>,
-    /// From where the first subscription to a channel of events has it replayed.
-    since: Since,
-    /// Those that had theirs.
-    replayed: Vec<Channel>,
-}
-
-/// Something that was waited for.
-#[derive(Debug)]
-pub(super) enum Settled {
-    Checked {
-        key: u32,
-        verdict: Result<bool, CannotCheck>,
-    },
-    /// `had`: the version that somebody had who asked again.
-    Read {
-        key: u32,
-        had: Option<u64>,
-        reading: Result<Reading, Unavailable>,
-    },
-    /// The database came or went.
-    Database,
+    /// `None` for who wants nothing of it.
+    replay: Option<Box<Replay>>,
 }
 
 impl Subscriptions {
     pub(super) fn new(environment: Arc<Environment>, mailbox: Arc<Mailbox>, since: Since) -> Self {
-        let limits = &environment.limits;
-        let lookups = Allowance::new(limits.ownership_burst, limits.ownership_rate);
-        let mut database = environment.database.state();
-        database.borrow_and_update();
         Self {
             mailbox,
             entries: Vec::new(),
-            waiting: FuturesUnordered::new(),
-            database,
-            lookups,
+            waiting: Waiting::default(),
+            lookups: Allowance::default(),
             last_key: 0,
+            awaits_database: false,
             recheck_at: next_recheck(&environment),
             retry_at: None,
-            since,
-            replayed: Vec::new(),
+            replay: Replay::new(since),
             environment,
         }
     }
@@ -95,8 +75,9 @@ impl Subscriptions {
         if let Some(place) = self.find(&name) {
             let entry = &self.entries[place];
             if let Stage::Joined(joined) = &entry.stage {
-                let had = self.mailbox.newest_version(&joined.topic.channel());
-                self.request_reading(entry.key, &joined.topic, Some(had));
+                let (key, topic) = (entry.key, joined.topic.clone());
+                let had = self.mailbox.newest_version(&topic.channel());
+                self.request_reading(key, &topic, Some(had));
             }
             return;
         }
@@ -104,15 +85,15 @@ impl Subscriptions {
             self.deny(Denial::TooManyChannels, RefusalReason::Channels);
             return;
         }
-        let entry = Entry { key: self.next_key(), name, stage: Stage::Parked };
-        match self.stage_for(&entry, identity, true) {
+        let key = self.next_key();
+        match self.stage_for(key, name, identity, true) {
             Ok(stage) => {
-                if matches!(stage, Stage::Parked) {
+                if matches!(stage, Stage::Parked(_)) {
                     self.park(Denial::CannotCheck);
                 }
                 // Most have one: a vector's own way would be room for four.
                 self.entries.reserve_exact(1);
-                self.entries.push(Entry { stage, ..entry });
+                self.entries.push(Entry { key, stage });
             }
             Err((denial, reason)) => self.deny(denial, reason),
         }
@@ -130,7 +111,7 @@ impl Subscriptions {
         let Some(id_type) = self.environment.database.id_type() else { return };
         for place in 0..self.entries.len() {
             let (topic, was_named) = match &self.entries[place].stage {
-                Stage::Parked => continue,
+                Stage::Parked(_) => continue,
                 Stage::Checking(topic) => (topic.clone(), false),
                 Stage::Joined(joined) => (joined.topic.clone(), !joined.by_ownership),
             };
@@ -145,21 +126,16 @@ impl Subscriptions {
                     // A new key: the answer that is under way no longer matters.
                     let key = self.next_key();
                     let stage = self.join(key, topic, false);
-                    self.entries[place] = Entry { key, stage, name: self.entries[place].name.clone() };
+                    self.entries[place] = Entry { key, stage };
                 }
-                Stage::Joined(_) | Stage::Checking(_) | Stage::Parked => {}
+                Stage::Joined(_) | Stage::Checking(_) | Stage::Parked(_) => {}
             }
         }
     }
 
-    /// Waits for the next thing that is waited for; for ever if nothing is.
-    pub(super) async fn settled(&mut self) -> Settled {
-        let is_parked = self.retry_at.is_some();
-        tokio::select! {
-            Some(settled) = self.waiting.next(), if !self.waiting.is_empty() => settled,
-            Ok(()) = self.database.changed(), if is_parked => Settled::Database,
-            else => pending().await,
-        }
+    /// The next thing that is waited for.
+    pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Settled> {
+        self.waiting.poll_next(cx)
     }
 
     pub(super) fn on_settled(&mut self, settled: Settled, user: Option<&UserId>) {
@@ -167,7 +143,8 @@ impl Subscriptions {
             Settled::Checked { key, verdict } => self.on_checked(key, verdict, user),
             Settled::Read { key, had, reading } => self.on_read(key, had, reading),
             Settled::Database => {
-                if self.database.borrow_and_update().down.is_none() {
+                self.awaits_database = false;
+                if self.retry_at.is_some() {
                     // All parked clients of this node wake up now: spread them a little.
                     self.retry_at = Some(Instant::now() + a_little());
                 }
@@ -187,21 +164,21 @@ impl Subscriptions {
                 self.deny(Denial::NotAllowed, RefusalReason::Ownership);
             }
             (stage @ Stage::Checking(_), Err(CannotCheck)) => {
-                *stage = Stage::Parked;
+                stage.park();
                 self.park(Denial::CannotCheck);
             }
             (Stage::Joined(joined), Ok(false)) if joined.by_ownership => self.withdraw(place),
             (Stage::Joined(joined), Err(CannotCheck)) if joined.by_ownership && !joined.is_proven => {
                 // Nothing grants it just now: neither the token any more, nor the database yet.
                 self.mailbox.forget_channel(&joined.topic.channel());
-                self.entries[place].stage = Stage::Parked;
+                self.entries[place].stage.park();
                 self.park(Denial::CannotCheck);
             }
             (Stage::Joined(joined), verdict) => {
                 joined.is_rechecked = false;
                 joined.is_proven |= verdict.is_ok();
             }
-            (Stage::Parked, _) => {}
+            (Stage::Parked(_), _) => {}
         }
     }
 
@@ -246,41 +223,47 @@ impl Subscriptions {
 
     fn retry_parked(&mut self, identity: &Identity) {
         let (parked, rest): (Vec<_>, Vec<_>) =
-            self.entries.drain(..).partition(|entry| matches!(entry.stage, Stage::Parked));
+            self.entries.drain(..).partition(|entry| matches!(entry.stage, Stage::Parked(_)));
         self.entries = rest;
-        for entry in parked {
-            if self.find(&entry.name).is_some() {
+        for Entry { key, stage } in parked {
+            let Stage::Parked(name) = stage else { continue };
+            if self.find(&name).is_some() {
                 continue;
             }
-            match self.stage_for(&entry, identity, false) {
-                Ok(stage) => self.entries.push(Entry { stage, ..entry }),
+            match self.stage_for(key, *name, identity, false) {
+                Ok(stage) => self.entries.push(Entry { key, stage }),
                 Err((denial, reason)) => self.deny(denial, reason),
             }
         }
-        if self.entries.iter().any(|entry| matches!(entry.stage, Stage::Parked)) {
-            self.retry_at = Some(Instant::now() + RETRY);
+        if self.entries.iter().any(|entry| matches!(entry.stage, Stage::Parked(_))) {
+            self.wait_to_retry();
         }
     }
 
     /// How a subscription goes on: joined, being checked, parked, or refused.
     fn stage_for(
         &mut self,
-        entry: &Entry,
+        key: u32,
+        name: ChannelName,
         identity: &Identity,
         is_first: bool,
     ) -> Result<Stage, (Denial, RefusalReason)> {
-        let access = Arc::clone(&self.environment.access);
-        let Some(id_type) = self.environment.database.id_type() else { return Ok(Stage::Parked) };
+        let Some(id_type) = self.environment.database.id_type() else { return Ok(Stage::Parked(Box::new(name))) };
         // Not a word about whether such a business exists, or could.
-        let topic = Topic::of(&entry.name, id_type).ok_or((Denial::NotAllowed, RefusalReason::Ownership))?;
+        let topic = Topic::of(&name, id_type).ok_or((Denial::NotAllowed, RefusalReason::Ownership))?;
+        let topic = topic.shared(&self.environment.hub);
+        let (access, limits) = (&self.environment.access, &self.environment.limits);
         if access.is_granted_by_token(identity, topic.negocio(), id_type) {
-            return Ok(self.join(entry.key, topic, false));
+            return Ok(self.join(key, topic, false));
         }
         let asked = Ownership { negocio: topic.negocio().clone(), user: identity.user.clone() };
-        if is_first && access.remembered(&asked).is_none() && !self.lookups.take() {
+        if is_first
+            && access.remembered(&asked).is_none()
+            && !self.lookups.take(limits.ownership_burst, limits.ownership_rate)
+        {
             return Err((Denial::TooManyChecks, RefusalReason::OwnershipRate));
         }
-        self.request_check(entry.key, asked);
+        self.request_check(key, asked);
         Ok(Stage::Checking(topic))
     }
 
@@ -304,12 +287,8 @@ impl Subscriptions {
 
     /// A channel of events is replayed once in a connection: who leaves it and comes back had its events.
     fn join_events(&mut self, channel: Channel) -> Membership {
-        let has_room = self.replayed.len() < self.environment.limits.max_channels;
-        let mut since = Since::Now;
-        if self.since != Since::Now && has_room && !self.replayed.contains(&channel) {
-            since = self.since;
-            self.replayed.push(channel.clone());
-        }
+        let most = self.environment.limits.max_channels;
+        let since = self.replay.as_mut().map_or(Since::Now, |replay| replay.take(&channel, most));
         let (membership, outcome) = self.environment.hub.join_one_since(channel, &self.mailbox, since);
         if outcome.is_err() {
             self.environment.metrics.resyncs.inc();
@@ -328,22 +307,22 @@ impl Subscriptions {
         }
     }
 
-    fn request_check(&self, key: u32, asked: Ownership) {
-        let access = Arc::clone(&self.environment.access);
-        self.waiting.push(Box::pin(async move { Settled::Checked { key, verdict: access.owns(asked).await } }));
+    fn request_check(&mut self, key: u32, asked: Ownership) {
+        let verdict = self.environment.access.owns(asked);
+        self.waiting.push(verdict.map(move |verdict| Settled::Checked { key, verdict }));
     }
 
     /// Figures to begin with; a channel of events has none.
-    fn request_reading(&self, key: u32, topic: &Topic, had: Option<u64>) {
+    fn request_reading(&mut self, key: u32, topic: &Topic, had: Option<u64>) {
         let Topic::Estadisticas(negocio) = topic else { return };
         let (refresher, negocio) = (Arc::clone(&self.environment.refresher), negocio.clone());
-        self.waiting.push(Box::pin(async move {
+        self.waiting.push(async move {
             let reading = match had {
                 Some(_) => refresher.snapshot_again(&negocio).await,
                 None => refresher.snapshot(&negocio).await,
             };
             Settled::Read { key, had, reading }
-        }));
+        });
     }
 
     fn next_key(&mut self) -> u32 {
@@ -353,9 +332,11 @@ impl Subscriptions {
 
     /// A subscription to the same channel, however it was spelt.
     fn find(&self, name: &ChannelName) -> Option<usize> {
-        let topic = self.environment.database.id_type().and_then(|id_type| Topic::of(name, id_type));
+        let id_type = self.environment.database.id_type();
+        let topic_of = |name| id_type.and_then(|id_type| Topic::of(name, id_type));
+        let topic = topic_of(name);
         self.entries.iter().position(|entry| match &entry.stage {
-            Stage::Parked => entry.name == *name,
+            Stage::Parked(theirs) => **theirs == *name || (topic.is_some() && topic_of(theirs) == topic),
             Stage::Checking(theirs) | Stage::Joined(Joined { topic: theirs, .. }) => Some(theirs) == topic.as_ref(),
         })
     }
@@ -375,9 +356,26 @@ impl Subscriptions {
     }
 
     fn park(&mut self, denial: Denial) {
-        self.retry_at.get_or_insert(Instant::now() + RETRY);
+        self.wait_to_retry();
         self.environment.metrics.refuse(RefusalReason::DatabaseUnavailable);
         self.answer(denial);
+    }
+
+    /// A retry is due when the database comes back, and after a while anyway.
+    fn wait_to_retry(&mut self) {
+        self.retry_at.get_or_insert(Instant::now() + RETRY);
+        if !std::mem::replace(&mut self.awaits_database, true) {
+            let mut state = self.environment.database.state();
+            self.waiting.push(async move {
+                // Without one that reports there is nobody to come back.
+                while state.changed().await.is_ok() {
+                    if state.borrow_and_update().down.is_none() {
+                        return Settled::Database;
+                    }
+                }
+                pending().await
+            });
+        }
     }
 
     fn deny(&self, denial: Denial, reason: RefusalReason) {

@@ -103,7 +103,11 @@ async fn connect(environment: &Arc<Environment>, identity: Option<Identity>, pip
 async fn connect_as(environment: &Arc<Environment>, admitted: Admitted, pipe: usize) -> Peer {
     let (ours, theirs) = duplex(pipe);
     let environment = Arc::clone(environment);
-    let served = tokio::spawn(async move { serve(theirs, None, Vec::new(), admitted, environment).await });
+    let served = tokio::spawn(async move {
+        if let Some(client) = enter(theirs, None, Vec::new(), admitted, environment).await {
+            serve(client, ()).await;
+        }
+    });
     Peer { socket: WebSocketStream::from_raw_socket(ours, Role::Client, None).await, served }
 }
 
@@ -366,7 +370,7 @@ async fn a_pong_never_lands_in_the_middle_of_a_frame() {
 async fn the_task_of_a_client_is_small() {
     let environment = environment(ClientLimits::default());
     let (_ours, theirs) = duplex(16);
-    let admitted = admitted(None);
-    let task = serve(theirs, None, Vec::new(), admitted, environment);
-    assert!(size_of_val(&task) <= 2_048, "{} bytes, for every idle dashboard", size_of_val(&task));
+    let client = enter(theirs, None, Vec::new(), admitted(None), environment).await.unwrap();
+    let task = serve(client, ());
+    assert!(size_of_val(&task) <= 1_024, "{} bytes, for every idle dashboard", size_of_val(&task));
 }

@@ -48,7 +48,13 @@ const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: applica
 #[derive(Debug)]
 pub struct ConnectionPlace {
     _permit: OwnedSemaphorePermit,
-    _address: Option<AddressPlace>,
+    _address: Option<Box<AddressPlace>>,
+}
+
+/// Where requests go.
+struct Doors {
+    routes: BoxedFilter<(Response,)>,
+    engine: Engine,
 }
 
 /// Listens at `address`, with a backlog for a storm.
@@ -69,8 +75,7 @@ pub async fn accept(
     connections: TaskTracker,
     stop: CancellationToken,
 ) {
-    let routes = routes::routes(&gate, annex).boxed();
-    let engine = Engine::new(&gate);
+    let doors = Arc::new(Doors { routes: routes::routes(&gate, annex).boxed(), engine: Engine::new(&gate) });
     let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let mut was_failing = false;
     loop {
@@ -84,8 +89,7 @@ pub async fn accept(
                 let address = peer.ip().to_canonical();
                 match place(&gate, address) {
                     Ok(place) => {
-                        let routes = (routes.clone(), engine.clone());
-                        connections.spawn(serve(stream, address, place, routes, Arc::clone(&gate)));
+                        connections.spawn(serve(stream, address, place, Arc::clone(&doors), Arc::clone(&gate)));
                     }
                     Err(reason) => {
                         gate.environment.metrics.refuse(reason);
@@ -131,18 +135,37 @@ async fn refuse(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
     let _ = timeout(REFUSAL_TIMEOUT, say).await;
 }
 
-async fn serve(
-    stream: TcpStream,
-    address: IpAddr,
-    held: ConnectionPlace,
-    (routes, engine): (BoxedFilter<(Response,)>, Engine),
-    gate: Arc<Gate>,
-) {
+/// One connection. Until its first byte it costs a small task: in a storm thousands wait here at once, and what HTTP
+/// needs for each of them would stay in the heap between the clients that they become.
+async fn serve(stream: TcpStream, address: IpAddr, held: ConnectionPlace, doors: Arc<Doors>, gate: Arc<Gate>) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%address, %error, "the connection was gone at once");
         return;
     }
     let pace = Arc::new(Pace::new(&gate.limits));
+    let mut first = [0];
+    tokio::select! {
+        biased;
+        // A look, for a new connection is thought to be readable until somebody has tried. Who reads sees what it is.
+        _ = stream.peek(&mut first) => {}
+        () = pace.overrun() => {
+            debug!(%address, "HTTP connection says nothing");
+            return;
+        }
+        () = gate.hang_up.cancelled() => return,
+    }
+    Box::pin(exchange(stream, pace, address, held, doors, gate)).await;
+}
+
+/// HTTP, from the first byte to the last.
+async fn exchange(
+    stream: TcpStream,
+    pace: Arc<Pace>,
+    address: IpAddr,
+    held: ConnectionPlace,
+    doors: Arc<Doors>,
+    gate: Arc<Gate>,
+) {
     let held = Arc::new(held);
     let service = service_fn({
         let pace = Arc::clone(&pace);
@@ -153,9 +176,9 @@ async fn serve(
             request.extensions_mut().insert(Arc::clone(&pace));
             let pace = Arc::clone(&pace);
             let answer = if is_below(request.uri().path()) {
-                Either::Left(engine.clone().answer(request, Arc::clone(&pace)))
+                Either::Left(doors.engine.clone().answer(request, Arc::clone(&pace)))
             } else {
-                Either::Right(warp::service(routes.clone()).call(request))
+                Either::Right(warp::service(doors.routes.clone()).call(request))
             };
             async move {
                 let response = answer.await;
@@ -176,6 +199,8 @@ async fn serve(
     let mut is_hanging_up = false;
     loop {
         tokio::select! {
+            // A handshake is done at the first poll: no timer is armed for it.
+            biased;
             ended = &mut connection => {
                 if let Err(error) = ended {
                     debug!(%address, %error, "HTTP connection ended");

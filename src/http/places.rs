@@ -31,11 +31,11 @@ pub struct AddressPlace {
 #[derive(Debug)]
 pub struct WebsocketPlace {
     _permit: OwnedSemaphorePermit,
-    _address: Option<AddressPlace>,
+    _address: Option<Box<AddressPlace>>,
 }
 
 impl WebsocketPlace {
-    pub(super) fn new(permit: OwnedSemaphorePermit, address: Option<AddressPlace>) -> Self {
+    pub(super) fn new(permit: OwnedSemaphorePermit, address: Option<Box<AddressPlace>>) -> Self {
         Self { _permit: permit, _address: address }
     }
 }
@@ -78,15 +78,16 @@ impl Places {
         let _ = self.hooks.acquire_many(all).await;
     }
 
-    /// A connection of `address`. `Ok(None)` when addresses are not counted, `Err` when it has too many.
-    pub(super) fn address(&self, address: IpAddr) -> Result<Option<AddressPlace>, TooManyFromAddress> {
+    /// A connection of `address`. `Ok(None)` when addresses are not counted, `Err` when it has too many. Boxed, because
+    /// every connection holds what nearly none has.
+    pub(super) fn address(&self, address: IpAddr) -> Result<Option<Box<AddressPlace>>, TooManyFromAddress> {
         let Some(most) = self.max_per_address else { return Ok(None) };
         let mut count = self.addresses.entry(address).or_insert(0);
         if *count >= most {
             return Err(TooManyFromAddress);
         }
         *count += 1;
-        Ok(Some(AddressPlace { address, addresses: Arc::clone(&self.addresses) }))
+        Ok(Some(Box::new(AddressPlace { address, addresses: Arc::clone(&self.addresses) })))
     }
 }
 

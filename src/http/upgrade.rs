@@ -56,12 +56,10 @@ pub(super) fn upgrade(gate: &Arc<Gate>, handshake: Handshake) -> Response {
                 let Ok(upgraded) = on_upgrade.await else { return };
                 let Some((stream, early)) = take_stream(upgraded) else { return };
                 let stream = Transport::new(stream);
+                let outlet = Some(stream.outlet());
+                let Some(client) = client::enter(stream, outlet, early, admitted, environment).await else { return };
                 // A fresh task: this one would keep the size of its largest branch for the life of the connection.
-                clients.spawn(async move {
-                    let outlet = stream.outlet();
-                    client::serve(stream, Some(outlet), early, admitted, environment).await;
-                    drop(held);
-                });
+                clients.spawn(client::serve(client, held));
             });
             switching(&accept)
         }

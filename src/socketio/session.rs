@@ -56,9 +56,7 @@ impl Session {
         held: Held,
         unauthenticated: OwnedSemaphorePermit,
     ) -> Self {
-        let (mut burst, mut rate) = (1, 1);
         if let Some(core) = core.upgrade() {
-            (burst, rate) = (core.environment.limits.message_burst, core.environment.limits.message_rate);
             core.environment.metrics.connections.inc();
             core.environment.metrics.unauthenticated.inc();
         }
@@ -68,7 +66,7 @@ impl Session {
             bearer,
             held: Mutex::new(Some(held)),
             unauthenticated: Mutex::new(Some(unauthenticated)),
-            messages: Mutex::new(Allowance::new(burst, rate)),
+            messages: Mutex::new(Allowance::default()),
             sid: OnceLock::new(),
             has_line: AtomicBool::new(false),
             state: AtomicU8::new(OPEN),
@@ -100,8 +98,12 @@ impl Session {
 
     /// `more` messages came in. False if that is too many: then it is ended.
     pub(super) fn may_say(&self, more: usize) -> bool {
+        let limits = self.core.upgrade().map_or((1, 1), |core| {
+            let limits = &core.environment.limits;
+            (limits.message_burst, limits.message_rate)
+        });
         let mut messages = lock(&self.messages);
-        let may = (0..more).all(|_| messages.take());
+        let may = (0..more).all(|_| messages.take(limits.0, limits.1));
         if !may {
             let _ = self.why.set(CloseReason::TooManyMessages);
         }

@@ -4,23 +4,30 @@
 
 use crate::channel::{Canal, Channel};
 use crate::dialect::stats::ChannelName;
-use crate::hub::Membership;
+use crate::hub::{Hub, Membership};
 use crate::negocio::{IdType, NegocioId};
 
 pub(super) struct Entry {
     /// Tells this subscription from a later one to the same channel.
     pub(super) key: u32,
-    /// As the client spells it, for as long as the column's type is not known.
-    pub(super) name: ChannelName,
     pub(super) stage: Stage,
 }
 
 pub(super) enum Stage {
-    /// Access could not be checked; tried again.
-    Parked,
+    /// Access could not be checked; tried again. As the client spells it, for the column's type may not be known yet.
+    Parked(Box<ChannelName>),
     /// Access is being checked.
     Checking(Topic),
     Joined(Joined),
+}
+
+impl Stage {
+    /// Access cannot be checked any more, or not yet.
+    pub(super) fn park(&mut self) {
+        if let Self::Checking(topic) | Self::Joined(Joined { topic, .. }) = self {
+            *self = Self::Parked(Box::new(topic.name()));
+        }
+    }
 }
 
 /// What a client can ask for: a channel of one business.
@@ -55,10 +62,28 @@ impl Topic {
         })
     }
 
+    /// The same, in the text that the others hold who listen to it.
+    pub(super) fn shared(self, hub: &Hub) -> Self {
+        match hub.shared(self.channel()) {
+            Channel::Estadisticas(negocio) => Self::Estadisticas(negocio),
+            Channel::Canal(canal) => Self::Canal(canal),
+            _ => self,
+        }
+    }
+
     pub(super) fn negocio(&self) -> &NegocioId {
         match self {
             Self::Estadisticas(negocio) => negocio,
             Self::Canal(canal) => canal.negocio(),
+        }
+    }
+
+    /// As a client could name it.
+    fn name(&self) -> ChannelName {
+        let negocio = self.negocio().as_str().to_owned();
+        match self {
+            Self::Estadisticas(_) => ChannelName::Estadisticas(negocio),
+            Self::Canal(canal) => ChannelName::Canal { negocio, name: canal.name().to_owned() },
         }
     }
 

@@ -39,8 +39,10 @@ async fn join(environment: &Arc<Environment>, buffer: u32) -> (TcpStream, JoinHa
     let admitted = Admitted { purpose, since: None, address: [127, 0, 0, 1].into() };
     let environment = Arc::clone(environment);
     let served = tokio::spawn(async move {
-        let outlet = stream.outlet();
-        serve(stream, Some(outlet), Vec::new(), admitted, environment).await;
+        let outlet = Some(stream.outlet());
+        if let Some(client) = enter(stream, outlet, Vec::new(), admitted, environment).await {
+            serve(client, ()).await;
+        }
     });
     (peer, served)
 }
