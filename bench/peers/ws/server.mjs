@@ -18,13 +18,13 @@ const server = hookServer((message) => {
 const sockets = new WebSocketServer({ server, path: "/ws", perMessageDeflate: false, clientTracking: false });
 
 sockets.on("connection", (client) => {
-  const mine = new Set();
+  const mine = [];
   client.on("message", (text) => {
     const name = wanted(text);
     if (!name) return;
     if (!channels.has(name)) channels.set(name, new Set());
     channels.get(name).add(client);
-    mine.add(name);
+    if (!mine.includes(name)) mine.push(name);
     client.send(encode(current(negocio(name))), AS_TEXT);
   });
   client.on("close", () => {
