@@ -51,7 +51,7 @@ pub async fn measure(binary: &str, seconds: u32, report: &mut Report) {
     let from = Instant::now();
     let mut notices = load::fire(pulso.port(), &negocio, RATE, seconds, CONNECTIONS).await;
     let took = from.elapsed();
-    let cpu = Cpu::of(pulso.pid()).since(cpu);
+    let cpu = Cpu::of(pulso.pid()).since(&cpu);
     let reads = self::queries(&pulso).await - queries;
     let query = Duration::from_secs_f64((read_seconds(&pulso).await - reading) / reads);
     let delivered = crowd.frames() - frames;
@@ -90,7 +90,7 @@ pub async fn measure(binary: &str, seconds: u32, report: &mut Report) {
         "share of the time a query runs",
         format!("{:.2}", reads * query.as_secs_f64() / took.as_secs_f64()),
     );
-    report.note(NAME, "server CPU a notice, deliveries included", cpu.each(notices.len() as u64));
+    report.note(NAME, "server CPU a notice, deliveries included", format!("{:.1} µs", cpu.each(notices.len() as u64)));
     report.note(NAME, "messages delivered a notice", format!("{:.2}", delivered as f64 / notices.len() as f64));
     report.note(NAME, "notices sent late, p99", ms(quantile(&mut late, 0.99).unwrap_or_default()));
 }

@@ -1,0 +1,60 @@
+//! Memory of clients that do nothing but be there, and what is left of it when they have gone.
+
+use std::time::Duration;
+
+use super::{CALMLY, Comparison, Place};
+use crate::peer::{Peer, Server, Setting};
+use crate::sheet::{BYTES_IDLE, BYTES_LEFT, Figure, LOAD_IDLE};
+use crate::swarm::Swarm;
+use crate::wire::Wire;
+use crate::world::NEGOCIOS;
+
+/// Clients that come first and stay: what they touch is touched once, however many follow.
+const WARM_UP: usize = 100;
+const SETTLE: Duration = Duration::from_secs(3);
+
+pub fn measure(run: &mut Comparison<'_>) {
+    let count = run.scaled(10_000, 2_000);
+    let peers = run.usual_peers();
+    run.interleave(&format!("idle: {count} clients"), &peers, |run, peer, place| {
+        let case = if peer == Peer::Socketio { "Socket.IO" } else { "plain" };
+        let server = run.start(peer, Setting::Plain);
+        one(run, &server, peer.wire(), count, case, place);
+        if peer == Peer::Pulso {
+            let owners = run.world.owners();
+            let server = Server::pulso(run.world, &[("OWNER_SQL", &owners)]);
+            one(run, &server, Wire::FiguresOfOwners, count, "plain, the database says who may", place);
+            let server = run.start(peer, Setting::Feeds);
+            one(run, &server, Wire::Restaurant, count, "Socket.IO", place);
+        }
+    });
+}
+
+fn one(run: &mut Comparison<'_>, server: &Server, wire: Wire, count: u32, case: &str, place: Place) {
+    let settle = if run.is_quick { SETTLE / 3 } else { SETTLE };
+    let mut swarm = Swarm::new(server.port, wire.seats(0..count + WARM_UP as u32, NEGOCIOS));
+    let figures = bytes(&mut swarm, server, settle);
+    run.note("idle", case, place, &figures);
+}
+
+/// Connects the swarm and lets all but the first few go again.
+pub fn bytes(swarm: &mut Swarm, server: &Server, settle: Duration) -> Vec<(Figure, f64)> {
+    let count = swarm.len() - WARM_UP;
+    swarm.connect_some(WARM_UP, CALMLY);
+    swarm.idle(settle);
+    let before = server.memory();
+    swarm.connect(CALMLY);
+    swarm.idle(settle);
+    let cpu = server.cpu();
+    let full = server.memory();
+    swarm.idle(settle);
+    let load = server.cpu().since(&cpu).total.as_secs_f64() / settle.as_secs_f64() * 100.0;
+    swarm.leave(count);
+    swarm.idle(settle);
+    let left = server.memory();
+    vec![
+        (BYTES_IDLE, full.each_since(before, count)),
+        (BYTES_LEFT, left.each_since(before, count)),
+        (LOAD_IDLE, load),
+    ]
+}
