@@ -99,7 +99,9 @@ impl Floor {
         if bytes[0] & 0x0f != frame::TEXT {
             return self.leave(index);
         }
-        let Some(negocio) = between(&String::from_utf8_lossy(bytes), "\"estadisticas:").map(str::to_owned) else { return };
+        let Some(negocio) = between(&String::from_utf8_lossy(bytes), "\"estadisticas:").map(str::to_owned) else {
+            return;
+        };
         self.channels.entry(negocio.clone()).or_default().push(index);
         let figures = frame::server(&stats(&negocio, self.seq));
         if let Some(client) = self.clients[index].as_mut() {

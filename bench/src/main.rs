@@ -3,7 +3,6 @@
 mod big;
 mod caller;
 mod compare;
-mod crowd;
 mod floor;
 mod hot;
 mod load;

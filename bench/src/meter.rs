@@ -14,17 +14,12 @@ use rustix::process::Pid;
 #[derive(Clone, Debug)]
 pub struct Cpu {
     threads: HashMap<u64, u64>,
-    user: Duration,
-    system: Duration,
+    ticked: Duration,
 }
 
 /// Processor time between two looks.
 #[derive(Clone, Copy, Debug)]
-pub struct Spent {
-    pub total: Duration,
-    /// In ticks.
-    pub user: Duration,
-}
+pub struct Spent(pub Duration);
 
 /// Memory that is nobody else's, in bytes. The kernel's socket buffers are not in it.
 #[derive(Clone, Copy, Debug)]
@@ -32,11 +27,9 @@ pub struct Memory(pub u64);
 
 impl Cpu {
     pub fn of(pid: Pid) -> Self {
-        let mut cpu = Self { threads: HashMap::new(), user: Duration::ZERO, system: Duration::ZERO };
+        let mut cpu = Self { threads: HashMap::new(), ticked: Duration::ZERO };
         for member in family(pid) {
-            let Some((user, system)) = ticks(member) else { continue };
-            cpu.user += user;
-            cpu.system += system;
+            cpu.ticked += ticked(member).unwrap_or_default();
             for thread in entries(&format!("/proc/{member}/task")) {
                 let stat = read_to_string(format!("/proc/{member}/task/{thread}/schedstat")).unwrap_or_default();
                 let nanoseconds = stat.split(' ').next().and_then(|number| number.parse().ok());
@@ -46,11 +39,6 @@ impl Cpu {
         cpu
     }
 
-    /// Since the process began.
-    pub fn whole(&self) -> Spent {
-        self.since(&Self { threads: HashMap::new(), user: Duration::ZERO, system: Duration::ZERO })
-    }
-
     pub fn since(&self, before: &Self) -> Spent {
         let nanoseconds: u64 = self
             .threads
@@ -58,16 +46,15 @@ impl Cpu {
             .map(|(thread, now)| now.saturating_sub(before.threads.get(thread).copied().unwrap_or(0)))
             .sum();
         let tick = Duration::from_millis(10);
-        let ticked = (self.user + self.system).saturating_sub(before.user + before.system);
-        let total = Duration::from_nanos(nanoseconds).max(ticked.saturating_sub(2 * tick));
-        Spent { total, user: self.user.saturating_sub(before.user) }
+        let ticked = self.ticked.saturating_sub(before.ticked);
+        Spent(Duration::from_nanos(nanoseconds).max(ticked.saturating_sub(2 * tick)))
     }
 }
 
 impl Spent {
     /// Microseconds for each of `count` things.
     pub fn each(self, count: u64) -> f64 {
-        self.total.as_secs_f64() * 1e6 / count as f64
+        self.0.as_secs_f64() * 1e6 / count as f64
     }
 }
 
@@ -107,15 +94,11 @@ fn entries(path: &str) -> Vec<u64> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// User and system time of a process, its ended threads included.
-fn ticks(pid: u64) -> Option<(Duration, Duration)> {
+/// Time of a process, its ended threads included.
+fn ticked(pid: u64) -> Option<Duration> {
     let stat = read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is a name in brackets that may hold anything.
     let (_, fields) = stat.rsplit_once(')')?;
-    let second = rustix::param::clock_ticks_per_second() as f64;
-    let time = |place| -> Option<Duration> {
-        let ticks: f64 = fields.split_ascii_whitespace().nth(place)?.parse().ok()?;
-        Some(Duration::from_secs_f64(ticks / second))
-    };
-    Some((time(11)?, time(12)?))
+    let ticks = fields.split_ascii_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
+    Some(Duration::from_millis(ticks.sum::<u64>() * 1_000 / rustix::param::clock_ticks_per_second()))
 }

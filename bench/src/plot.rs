@@ -39,7 +39,11 @@ pub fn svg(sheet: &Sheet) -> String {
         draw(&mut svg, panel, top);
         top += height(panel);
     }
-    let _ = writeln!(svg, "<text x=\"4\" y=\"{:.0}\" font-size=\"11\">Less is better. Medians over the rounds.</text>", top + 14.0);
+    let _ = writeln!(
+        svg,
+        "<text x=\"4\" y=\"{:.0}\" font-size=\"11\">Less is better. Medians over the rounds.</text>",
+        top + 14.0
+    );
     svg + "</svg>\n"
 }
 
@@ -105,7 +109,12 @@ fn panels(sheet: &Sheet) -> Vec<Panel> {
             let of = if is_ratio { " ÷ the write() limit" } else { "" };
             let unit = if is_ratio { String::new() } else { format!(" ({})", figure.unit) };
             if bars.len() > 1 {
-                panels.push(Panel { title: format!("{head}: {}{of}{unit}", figure.name), unit: figure.unit, is_ratio, bars });
+                panels.push(Panel {
+                    title: format!("{head}: {}{of}{unit}", figure.name),
+                    unit: figure.unit,
+                    is_ratio,
+                    bars,
+                });
             }
         }
     }

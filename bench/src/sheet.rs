@@ -42,6 +42,7 @@ pub const MEMORY_AFTER: Figure = figure("memory ÷ before the storm", "", false)
 pub const BYTES_IDLE: Figure = figure("bytes an idle connection", "B", false);
 pub const BYTES_LEFT: Figure = figure("bytes kept a connection that left", "B", false);
 pub const LOAD_IDLE: Figure = figure("load of one processor, all idle", "%", false);
+pub const CONFLATED: Figure = figure("conflated for the slow", "", false);
 pub const SLOW_CPU: Figure = figure("CPU with ÷ without", "", false);
 pub const SLOW_P50: Figure = figure("p50 with ÷ without", "", false);
 pub const SLOW_P99: Figure = figure("p99 with ÷ without", "", false);
@@ -125,11 +126,6 @@ impl Sheet {
     pub fn median(&self, work: &str, case: &str, peer: Peer, figure: Figure) -> Option<f64> {
         let mut values: Vec<f64> = self.values(work, case, peer, figure)?.iter().map(|(_, value)| *value).collect();
         quantile(&mut values, 0.5)
-    }
-
-    /// The greatest of the rounds.
-    pub fn worst(&self, work: &str, case: &str, peer: Peer, figure: Figure) -> Option<f64> {
-        self.values(work, case, peer, figure)?.iter().map(|(_, value)| *value).reduce(f64::max)
     }
 
     /// As a multiple of the limit's of the same round: median, least and greatest.

@@ -143,14 +143,19 @@ impl Swarm {
         self.connections.iter().map(|connection| (connection.seat.channel, connection.newest))
     }
 
-    /// The last whole message of each connection, if it was kept.
+    /// Keeps from now on what each connection gets.
+    pub fn keep(&mut self) {
+        self.connections.iter_mut().for_each(|connection| connection.keeps = true);
+    }
+
+    /// The last message of each connection that was kept, with its channel.
     pub fn last_messages(&self) -> impl Iterator<Item = (u32, &[u8])> {
         self.connections.iter().map(|connection| (connection.seat.channel, &connection.last[..]))
     }
 
-    /// Keeps each connection's last message from now on.
-    pub fn keep_last(&mut self) {
-        self.connections.iter_mut().for_each(|connection| connection.keeps = true);
+    /// Number and time of all that each connection has kept.
+    pub fn arrivals(&self) -> impl Iterator<Item = &[(u64, Instant)]> {
+        self.connections.iter().map(|connection| &connection.arrivals[..])
     }
 
     /// Ends `count` connections, the last ones.
@@ -302,7 +307,7 @@ impl Swarm {
                 return true;
             }
             connection.newest = number.unwrap_or(0);
-            connection.keep(text);
+            connection.keep(text, now);
             connection.stage = Stage::Talking(turn + 1);
             return self.talk(index);
         }
@@ -318,7 +323,7 @@ impl Swarm {
             let numbers = self.round.numbers.get_or_insert((number, number));
             *numbers = (numbers.0.min(number), numbers.1.max(number));
         }
-        connection.keep(text);
+        connection.keep(text, now);
         self.round.receipts.push(u32::try_from((now - self.marked).as_micros()).unwrap_or(u32::MAX));
         true
     }
@@ -334,7 +339,8 @@ impl Swarm {
         self.under_way -= 1;
         self.counts.served += 1;
         if connection.seat.manner == Manner::Stalls {
-            epoll::delete(&self.epoll, connection.stream.as_ref().expect("a live connection")).expect("a known descriptor");
+            epoll::delete(&self.epoll, connection.stream.as_ref().expect("a live connection"))
+                .expect("a known descriptor");
         }
         true
     }

@@ -17,14 +17,15 @@ pub struct Circumstances {
 
 pub fn markdown(sheet: &Sheet, circumstances: &Circumstances) -> String {
     let mut text = String::from("# Pulso and its peers\n\n");
-    let _ = writeln!(text, "{}. {} rounds, interleaved; medians.", circumstances.machine, circumstances.rounds);
+    let _ = writeln!(text, "{}. Rounds, interleaved: {}; medians.", circumstances.machine, circumstances.rounds);
     if circumstances.is_quick {
         text += "A quick look (`--quick`), not a measurement.\n";
     }
     for missing in &circumstances.missing {
         let _ = writeln!(text, "Not here: {missing}.");
     }
-    text += "`×` is the multiple of the limit (a bare epoll loop with one `write()` a subscriber) in the same round.\n\n";
+    text +=
+        "`×` is the multiple of the limit (a bare epoll loop with one `write()` a subscriber) in the same round.\n\n";
     text += "## Targets\n\n";
     let heads = ["figure", "measured", "target", ""].map(str::to_owned).to_vec();
     let verdict = |verdict: Verdict| {
@@ -43,7 +44,11 @@ fn of_case(sheet: &Sheet, work: &str, case: &str) -> String {
     let figures = sheet.figures(work, case);
     let mut heads = vec!["server".to_owned()];
     for figure in &figures {
-        heads.push(if figure.unit.is_empty() { figure.name.to_owned() } else { format!("{} ({})", figure.name, figure.unit) });
+        heads.push(if figure.unit.is_empty() {
+            figure.name.to_owned()
+        } else {
+            format!("{} ({})", figure.name, figure.unit)
+        });
         if figure.is_relative {
             heads.push("×".to_owned());
         }
@@ -55,7 +60,8 @@ fn of_case(sheet: &Sheet, work: &str, case: &str) -> String {
             if figure.is_relative {
                 let ratio = sheet.ratio(work, case, peer, figure);
                 cells.push(ratio.map_or_else(String::new, |(ratio, least, most)| {
-                    if least == most { digits(ratio) } else { format!("{} ({}–{})", digits(ratio), digits(least), digits(most)) }
+                    let (ratio, least, most) = (digits(ratio), digits(least), digits(most));
+                    if least == most { ratio } else { format!("{ratio} ({least}–{most})") }
                 }));
             }
         }
@@ -77,6 +83,6 @@ pub fn table(heads: &[String], rows: &[Vec<String>]) -> String {
     };
     let rule: Vec<String> = widths.iter().map(|&width| "-".repeat(width)).collect();
     let mut text = line(heads) + &line(&rule);
-    rows.iter().for_each(|row| text += &line(row));
+    text.extend(rows.iter().map(|row| line(row)));
     text
 }

@@ -2,7 +2,7 @@
 //!
 //! Must not know sockets, nor which server is behind a wire.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use pulso_harness::{Claims, HOOK_KEY, SECRET};
 use serde_json::json;
@@ -37,7 +37,7 @@ pub enum Wire {
 impl Wire {
     /// Seats `numbers`, spread over `channels` businesses.
     pub fn seats(self, numbers: std::ops::Range<u32>, channels: u32) -> Vec<Seat> {
-        let script = Rc::new(self.script());
+        let script = Arc::new(self.script());
         numbers.map(|number| self.seat(&script, number, number % channels)).collect()
     }
 
@@ -65,7 +65,8 @@ impl Wire {
                 ("/notify/order/status".to_owned(), status.to_string())
             }
             Self::Sync => {
-                let change = json!({ "entity": "order", "id": "o-1", "payload": { "number": number, "total": "31.00" } });
+                let change =
+                    json!({ "entity": "order", "id": "o-1", "payload": { "number": number, "total": "31.00" } });
                 ("/notify/sync".to_owned(), change.to_string())
             }
         };
@@ -83,22 +84,18 @@ impl Wire {
                 (Framing::WebSocket, &["{\"type\":\"stats\""], "{\"type\":\"stats\"", "\"seq\":")
             }
             Self::Nchan => (Framing::WebSocket, &[], "{\"type\":\"stats\"", "\"seq\":"),
-            Self::SocketIo => {
-                (Framing::SocketIo, &["0{", "40", "42[\"stats\""], "42[\"stats\"", "\"seq\":")
-            }
+            Self::SocketIo => (Framing::SocketIo, &["0{", "40", "42[\"stats\""], "42[\"stats\"", "\"seq\":"),
             // Nobody is greeted there: whoever is answered a ping is connected.
             Self::Sales => (Framing::WebSocket, &["{\"type\":\"pong\""], "{\"type\":\"newSale\"", "\"saleId\":"),
             Self::Staff => (Framing::WebSocket, &["{\"type\":\"pong\""], "{\"type\":\"new_order\"", "\"order_id\":"),
-            Self::Restaurant => {
-                (Framing::SocketIo, &["0{", "40{"], "42[\"order.status.changed\"", "\"orderId\":\"o-")
-            }
+            Self::Restaurant => (Framing::SocketIo, &["0{", "40{"], "42[\"order.status.changed\"", "\"orderId\":\"o-"),
             Self::Sync => (Framing::SocketIo, &["0{", "40/sync,{"], "42/sync,[\"changes:pending\"", ""),
             Self::Stream => (Framing::Chunks, &["\"type\":\"stats\""], "\"type\":\"stats\"", "\"seq\":"),
         };
         Script { framing, until: until.to_vec(), message, number }
     }
 
-    fn seat(self, script: &Rc<Script>, number: u32, channel: u32) -> Seat {
+    fn seat(self, script: &Arc<Script>, number: u32, channel: u32) -> Seat {
         let (negocio, user) = (town::negocio(channel), town::user(number));
         let naming = || Claims::naming(&user, &[&negocio]);
         let engine = "/socket.io/?EIO=4&transport=websocket";

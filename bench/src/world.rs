@@ -8,6 +8,8 @@ use crate::town;
 /// Businesses; 200 appointments each.
 pub const NEGOCIOS: u32 = 100;
 const CITAS: u32 = 20_000;
+/// Appointments of each of two states that the first business has today beside these.
+const BUSY: u32 = 1_000;
 /// Users of the hard storm, a hundred to a business.
 const MEMBERS: u32 = 20_000;
 
@@ -71,6 +73,16 @@ async fn furnish(postgres: &Postgres) -> Database {
              SELECT (lpad(to_hex(i), 8, '0') || '-0000-4000-8000-00000000bbbb')::uuid,
                     (lpad(to_hex(i % {NEGOCIOS}), 8, '0') || '-0000-4000-8000-00000000aaaa')::uuid
                FROM generate_series(0, {MEMBERS} - 1) AS i"
+        ))
+        .await;
+    // So that the figures of the business in `fanout` have four digits each, and its message is as long as the peers'.
+    database
+        .execute(&format!(
+            "INSERT INTO citas (cliente_id, negocio_id, servicio_id, fecha, hora_inicio, hora_fin, estado)
+             SELECT gen_random_uuid(), '{}', gen_random_uuid(), {}, '10:00', '10:30',
+                    (ARRAY['atendida', 'cancelada'])[1 + i % 2]::estado_cita FROM generate_series(1, 2 * {BUSY}) AS i",
+            town::negocio(0),
+            town::TODAY
         ))
         .await;
     database.execute("VACUUM (ANALYZE)").await;

@@ -11,7 +11,7 @@ use crate::caller::{Calls, close_the_loop};
 use crate::peer::{Peer, Setting};
 use crate::quantiles::quantile;
 use crate::sheet::{
-    ANSWERED, CPU_REQUEST, DELIVERED_REQUEST, LOST, OF_PGBENCH, QUERIES_REQUEST, RATE, REFUSED, RATE_PGBENCH, STRAY,
+    ANSWERED, CPU_REQUEST, DELIVERED_REQUEST, LOST, OF_PGBENCH, QUERIES_REQUEST, RATE, RATE_PGBENCH, REFUSED, STRAY,
 };
 use crate::swarm::Swarm;
 use crate::world::NEGOCIOS;
@@ -52,9 +52,9 @@ fn one(run: &mut Comparison<'_>, peer: Peer, place: Place, time: Duration) -> f6
     let count = calls.took.len() as f64;
     let delivered = (swarm.counts.delivered - delivered) as f64;
     let [queries, broadcasts, conflated] = std::array::from_fn(|place| metric(counted[place]) - earlier[place]);
-    let sent = if peer.is_pulso() { broadcasts } else { count };
+    let published = if peer.is_pulso() { broadcasts } else { count };
     let behind = swarm.newest().filter(|(channel, newest)| *newest < calls.newest[*channel as usize]).count() as f64;
-    let lost = (sent * f64::from(SUBSCRIBERS) - conflated - delivered).max(behind);
+    let lost = (published * f64::from(SUBSCRIBERS) - conflated - delivered).max(behind);
     let rate = count / took.as_secs_f64();
     let mut figures = vec![
         (CPU_REQUEST, spent.each(count as u64)),

@@ -26,11 +26,8 @@ pub fn measure(run: &mut Comparison<'_>) {
         swarm.idle(Duration::from_millis(100));
         let spent = server.cpu().since(&cpu);
         let rate = f64::from(count) / took.as_secs_f64();
-        let figures = [
-            (CPU_CONNECT, spent.each(u64::from(count))),
-            (RATE_CONNECT, rate),
-            (REFUSED, swarm.counts.refused as f64),
-        ];
+        let figures =
+            [(CPU_CONNECT, spent.each(u64::from(count))), (RATE_CONNECT, rate), (REFUSED, swarm.counts.refused as f64)];
         run.note("connect", &count.to_string(), place, &figures);
     });
 }

@@ -27,20 +27,19 @@ const FEEDS: [(Wire, &str); 6] = [
 pub fn measure(run: &mut Comparison<'_>) {
     let wanted = |peer: &Peer| matches!(peer, Peer::Pulso | Peer::Floor | Peer::Socketio);
     let peers: Vec<Peer> = run.peers.iter().copied().filter(wanted).collect();
-    run.interleave(&format!("feeds: {SUBSCRIBERS} subscribers each"), &peers, |run, peer, place| match peer {
-        Peer::Pulso => {
+    run.interleave(&format!("feeds: {SUBSCRIBERS} subscribers each"), &peers, |run, peer, place| {
+        if peer == Peer::Pulso {
             for (wire, case) in FEEDS {
                 let server = run.start(peer, Setting::Feeds);
                 one(run, &server, wire, &[case], place);
             }
+            return;
         }
         // What plain feeds and what Socket.IO's are compared with.
-        _ => {
-            let server = run.start(peer, Setting::Plain);
-            let is_beside = |case: &&str| peer == Peer::Floor || case.starts_with("Socket.IO");
-            let cases: Vec<&str> = FEEDS.iter().map(|(_, case)| *case).filter(is_beside).collect();
-            one(run, &server, peer.wire(), &cases, place);
-        }
+        let server = run.start(peer, Setting::Plain);
+        let is_beside = |case: &&str| peer == Peer::Floor || case.starts_with("Socket.IO");
+        let cases: Vec<&str> = FEEDS.iter().map(|(_, case)| *case).filter(is_beside).collect();
+        one(run, &server, peer.wire(), &cases, place);
     });
 }
 
@@ -56,9 +55,9 @@ fn one(run: &mut Comparison<'_>, server: &Server, wire: Wire, cases: &[&str], pl
     swarm.connect(CALMLY);
     let readers = u64::from(SUBSCRIBERS);
     let mut stage = Stage { world: run.world, server, wire, swarm: &mut swarm, readers, pause, number: 0 };
-    let figures = stage.broadcast(u64::from(notices)).figures();
+    let mut figures = stage.broadcast(u64::from(notices)).figures();
+    figures.push(memory[0]);
     for case in cases {
         run.note("feeds", case, place, &figures);
-        run.note("feeds", case, place, &memory[..1]);
     }
 }

@@ -48,13 +48,9 @@ pub fn bytes(swarm: &mut Swarm, server: &Server, settle: Duration) -> Vec<(Figur
     let cpu = server.cpu();
     let full = server.memory();
     swarm.idle(settle);
-    let load = server.cpu().since(&cpu).total.as_secs_f64() / settle.as_secs_f64() * 100.0;
+    let load = server.cpu().since(&cpu).0.as_secs_f64() / settle.as_secs_f64() * 100.0;
     swarm.leave(count);
     swarm.idle(settle);
     let left = server.memory();
-    vec![
-        (BYTES_IDLE, full.each_since(before, count)),
-        (BYTES_LEFT, left.each_since(before, count)),
-        (LOAD_IDLE, load),
-    ]
+    vec![(BYTES_IDLE, full.each_since(before, count)), (BYTES_LEFT, left.each_since(before, count)), (LOAD_IDLE, load)]
 }

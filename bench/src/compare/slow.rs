@@ -9,7 +9,7 @@ use super::broadcast::{Broadcasts, Stage};
 use super::{CALMLY, Comparison};
 use crate::caller::Caller;
 use crate::peer::{Peer, Setting};
-use crate::sheet::{CPU_DELIVERY, LOST, P50, P99, SLOW_CPU, SLOW_P50, SLOW_P99};
+use crate::sheet::{CONFLATED, CPU_DELIVERY, LOST, P50, P99, SLOW_CPU, SLOW_P50, SLOW_P99};
 use crate::swarm::{Manner, Swarm};
 
 const SLOW: u32 = 10;
@@ -19,25 +19,35 @@ const CLOG: u64 = 300;
 pub fn measure(run: &mut Comparison<'_>) {
     let (readers, notices) = (run.scaled(5_000, 1_000), run.scaled(40, 15));
     let peers = run.usual_peers();
-    run.interleave(&format!("slow: {readers} clients without and with {SLOW} that do not read"), &peers, |run, peer, place| {
-        let mut without = one(run, peer, readers, 0, notices);
-        let mut with = one(run, peer, readers, SLOW, notices);
-        let ((p50, p99), (slow_p50, slow_p99)) = (without.waits(), with.waits());
-        let mut figures = vec![
-            (SLOW_CPU, with.cpu() / without.cpu()),
-            (SLOW_P50, slow_p50 / p50),
-            (SLOW_P99, slow_p99 / p99),
-            (CPU_DELIVERY, with.cpu()),
-            (P50, slow_p50),
-            (P99, slow_p99),
-        ];
-        let lost = |seen: Broadcasts| seen.figures().iter().find(|(figure, _)| *figure == LOST).map_or(0.0, |lost| lost.1);
-        figures.push((LOST, lost(without) + lost(with)));
-        run.note("slow", &readers.to_string(), place, &figures);
-    });
+    run.interleave(
+        &format!("slow: {readers} clients without and with {SLOW} that do not read"),
+        &peers,
+        |run, peer, place| {
+            let (mut without, _) = one(run, peer, readers, 0, notices);
+            let (mut with, conflated) = one(run, peer, readers, SLOW, notices);
+            let ((p50, p99), (slow_p50, slow_p99)) = (without.waits(), with.waits());
+            let mut figures = vec![
+                (SLOW_CPU, with.cpu() / without.cpu()),
+                (SLOW_P50, slow_p50 / p50),
+                (SLOW_P99, slow_p99 / p99),
+                (CPU_DELIVERY, with.cpu()),
+                (P50, slow_p50),
+                (P99, slow_p99),
+            ];
+            let lost =
+                |seen: Broadcasts| seen.figures().iter().find(|(figure, _)| *figure == LOST).map_or(0.0, |lost| lost.1);
+            figures.push((LOST, lost(without) + lost(with)));
+            if peer.is_pulso() {
+                // None would mean that the slow ones were not slow.
+                figures.push((CONFLATED, conflated));
+            }
+            run.note("slow", &readers.to_string(), place, &figures);
+        },
+    );
 }
 
-fn one(run: &Comparison<'_>, peer: Peer, readers: u32, slow: u32, notices: u32) -> Broadcasts {
+/// The broadcasts to those who read, and how many messages were replaced by newer ones meanwhile.
+fn one(run: &Comparison<'_>, peer: Peer, readers: u32, slow: u32, notices: u32) -> (Broadcasts, f64) {
     let server = run.start(peer, Setting::Plain);
     let wire = peer.wire();
     let mut seats = wire.seats(0..slow + readers, 1);
@@ -57,5 +67,7 @@ fn one(run: &Comparison<'_>, peer: Peer, readers: u32, slow: u32, notices: u32) 
     let readers = u64::from(readers);
     let mut stage =
         Stage { world: run.world, server: &server, wire, swarm: &mut swarm, readers, pause: Duration::ZERO, number };
-    stage.broadcast(u64::from(notices))
+    let conflated = server.metric(run.world, "pulso_conflated_total");
+    let broadcasts = stage.broadcast(u64::from(notices));
+    (broadcasts, server.metric(run.world, "pulso_conflated_total") - conflated)
 }

@@ -21,45 +21,62 @@ pub fn measure(run: &mut Comparison<'_>) {
     let peers = run.usual_peers();
     run.interleave(&format!("storm: {count} clients on {NEGOCIOS} businesses"), &peers, |run, peer, place| {
         let server = run.start(peer, Setting::Plain);
-        one(run, server, peer.wire(), count, &count.to_string(), place);
+        one(run, server, peer.wire(), count, Fault::Killed, &count.to_string(), place);
+        let server = run.start(peer, Setting::Plain);
+        one(run, server, peer.wire(), count, Fault::Cut, &format!("{count}, only the lines were cut"), place);
         if peer == Peer::Pulso {
             // Its users are unknown to the new process: the database is asked who may see what.
             let owners = run.world.owners();
             let server = Server::pulso(run.world, &[("OWNER_SQL", &owners)]);
             let case = format!("{count}, the database says who may");
-            one(run, server, Wire::FiguresOfOwners, count, &case, place);
+            one(run, server, Wire::FiguresOfOwners, count, Fault::Killed, &case, place);
         }
     });
 }
 
-fn one(run: &mut Comparison<'_>, mut server: Server, wire: Wire, count: u32, case: &str, place: Place) {
+/// What befell the clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// The server was killed and started again.
+    Killed,
+    /// Something between them failed: the server has to tidy up the old lines while the new ones come.
+    Cut,
+}
+
+fn one(run: &mut Comparison<'_>, mut server: Server, wire: Wire, count: u32, fault: Fault, case: &str, place: Place) {
     let mut swarm = Swarm::new(server.port, wire.seats(0..count, NEGOCIOS));
     swarm.connect(CALMLY);
-    swarm.keep_last();
+    swarm.keep();
     swarm.idle(SETTLE);
     let before = server.memory();
-    server.die();
-    assert!(swarm.drive(LIMIT, |swarm| swarm.counts.served == 0), "a dead server's clients notice");
-    if server.peer.is_pulso() {
-        change(run.world);
+    if fault == Fault::Killed {
+        server.die();
+        assert!(swarm.drive(LIMIT, |swarm| swarm.counts.served == 0), "a dead server's clients notice");
+        if server.peer.is_pulso() {
+            change(run.world);
+        }
+        server.rise(run.world);
     }
-    server.rise(run.world);
-    let (from, refused) = (Instant::now(), swarm.counts.refused);
+    let queries = server.metric(run.world, "pulso_queries_total");
+    let (from, cpu, refused) = (Instant::now(), server.cpu(), swarm.counts.refused);
+    if fault == Fault::Cut {
+        swarm.hang_up();
+    }
     swarm.connect(AT_ONCE);
     let took = from.elapsed();
-    let cpu = server.cpu();
+    let spent = server.cpu().since(&cpu);
     // Trailing re-reads and corrections come within this time.
     swarm.idle(SETTLE);
     let memory = server.memory().0 as f64 / before.0 as f64;
     let mut figures = vec![
         (STORM, took.as_secs_f64()),
-        (CPU_CONNECT, cpu.whole().each(u64::from(count))),
+        (CPU_CONNECT, spent.each(u64::from(count))),
         (REFUSED, (swarm.counts.refused - refused) as f64),
         (MEMORY_AFTER, memory),
     ];
     if server.peer.is_pulso() {
         let metric = |name: &str| server.metric(run.world, name);
-        figures.push((QUERIES, metric("pulso_queries_total") / f64::from(NEGOCIOS)));
+        figures.push((QUERIES, (metric("pulso_queries_total") - queries) / f64::from(NEGOCIOS)));
         figures.push((OWNER_QUERIES, metric("pulso_ownership_queries_total")));
         figures.push((WRONG, wrong(run.world, &swarm) as f64));
     }

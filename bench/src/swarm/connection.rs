@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Instant;
 
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
@@ -31,13 +32,24 @@ pub struct Connection {
     pub rest: Vec<u8>,
     /// The greatest number so far.
     pub newest: u64,
-    pub last: Vec<u8>,
+    /// Whether what comes is kept: the last message, number and time of every one.
     pub keeps: bool,
+    pub last: Vec<u8>,
+    pub arrivals: Vec<(u64, Instant)>,
 }
 
 impl Connection {
     pub fn new(seat: Seat) -> Self {
-        Self { stream: None, seat, stage: Stage::Connecting, rest: Vec::new(), newest: 0, last: Vec::new(), keeps: false }
+        Self {
+            stream: None,
+            seat,
+            stage: Stage::Connecting,
+            rest: Vec::new(),
+            newest: 0,
+            keeps: false,
+            last: Vec::new(),
+            arrivals: Vec::new(),
+        }
     }
 
     /// Begins to connect; true if the request is on its way already.
@@ -76,10 +88,11 @@ impl Connection {
         self.stream.as_ref().is_some_and(|mut stream| stream.write_all(frame).is_ok())
     }
 
-    pub fn keep(&mut self, text: &[u8]) {
+    pub fn keep(&mut self, text: &[u8], now: Instant) {
         if self.keeps {
             self.last.clear();
             self.last.extend_from_slice(text);
+            self.arrivals.push((self.newest, now));
         }
     }
 

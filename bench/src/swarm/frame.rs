@@ -51,10 +51,10 @@ pub fn client(opcode: u8, payload: &[u8]) -> Vec<u8> {
     match u16::try_from(payload.len()) {
         Ok(length @ 0..126) => frame.push(0x80 | length as u8),
         Ok(length) => {
-            frame.push(0x80 | 126);
+            frame.push(0x80 | 0x7e);
             frame.extend_from_slice(&length.to_be_bytes());
         }
-        Err(_) => panic!("a client has nothing so long to say"),
+        Err(error) => panic!("a client has nothing so long to say: {error}"),
     }
     frame.extend_from_slice(&[0; 4]);
     frame.extend_from_slice(payload);
@@ -82,8 +82,7 @@ pub fn number_behind(key: &[u8], text: &[u8], place: &mut usize) -> Option<u64> 
         *place = (0..text.len().saturating_sub(key.len())).rev().find(|&at| is_there(at))?;
     }
     let digits = text[*place + key.len()..].iter().take_while(|byte| byte.is_ascii_digit());
-    let number = digits.fold(None, |number: Option<u64>, digit| {
+    digits.fold(None, |number: Option<u64>, digit| {
         number.unwrap_or(0).checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-    });
-    number
+    })
 }

@@ -2,7 +2,7 @@
 //!
 //! Must not know sockets.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::frame;
 
@@ -34,7 +34,7 @@ pub enum Framing {
 /// One connection's own words.
 #[derive(Debug)]
 pub struct Seat {
-    pub script: Rc<Script>,
+    pub script: Arc<Script>,
     /// The request that opens it.
     pub hello: Vec<u8>,
     /// Said before each of `script.until`, as frames; empty: nothing.
@@ -54,14 +54,15 @@ pub enum Manner {
 
 impl Seat {
     /// A WebSocket at `path` that says `says`.
-    pub fn web_socket(script: &Rc<Script>, path: &str, says: &[&str], channel: u32) -> Self {
+    pub fn web_socket(script: &Arc<Script>, path: &str, says: &[&str], channel: u32) -> Self {
         let hello = format!(
             "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
         );
-        let framed = |said: &&str| if said.is_empty() { Vec::new() } else { frame::client(frame::TEXT, said.as_bytes()) };
+        let framed =
+            |said: &&str| if said.is_empty() { Vec::new() } else { frame::client(frame::TEXT, said.as_bytes()) };
         Self {
-            script: Rc::clone(script),
+            script: Arc::clone(script),
             hello: hello.into_bytes(),
             says: says.iter().map(framed).collect(),
             channel,
@@ -70,9 +71,9 @@ impl Seat {
     }
 
     /// A stream of server-sent events.
-    pub fn stream(script: &Rc<Script>, path: &str, channel: u32) -> Self {
+    pub fn stream(script: &Arc<Script>, path: &str, channel: u32) -> Self {
         let hello = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n");
         let says = vec![Vec::new(); script.until.len()];
-        Self { script: Rc::clone(script), hello: hello.into_bytes(), says, channel, manner: Manner::Reads }
+        Self { script: Arc::clone(script), hello: hello.into_bytes(), says, channel, manner: Manner::Reads }
     }
 }
