@@ -26,6 +26,7 @@ pub const LOST: Figure = figure("lost", "", false);
 pub const STRAY: Figure = figure("doubled or out of order", "", false);
 pub const BYTES_MESSAGE: Figure = figure("bytes a message", "B", false);
 pub const CPU_REQUEST: Figure = figure("CPU a request", "µs", true);
+pub const NOT_TAKEN: Figure = figure("not answered 2xx", "", false);
 pub const RATE: Figure = figure("requests a second", "/s", false);
 pub const OF_PGBENCH: Figure = figure("rate ÷ pgbench's", "", false);
 pub const RATE_PGBENCH: Figure = figure("pgbench's transactions a second", "/s", false);

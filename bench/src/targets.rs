@@ -3,7 +3,7 @@
 use crate::peer::Peer;
 use crate::sheet::{
     ANSWERED_AFTER_QUERY, BYTES_IDLE, CPU_CONNECT, CPU_DELIVERY, CPU_REQUEST, FIRST_TO_LAST, Figure, LOST,
-    MEMORY_AFTER, OF_PGBENCH, QUERIES, SLOW_CPU, SLOW_P50, STORM, STRAY, Sheet, WRONG, digits,
+    MEMORY_AFTER, NOT_TAKEN, OF_PGBENCH, QUERIES, SLOW_CPU, SLOW_P50, STORM, STRAY, Sheet, WRONG, digits,
 };
 
 /// One line of the verdict.
@@ -75,9 +75,9 @@ pub fn verdicts(sheet: &Sheet) -> Vec<Verdict> {
     }
     for (whose, of) in [("Pulso", true), ("the peers", false)] {
         let sum = |figure| sheet.sum(figure, |peer| peer.is_pulso() == of);
-        let wrong = sum(LOST) + sum(STRAY);
+        let wrong = sum(LOST) + sum(STRAY) + sum(NOT_TAKEN);
         verdicts.push(Verdict {
-            what: format!("all works: messages of {whose} lost, doubled or out of order"),
+            what: format!("all works: messages of {whose} lost, doubled or out of order, calls not taken"),
             measured: digits(wrong),
             target: "0".to_owned(),
             has_passed: wrong == 0.0,

@@ -11,7 +11,7 @@ use crate::caller::{Calls, close_the_loop};
 use crate::peer::{Peer, Setting};
 use crate::quantiles::quantile;
 use crate::sheet::{
-    ANSWERED, CPU_REQUEST, DELIVERED_REQUEST, LOST, OF_PGBENCH, QUERIES_REQUEST, RATE, RATE_PGBENCH, REFUSED, STRAY,
+    ANSWERED, CPU_REQUEST, DELIVERED_REQUEST, LOST, NOT_TAKEN, OF_PGBENCH, QUERIES_REQUEST, RATE, RATE_PGBENCH, STRAY,
 };
 use crate::swarm::Swarm;
 use crate::world::NEGOCIOS;
@@ -63,7 +63,7 @@ fn one(run: &mut Comparison<'_>, peer: Peer, place: Place, time: Duration) -> f6
         (ANSWERED, f64::from(quantile(&mut calls.took, 0.5).unwrap_or_default()) / 1e3),
         (LOST, lost),
         (STRAY, (swarm.counts.disordered - disordered) as f64),
-        (REFUSED, calls.refused as f64),
+        (NOT_TAKEN, calls.refused as f64),
     ];
     if peer.is_pulso() {
         figures.push((QUERIES_REQUEST, queries / count));
