@@ -50,7 +50,7 @@ fn one(run: &mut Comparison<'_>, server: &Server, wire: Wire, cases: &[&str], pl
         (run.scaled(NOTICES, NOTICES / 4), Duration::ZERO)
     };
     let settle = Duration::from_millis(500);
-    let memory = bytes(&mut Swarm::new(server.port, wire.seats(0..SUBSCRIBERS + 100, 1)), server, settle);
+    let memory = bytes(run.world, &mut Swarm::new(server.port, wire.seats(0..SUBSCRIBERS + 100, 1)), server, settle);
     let mut swarm = Swarm::new(server.port, wire.seats(0..SUBSCRIBERS, 1));
     swarm.connect(CALMLY);
     let readers = u64::from(SUBSCRIBERS);

@@ -1,13 +1,13 @@
 //! Memory of clients that do nothing but be there, and what is left of it when they have gone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{CALMLY, Comparison, Place};
 use crate::peer::{Peer, Server, Setting};
 use crate::sheet::{BYTES_IDLE, BYTES_LEFT, Figure, LOAD_IDLE};
-use crate::swarm::Swarm;
+use crate::swarm::{LIMIT, Swarm};
 use crate::wire::Wire;
-use crate::world::NEGOCIOS;
+use crate::world::{NEGOCIOS, World};
 
 /// Clients that come first and stay: what they touch is touched once, however many follow.
 const WARM_UP: usize = 100;
@@ -33,12 +33,12 @@ pub fn measure(run: &mut Comparison<'_>) {
 fn one(run: &mut Comparison<'_>, server: &Server, wire: Wire, count: u32, case: &str, place: Place) {
     let settle = if run.is_quick { SETTLE / 3 } else { SETTLE };
     let mut swarm = Swarm::new(server.port, wire.seats(0..count + WARM_UP as u32, NEGOCIOS));
-    let figures = bytes(&mut swarm, server, settle);
+    let figures = bytes(run.world, &mut swarm, server, settle);
     run.note("idle", case, place, &figures);
 }
 
 /// Connects the swarm and lets all but the first few go again.
-pub fn bytes(swarm: &mut Swarm, server: &Server, settle: Duration) -> Vec<(Figure, f64)> {
+pub fn bytes(world: &World, swarm: &mut Swarm, server: &Server, settle: Duration) -> Vec<(Figure, f64)> {
     let count = swarm.len() - WARM_UP;
     swarm.connect_some(WARM_UP, CALMLY);
     swarm.idle(settle);
@@ -51,6 +51,12 @@ pub fn bytes(swarm: &mut Swarm, server: &Server, settle: Duration) -> Vec<(Figur
     let load = server.cpu().since(&cpu).0.as_secs_f64() / settle.as_secs_f64() * 100.0;
     swarm.leave(count);
     swarm.idle(settle);
+    // Only when the server has noticed is it worth a look.
+    let until = Instant::now() + LIMIT;
+    while server.metric(world, "pulso_connections") > WARM_UP as f64 {
+        assert!(Instant::now() < until, "clients that have gone are still there");
+        swarm.idle(settle / 4);
+    }
     let left = server.memory();
     vec![(BYTES_IDLE, full.each_since(before, count)), (BYTES_LEFT, left.each_since(before, count)), (LOAD_IDLE, load)]
 }
