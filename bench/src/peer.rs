@@ -88,7 +88,11 @@ impl Peer {
                 (_, Setting::Plain) => pulso,
                 (_, Setting::Feeds) => pulso.with_hook_key().with("CLOUD_API_KEY", CLOUD_KEY),
             };
-            Process::of_pulso(world, pulso)
+            let process = Process::of_pulso(world, pulso);
+            if self == Self::PulsoIoUring {
+                process.uses_io_uring()?;
+            }
+            process
         } else {
             Process::Other(self.spawn(port)?)
         };
@@ -152,6 +156,17 @@ impl Process {
         let running = world.runtime.block_on(pulso.ready());
         Self::Pulso(Box::new((running, pulso)))
     }
+
+    /// What its log says: without io_uring it would be measured twice as the same.
+    fn uses_io_uring(&self) -> Result<(), String> {
+        let Self::Pulso(pulso) = self else { return Ok(()) };
+        let until = Instant::now() + Duration::from_secs(1);
+        while !pulso.0.has_logged("io_uring") && Instant::now() < until {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let is_used = pulso.0.has_logged("io_uring is used");
+        is_used.then_some(()).ok_or_else(|| "its log does not say that io_uring is used".to_owned())
+    }
 }
 
 impl Server {
@@ -188,7 +203,7 @@ impl Server {
         }
     }
 
-    /// Kills it and starts it again on its port; returns when it listens.
+    /// Kills it; returns when it has ended.
     pub fn die(&mut self) {
         match &mut self.process {
             Process::Pulso(pulso) => {
@@ -218,17 +233,13 @@ impl Drop for Server {
     }
 }
 
-/// Asks it to end, and its descendants with it; then it has no choice.
+/// Kills it and its descendants.
 fn end(child: &mut Child) {
     let all = family(Pid::from_child(child));
-    let signal = |signal| {
-        for &member in &all {
-            let pid = i32::try_from(member).ok().and_then(Pid::from_raw);
-            // It may have ended by itself.
-            let _ = pid.map(|pid| kill_process(pid, signal));
-        }
-    };
-    signal(Signal::KILL);
+    for pid in all.into_iter().filter_map(|member| Pid::from_raw(i32::try_from(member).ok()?)) {
+        // It may have ended by itself.
+        let _ = kill_process(pid, Signal::KILL);
+    }
     let until = Instant::now() + Duration::from_secs(5);
     while Instant::now() < until && !matches!(child.try_wait(), Ok(Some(_))) {
         thread::sleep(Duration::from_millis(2));

@@ -42,7 +42,6 @@ pub const REFUSED: Figure = figure("tried again", "", false);
 pub const MEMORY_AFTER: Figure = figure("memory ÷ before the storm", "", false);
 pub const BYTES_IDLE: Figure = figure("bytes an idle connection", "B", false);
 pub const BYTES_LEFT: Figure = figure("bytes kept a connection that left", "B", false);
-pub const LOAD_IDLE: Figure = figure("load of one processor, all idle", "%", false);
 pub const CONFLATED: Figure = figure("conflated for the slow", "", false);
 pub const SLOW_CPU: Figure = figure("CPU with ÷ without", "", false);
 pub const SLOW_P50: Figure = figure("p50 with ÷ without", "", false);
