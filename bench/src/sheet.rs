@@ -1,7 +1,6 @@
 //! Every figure of a run, by work, case, server and round. Ratios are of one round, and of ratios the median is said.
 
 use crate::peer::Peer;
-use crate::quantiles::quantile;
 
 /// What a number says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +17,7 @@ const fn figure(name: &'static str, unit: &'static str, is_relative: bool) -> Fi
 
 pub const CPU_DELIVERY: Figure = figure("CPU a delivery", "µs", true);
 pub const P50: Figure = figure("notice to receipt, p50", "ms", false);
-pub const P99: Figure = figure("notice to receipt, p99", "ms", false);
+pub const P99: Figure = figure("notice to receipt, p99", "ms", true);
 pub const FIRST_TO_LAST: Figure = figure("first → last", "ms", true);
 pub const ANSWERED: Figure = figure("caller has its 200 after", "ms", false);
 pub const ANSWERED_AFTER_QUERY: Figure = figure("… after its figures are read", "ms", false);
@@ -125,7 +124,7 @@ impl Sheet {
     /// The median over the rounds.
     pub fn median(&self, work: &str, case: &str, peer: Peer, figure: Figure) -> Option<f64> {
         let mut values: Vec<f64> = self.values(work, case, peer, figure)?.iter().map(|(_, value)| *value).collect();
-        quantile(&mut values, 0.5)
+        middle(&mut values)
     }
 
     /// As a multiple of the limit's of the same round: median, least and greatest.
@@ -136,14 +135,14 @@ impl Sheet {
             .iter()
             .filter_map(|(round, value)| Some(value / limits.iter().find(|(other, _)| other == round)?.1))
             .collect();
-        let median = quantile(&mut ratios, 0.5)?;
+        let median = middle(&mut ratios)?;
         Some((median, *ratios.first()?, *ratios.last()?))
     }
 
-    /// The sum of a figure over the whole run, of one server or of all.
-    pub fn sum(&self, figure: Figure, of: impl Fn(Peer) -> bool) -> f64 {
-        let rows = self.rows.iter().filter(|row| row.figure == figure && of(row.peer));
-        rows.flat_map(|row| &row.values).map(|(_, value)| value).sum()
+    /// The sum of some figures over the whole run, of some servers; `None` if there are none of them.
+    pub fn sum(&self, figures: &[Figure], of: impl Fn(Peer) -> bool) -> Option<f64> {
+        let rows = self.rows.iter().filter(|row| figures.contains(&row.figure) && of(row.peer));
+        rows.flat_map(|row| &row.values).map(|(_, value)| *value).reduce(|one, other| one + other)
     }
 
     fn values(&self, work: &str, case: &str, peer: Peer, figure: Figure) -> Option<&[(u32, f64)]> {
@@ -155,4 +154,12 @@ impl Row {
     fn is(&self, work: &str, case: &str, peer: Peer, figure: Figure) -> bool {
         self.work == work && self.case == case && self.peer == peer && self.figure == figure
     }
+}
+
+/// The median: of an even number the mean of the two in the middle. Sorts them.
+fn middle(values: &mut [f64]) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let upper = values.get(values.len() / 2)?;
+    let lower = values.get((values.len() - 1) / 2)?;
+    Some(f64::midpoint(*lower, *upper))
 }

@@ -74,8 +74,7 @@ pub fn verdicts(sheet: &Sheet) -> Vec<Verdict> {
         }
     }
     for (whose, of) in [("Pulso", true), ("the peers", false)] {
-        let sum = |figure| sheet.sum(figure, |peer| peer.is_pulso() == of);
-        let wrong = sum(LOST) + sum(STRAY) + sum(NOT_TAKEN);
+        let Some(wrong) = sheet.sum(&[LOST, STRAY, NOT_TAKEN], |peer| peer.is_pulso() == of) else { continue };
         verdicts.push(Verdict {
             what: format!("all works: messages of {whose} lost, doubled or out of order, calls not taken"),
             measured: digits(wrong),
