@@ -9,6 +9,7 @@ use std::fs::read_to_string;
 use std::time::Duration;
 
 use rustix::process::Pid;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Processor time so far.
 #[derive(Clone, Debug)]
@@ -56,6 +57,12 @@ impl Spent {
     pub fn each(self, count: u64) -> f64 {
         self.0.as_secs_f64() * 1e6 / count as f64
     }
+}
+
+/// Processor time of the calling thread: the generator's own share of the machine.
+pub fn own() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 impl Memory {

@@ -33,6 +33,7 @@ pub const QUERIES_REQUEST: Figure = figure("queries a request", "", false);
 pub const DELIVERED_REQUEST: Figure = figure("messages a request", "", false);
 pub const CPU_CONNECT: Figure = figure("CPU a connection", "µs", true);
 pub const RATE_CONNECT: Figure = figure("connections a second", "/s", false);
+pub const GENERATOR: Figure = figure("generator's own CPU each", "µs", false);
 pub const STORM: Figure = figure("all are current after", "s", true);
 pub const QUERIES: Figure = figure("queries a business", "", false);
 pub const OWNER_QUERIES: Figure = figure("ownership queries", "", false);

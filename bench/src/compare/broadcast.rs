@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::caller::Caller;
-use crate::meter::Spent;
+use crate::meter::{self, Spent};
 use crate::peer::Server;
 use crate::quantiles::quantile;
 use crate::sheet::{
-    ANSWERED, ANSWERED_AFTER_QUERY, BYTES_MESSAGE, CPU_DELIVERY, FIRST_TO_LAST, Figure, LOST, P50, P99, STRAY,
+    ANSWERED, ANSWERED_AFTER_QUERY, BYTES_MESSAGE, CPU_DELIVERY, FIRST_TO_LAST, Figure, GENERATOR, LOST, P50, P99,
+    STRAY,
 };
 use crate::swarm::Swarm;
 use crate::wire::Wire;
@@ -36,6 +37,7 @@ pub struct Stage<'a> {
 
 pub struct Broadcasts {
     pub spent: Spent,
+    own: Spent,
     pub delivered: u64,
     lost: u64,
     stray: u64,
@@ -63,10 +65,11 @@ impl Stage<'_> {
         let mut seen = Broadcasts::none(self.server);
         self.swarm.counts.lengths = None;
         let (before, disordered) = (self.swarm.counts.delivered, self.swarm.counts.disordered);
-        let cpu = self.server.cpu();
+        let (cpu, own) = (self.server.cpu(), meter::own());
         for _ in 0..notices {
             self.notify(&mut caller, &mut seen);
         }
+        seen.own = Spent(meter::own() - own);
         seen.spent = self.server.cpu().since(&cpu);
         seen.delivered = self.swarm.counts.delivered - before;
         self.swarm.idle(AFTERMATH);
@@ -116,6 +119,7 @@ impl Broadcasts {
         let cpu = server.cpu();
         Self {
             spent: cpu.since(&cpu),
+            own: Spent(Duration::ZERO),
             delivered: 0,
             lost: 0,
             stray: 0,
@@ -151,7 +155,13 @@ impl Broadcasts {
             // Means on both sides: the query's median is not known.
             figures.push((ANSWERED_AFTER_QUERY, mean - self.query * 1e3));
         }
-        figures.extend([(LOST, self.lost as f64), (STRAY, self.stray as f64), (BYTES_MESSAGE, self.length as f64)]);
+        let own = self.own.each(self.delivered.max(1));
+        figures.extend([
+            (GENERATOR, own),
+            (LOST, self.lost as f64),
+            (STRAY, self.stray as f64),
+            (BYTES_MESSAGE, self.length as f64),
+        ]);
         figures
     }
 }

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{CALMLY, Comparison, Place};
+use crate::meter::{self, Spent};
 use crate::peer::{Peer, Server, Setting};
-use crate::sheet::{CPU_CONNECT, MEMORY_AFTER, OWNER_QUERIES, QUERIES, REFUSED, STORM, WRONG};
+use crate::sheet::{CPU_CONNECT, GENERATOR, MEMORY_AFTER, OWNER_QUERIES, QUERIES, REFUSED, STORM, WRONG};
 use crate::swarm::{LIMIT, Swarm};
 use crate::town;
 use crate::wire::Wire;
@@ -58,19 +59,20 @@ fn one(run: &mut Comparison<'_>, mut server: Server, wire: Wire, count: u32, fau
         server.rise(run.world);
     }
     let queries = server.metric(run.world, "pulso_queries_total");
-    let (from, cpu, refused) = (Instant::now(), server.cpu(), swarm.counts.refused);
+    let (from, cpu, own, refused) = (Instant::now(), server.cpu(), meter::own(), swarm.counts.refused);
     if fault == Fault::Cut {
         swarm.hang_up();
     }
     swarm.connect(AT_ONCE);
     let took = from.elapsed();
-    let spent = server.cpu().since(&cpu);
+    let (spent, own) = (server.cpu().since(&cpu), Spent(meter::own() - own));
     // Trailing re-reads and corrections come within this time.
     swarm.idle(SETTLE);
     let memory = server.memory().0 as f64 / before.0 as f64;
     let mut figures = vec![
         (STORM, took.as_secs_f64()),
         (CPU_CONNECT, spent.each(u64::from(count))),
+        (GENERATOR, own.each(u64::from(count))),
         (REFUSED, (swarm.counts.refused - refused) as f64),
         (MEMORY_AFTER, memory),
     ];
