@@ -69,7 +69,7 @@ impl Stage<'_> {
         for _ in 0..notices {
             self.notify(&mut caller, &mut seen);
         }
-        seen.own = Spent(meter::own() - own);
+        seen.own = Spent(meter::own().saturating_sub(own));
         seen.spent = self.server.cpu().since(&cpu);
         seen.delivered = self.swarm.counts.delivered - before;
         self.swarm.idle(AFTERMATH);

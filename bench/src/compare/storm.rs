@@ -65,7 +65,7 @@ fn one(run: &mut Comparison<'_>, mut server: Server, wire: Wire, count: u32, fau
     }
     swarm.connect(AT_ONCE);
     let took = from.elapsed();
-    let (spent, own) = (server.cpu().since(&cpu), Spent(meter::own() - own));
+    let (spent, own) = (server.cpu().since(&cpu), Spent(meter::own().saturating_sub(own)));
     // Trailing re-reads and corrections come within this time.
     swarm.idle(SETTLE);
     let memory = server.memory().0 as f64 / before.0 as f64;
