@@ -109,6 +109,11 @@ impl Comparison<'_> {
     fn note(&mut self, work: &'static str, case: &str, place: Place, figures: &[(Figure, f64)]) {
         let said: Vec<String> = figures.iter().map(|(figure, value)| figure.say(*value)).collect();
         println!("   {:>14} {case}: {}", place.peer.name(), said.join(" · "));
+        self.record(work, case, place, figures);
+    }
+
+    /// As [`Self::note`], without a word.
+    fn record(&mut self, work: &'static str, case: &str, place: Place, figures: &[(Figure, f64)]) {
         for &(figure, value) in figures {
             self.sheet.add(work, case, place.peer, figure, place.round, value);
         }

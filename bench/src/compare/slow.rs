@@ -13,8 +13,8 @@ use crate::sheet::{CONFLATED, CPU_DELIVERY, LOST, P50, P99, SLOW_CPU, SLOW_P50, 
 use crate::swarm::{Manner, Swarm};
 
 const SLOW: u32 = 10;
-/// More than a line holds (some 60 kB), fewer than a buffer of 256 messages and a line together.
-const CLOG: u64 = 300;
+/// More than a line holds (about 340 messages), fewer than a line and a buffer of 256 together.
+const CLOG: u64 = 450;
 
 pub fn measure(run: &mut Comparison<'_>) {
     let (readers, notices) = (run.scaled(5_000, 1_000), run.scaled(40, 15));
