@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use pulso_harness::{Claims, Database, Postgres, SECRET};
+use pulso_harness::{Database, Postgres};
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
-use crate::crowd::{Crowd, Seat};
 use crate::load::Line;
 use crate::quantiles::{median, ms, times};
 use crate::report::Report;
+use crate::swarm::{LIMIT, Swarm};
 use crate::town;
+use crate::wire::Wire;
 
 const NAME: &str = "big";
 const INDEX: &str = include_str!("../../sql/index.postgres.sql");
@@ -41,21 +42,25 @@ pub async fn measure(binary: &str, rows: u32, report: &mut Report) {
 
     let negocio = town::negocio(0);
     let pulso = town::pulso(binary, &database.url()).ready().await;
-    let token = Claims::naming(&town::user(0), &[&negocio]).sign(SECRET);
-    let crowd = Crowd::connect(pulso.port(), [Seat { negocio: negocio.clone(), token }], false).await;
+    let mut swarm = Swarm::new(pulso.port(), Wire::Figures.seats(0..1, 1));
+    swarm.keep();
+    swarm.connect(1);
     let mut line = Line::open(pulso.port(), &negocio).await;
     // In turn, so that whatever else the machine does falls on all alike.
     let (mut bare_times, mut hook_times, mut pulso_times) = (Vec::new(), Vec::new(), Vec::new());
+    let mut seq = 0;
     for _ in 0..ROUNDS {
         bare_times.push(ask(&mut connection, &sql).await);
         let before = pulso.metric("pulso_query_seconds_sum").await;
         let notice = line.notify(Instant::now()).await;
         hook_times.push(notice.answered - notice.sent);
+        seq = notice.seq;
         pulso_times.push(Duration::from_secs_f64(pulso.metric("pulso_query_seconds_sum").await - before));
     }
     let bare = median(&mut bare_times);
     let right = town::figures(&database).await.remove(&negocio);
-    let shown = crowd.screens[0].figures();
+    swarm.drive(LIMIT, |swarm| swarm.newest().all(|(_, newest)| newest >= seq));
+    let shown = swarm.last_messages().next().and_then(|(_, message)| town::parse(message));
     report.check(NAME, "the dashboard's figures are right", yes(shown == right), "yes", shown == right);
     report.note(NAME, "bare query", ms(bare));
     report.note(NAME, "query as Pulso makes it ÷ bare", format!("{:.2}", times(median(&mut pulso_times), bare)));

@@ -1,68 +1,152 @@
-//! The least that sending one message to each of many sockets can cost: one `write()` each, from one thread.
+//! The limit: a server that does nothing but what it cannot do without, one `write()` for each subscriber.
+//!
+//! One thread, epoll, the peers' wire. It checks nobody and asks nothing; the handshake has one answer, for the one key
+//! that our clients send. Who does not read loses the message, and the line if that cuts a frame in two.
 
-use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
-use std::sync::mpsc::sync_channel;
-use std::thread;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::fd::OwnedFd;
 
-use rustix::time::{ClockId, clock_gettime};
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use socket2::{Domain, Socket, Type};
 
-/// As long as a `stats` frame.
-const FRAME: [u8; 212] = [0; 212];
+use crate::swarm::frame;
+use crate::swarm::seat::ACCEPT;
+use crate::wire::stats;
 
-/// Processor time of one write, over `messages` rounds to `subscribers` sockets.
-pub async fn measure(subscribers: usize, messages: u32) -> Duration {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let address = listener.local_addr().expect("a bound listener");
-    let (go, turns) = sync_channel::<()>(1);
-    let sender = thread::spawn(move || {
-        let mut sockets: Vec<_> = (0..subscribers).map(|_| listener.accept().expect("a connection").0).collect();
-        for socket in &sockets {
-            socket.set_nodelay(true).expect("a TCP socket");
-        }
-        let mut spent = Duration::ZERO;
-        for () in turns {
-            let from = thread_time();
-            for socket in &mut sockets {
-                socket.write_all(&FRAME).expect("a reader");
-            }
-            spent += thread_time().saturating_sub(from);
-        }
-        spent
-    });
-    let mut readers = Vec::with_capacity(subscribers);
-    for _ in 0..subscribers {
-        readers.push(TcpStream::connect(address).await.expect("a connection"));
-    }
-    let (done, mut waiting) = tokio::sync::mpsc::channel::<()>(subscribers);
-    let mut tasks = JoinSet::new();
-    for mut reader in readers {
-        let done = done.clone();
-        tasks.spawn(async move {
-            let mut frame = FRAME;
-            while reader.read_exact(&mut frame).await.is_ok() {
-                if done.send(()).await.is_err() {
-                    return;
-                }
-            }
-        });
-    }
-    for _ in 0..messages {
-        go.send(()).expect("the sender waits");
-        for _ in 0..subscribers {
-            waiting.recv().await.expect("every reader has its frame");
-        }
-    }
-    drop(go);
-    let spent = tokio::task::spawn_blocking(move || sender.join()).await;
-    spent.expect("a thread").expect("the sender ends well") / messages / u32::try_from(subscribers).unwrap_or(u32::MAX)
+/// As Pulso listens.
+const BACKLOG: i32 = 4_096;
+const LISTENER: u64 = u64::MAX;
+
+struct Floor {
+    epoll: OwnedFd,
+    clients: Vec<Option<Client>>,
+    /// Places of clients that have left.
+    free: Vec<usize>,
+    channels: HashMap<String, Vec<usize>>,
+    seq: u64,
 }
 
-fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+struct Client {
+    stream: TcpStream,
+    is_upgraded: bool,
+    channel: Option<String>,
+}
+
+/// Serves until it is killed; says `ready` when it listens.
+pub fn serve(port: u16) -> ! {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    listener.set_reuse_address(true).expect("a socket");
+    listener.bind(&std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()).expect("a free port");
+    listener.listen(BACKLOG).expect("a bound socket");
+    listener.set_nonblocking(true).expect("a socket");
+    let epoll = epoll::create(CreateFlags::CLOEXEC).expect("an epoll instance");
+    epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN).expect("room in epoll");
+    let mut floor = Floor { epoll, clients: Vec::new(), free: Vec::new(), channels: HashMap::new(), seq: 0 };
+    let listener = std::net::TcpListener::from(listener);
+    println!("ready");
+    let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 256];
+    loop {
+        let Ok(count) = epoll::wait(&floor.epoll, &mut events, None) else { continue };
+        for event in &events[..count] {
+            match event.data.u64() {
+                LISTENER => {
+                    while let Ok((stream, _)) = listener.accept() {
+                        floor.admit(stream);
+                    }
+                }
+                index => floor.on_readable(usize::try_from(index).unwrap_or(usize::MAX)),
+            }
+        }
+    }
+}
+
+impl Floor {
+    fn admit(&mut self, stream: TcpStream) {
+        stream.set_nonblocking(true).expect("a socket");
+        stream.set_nodelay(true).expect("a TCP socket");
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.clients.push(None);
+            self.clients.len() - 1
+        });
+        epoll::add(&self.epoll, &stream, EventData::new_u64(index as u64), EventFlags::IN).expect("room in epoll");
+        self.clients[index] = Some(Client { stream, is_upgraded: false, channel: None });
+    }
+
+    /// What our clients send comes whole: they are on the same machine and wait for each answer.
+    fn on_readable(&mut self, index: usize) {
+        let Some(client) = self.clients.get_mut(index).and_then(Option::as_mut) else { return };
+        let mut buffer = [0; 4096];
+        match client.stream.read(&mut buffer) {
+            Ok(count) if count > 0 && client.is_upgraded => self.on_frame(index, &buffer[..count]),
+            Ok(count) if count > 0 && buffer.starts_with(b"GET /ws ") => {
+                client.is_upgraded = true;
+                let answer = format!(
+                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                     Sec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
+                );
+                self.write(index, answer.as_bytes());
+            }
+            Ok(count) if count > 0 => self.on_notice(index, &String::from_utf8_lossy(&buffer[..count])),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            _ => self.leave(index),
+        }
+    }
+
+    /// A subscribe: masked with zeros, so its text stands there.
+    fn on_frame(&mut self, index: usize, bytes: &[u8]) {
+        if bytes[0] & 0x0f != frame::TEXT {
+            return self.leave(index);
+        }
+        let Some(negocio) = between(&String::from_utf8_lossy(bytes), "\"estadisticas:").map(str::to_owned) else {
+            return;
+        };
+        self.channels.entry(negocio.clone()).or_default().push(index);
+        let figures = frame::server(&stats(&negocio, self.seq));
+        if let Some(client) = self.clients[index].as_mut() {
+            client.channel = Some(negocio);
+        }
+        self.write(index, &figures);
+    }
+
+    fn on_notice(&mut self, index: usize, request: &str) {
+        let Some(negocio) = between(request, "\"negocio_id\":\"") else { return self.leave(index) };
+        self.seq += 1;
+        let frame = frame::server(&stats(negocio, self.seq));
+        let body = format!("{{\"seq\":{}}}", self.seq);
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let subscribers = self.channels.get_mut(negocio).map(std::mem::take).unwrap_or_default();
+        for &subscriber in &subscribers {
+            self.write(subscriber, &frame);
+        }
+        if let Some(channel) = self.channels.get_mut(negocio) {
+            *channel = subscribers;
+        }
+        self.write(index, answer.as_bytes());
+    }
+
+    fn write(&mut self, index: usize, bytes: &[u8]) {
+        let Some(client) = self.clients[index].as_mut() else { return };
+        match client.stream.write(bytes) {
+            Ok(count) if count == bytes.len() => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            // The reader sees the end; who walks a list of subscribers does not lose its place.
+            _ => drop(client.stream.shutdown(std::net::Shutdown::Both)),
+        }
+    }
+
+    fn leave(&mut self, index: usize) {
+        let Some(client) = self.clients[index].take() else { return };
+        self.free.push(index);
+        if let Some(subscribers) = client.channel.and_then(|channel| self.channels.get_mut(&channel)) {
+            subscribers.retain(|&subscriber| subscriber != index);
+        }
+    }
+}
+
+/// What stands behind `before`, up to the next quotation mark.
+fn between<'a>(text: &'a str, before: &str) -> Option<&'a str> {
+    let (_, behind) = text.split_once(before)?;
+    Some(behind.split_once('"')?.0)
 }

@@ -1,20 +1,22 @@
 //! One business with 50,000 appointments and 100 dashboards under 5,000 notices a second, while its rows change.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use pulso_harness::{Claims, Database, Postgres, Running, SECRET};
+use pulso_harness::{Database, Postgres, Running};
 use sqlx::{AssertSqlSafe, Connection, Row};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::crowd::{Crowd, Seat};
 use crate::load::{self, Notice};
 use crate::meter::Cpu;
 use crate::quantiles::{median, ms, quantile, times};
 use crate::report::Report;
+use crate::swarm::Swarm;
 use crate::town;
+use crate::wire::Wire;
 
 const NAME: &str = "hot";
 const ROWS: u32 = 1_000_000;
@@ -35,40 +37,50 @@ pub async fn measure(binary: &str, seconds: u32, report: &mut Report) {
     town::explain(&mut database.connect().await).await;
     let negocio = town::negocio(0);
     let pulso = town::pulso(binary, &database.url()).ready().await;
-    let seats = (0..DASHBOARDS).map(|number| Seat {
-        negocio: negocio.clone(),
-        token: Claims::naming(&town::user(number), &[&negocio]).sign(SECRET),
-    });
-    let crowd = Crowd::connect(pulso.port(), seats, true).await;
+    let mut swarm = Swarm::new(pulso.port(), Wire::Figures.seats(0..DASHBOARDS, 1));
+    swarm.keep();
+    swarm.connect(DASHBOARDS as usize);
 
     let quiet = alone(&pulso, &negocio).await;
     let stop = Arc::new(AtomicBool::new(false));
     let busiest = Arc::new(AtomicUsize::new(0));
     let helpers = [sample(&database, &busiest, &stop), change(&database, &stop)];
+    // The dashboards read in a thread of their own until all have the frame that is the last one.
+    let last = Arc::new(AtomicU64::new(u64::MAX));
+    let goal = Arc::clone(&last);
+    let patience = Duration::from_secs(u64::from(seconds) + 30);
+    let reading_all = thread::spawn(move || {
+        swarm.drive(patience, |swarm| swarm.newest().all(|(_, newest)| newest >= goal.load(Ordering::Relaxed)));
+        swarm
+    });
     println!("   load begins");
-    let (queries, reading, cpu, frames) =
-        (queries(&pulso).await, read_seconds(&pulso).await, Cpu::of(pulso.pid()), crowd.frames());
+    let (queries, reading, cpu) = (queries(&pulso).await, read_seconds(&pulso).await, Cpu::of(pulso.pid()));
     let from = Instant::now();
     let mut notices = load::fire(pulso.port(), &negocio, RATE, seconds, CONNECTIONS).await;
     let took = from.elapsed();
-    let cpu = Cpu::of(pulso.pid()).since(cpu);
+    let cpu = Cpu::of(pulso.pid()).since(&cpu);
     let reads = self::queries(&pulso).await - queries;
     let query = Duration::from_secs_f64((read_seconds(&pulso).await - reading) / reads);
-    let delivered = crowd.frames() - frames;
     stop.store(true, Ordering::Relaxed);
     for helper in helpers {
         helper.await.expect("a helper ends well");
     }
     // The last change comes after the last notice of the load: one more, as an API would send.
-    let last = load::Line::open(pulso.port(), &negocio).await.notify(Instant::now()).await;
-    let wrong = wrong_screens(&crowd, &database, &negocio, last.seq).await;
+    let answer = load::Line::open(pulso.port(), &negocio).await.notify(Instant::now()).await;
+    last.store(answer.seq, Ordering::Relaxed);
+    let swarm = reading_all.join().expect("the dashboards read to the end");
+    let until = from + took;
+    let during = |arrivals: &[(u64, Instant)]| arrivals.iter().filter(|(_, at)| (from..until).contains(at)).count();
+    let delivered: usize = swarm.arrivals().map(during).sum();
+    let right = town::figures(&database).await.remove(&negocio);
+    let wrong = swarm.last_messages().filter(|(_, message)| town::parse(message) != right).count();
 
     notices.sort_unstable_by_key(|notice| notice.sent);
     let refused = notices.iter().filter(|notice| notice.status != 200).count();
     let span = notices.last().map_or(took, |last| last.sent - notices[0].sent);
     let rate = notices.len() as f64 / span.as_secs_f64();
     let mut late: Vec<Duration> = notices.iter().map(|notice| notice.sent - notice.due).collect();
-    let mut waits = notice_to_socket(&notices, &crowd);
+    let mut waits = notice_to_socket(&notices, &swarm);
     let answered = median(&mut notices.iter().map(|notice| notice.answered - notice.sent).collect::<Vec<_>>());
     let p99 = quantile(&mut waits, 0.99).unwrap_or_default();
     let p50 = median(&mut waits);
@@ -90,7 +102,7 @@ pub async fn measure(binary: &str, seconds: u32, report: &mut Report) {
         "share of the time a query runs",
         format!("{:.2}", reads * query.as_secs_f64() / took.as_secs_f64()),
     );
-    report.note(NAME, "server CPU a notice, deliveries included", cpu.each(notices.len() as u64));
+    report.note(NAME, "server CPU a notice, deliveries included", format!("{:.1} µs", cpu.each(notices.len() as u64)));
     report.note(NAME, "messages delivered a notice", format!("{:.2}", delivered as f64 / notices.len() as f64));
     report.note(NAME, "notices sent late, p99", ms(quantile(&mut late, 0.99).unwrap_or_default()));
 }
@@ -152,22 +164,10 @@ fn change(database: &Database, stop: &Arc<AtomicBool>) -> JoinHandle<()> {
     })
 }
 
-/// Dashboards that do not show what the database holds, once all have had the frame `seq`.
-async fn wrong_screens(crowd: &Crowd, database: &Database, negocio: &str, seq: u64) -> usize {
-    let from = Instant::now();
-    let behind = |screen: &crate::crowd::Screen| screen.arrivals().last().is_none_or(|(last, _)| *last < seq);
-    while crowd.screens.iter().any(|screen| behind(screen)) && from.elapsed() < Duration::from_secs(10) {
-        sleep(Duration::from_millis(20)).await;
-    }
-    let right = town::figures(database).await.remove(negocio);
-    crowd.screens.iter().filter(|screen| screen.figures() != right).count()
-}
-
 /// For every notice and every dashboard: from the call to the first frame read after it.
-fn notice_to_socket(notices: &[Notice], crowd: &Crowd) -> Vec<Duration> {
-    let mut waits = Vec::with_capacity(notices.len() * crowd.screens.len());
-    for screen in &crowd.screens {
-        let arrivals = screen.arrivals();
+fn notice_to_socket(notices: &[Notice], swarm: &Swarm) -> Vec<Duration> {
+    let mut waits = Vec::with_capacity(notices.len() * swarm.len());
+    for arrivals in swarm.arrivals() {
         for notice in notices.iter().filter(|notice| notice.seq > 0) {
             let place = arrivals.partition_point(|(seq, _)| *seq < notice.seq);
             if let Some((_, at)) = arrivals.get(place) {

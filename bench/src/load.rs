@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
-use crate::crowd::seq_of;
+use crate::swarm::frame::number_behind;
 
 /// One call of the hook.
 #[derive(Clone, Copy, Debug)]
@@ -97,5 +97,5 @@ fn parse(answer: &[u8]) -> Option<(u16, u64)> {
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     })?;
     (body.len() >= length).then_some(())?;
-    Some((head.split(' ').nth(1)?.parse().ok()?, seq_of(body).unwrap_or(0)))
+    Some((head.split(' ').nth(1)?.parse().ok()?, number_behind(b"\"seq\":", body.as_bytes(), &mut 0).unwrap_or(0)))
 }

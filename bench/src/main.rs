@@ -1,38 +1,106 @@
-//! The command line: which scenarios run, on which binary, and the table at the end.
-//!
-//! Each scenario starts a PostgreSQL and the real server of its own; nothing is shared but the machine.
+//! The command line: what is measured, on which binary, and what is written at the end.
 
 mod big;
-mod crowd;
+mod caller;
+mod compare;
 mod floor;
 mod hot;
-mod idle;
 mod load;
 mod meter;
+mod peer;
+mod plot;
 mod quantiles;
 mod report;
-mod storm;
+mod sheet;
+mod swarm;
+mod table;
+mod targets;
 mod town;
+mod wire;
+mod world;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::Runtime;
 
+use compare::{Comparison, Work};
+use peer::Peer;
 use report::Report;
+use sheet::Sheet;
+use table::Circumstances;
+use world::World;
 
-/// Measures Pulso on this machine: the release binary in a process of its own, on a real PostgreSQL.
+/// Measures Pulso and its peers on this machine, each server in a process of its own, Pulso on a real PostgreSQL.
+///
+/// Begin with:  cargo run --release -p pulso-bench -- compare --quick
+///
+/// The peers need packages that `bench/peers/install` fetches; whichever cannot be had is said so and left out.
 #[derive(Parser)]
+#[command(after_help = "Exit code: 0 when everything measured is within its target and no message was lost, else 1.")]
 struct Arguments {
-    #[arg(value_enum)]
-    scenario: Scenario,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// All servers side by side, round by round; a table and a plot at the end.
+    Compare(Compare),
+    /// Pulso alone: one business under 5,000 notices a second.
+    Hot(Alone),
+    /// Pulso alone: the statistics query on a big table.
+    Big(Alone),
+    /// Pulso alone: `compare --peers pulso --works storm`.
+    Storm(Alone),
+    /// Pulso alone: `compare --peers pulso --works idle`.
+    Idle(Alone),
+    /// Pulso alone: hot, big, storm and idle.
+    All(Alone),
+    /// The server that is the limit.
+    #[command(hide = true)]
+    Floor {
+        #[arg(long)]
+        port: u16,
+    },
+}
+
+#[derive(Args)]
+struct Compare {
+    /// Servers, separated by commas; all by default. Ratios need `floor`.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    peers: Vec<Peer>,
+    /// Works, separated by commas; all by default.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    works: Vec<Work>,
+    /// Subscribers in `fanout`.
+    #[arg(long, value_delimiter = ',', default_value = "1000,5000,10000")]
+    sizes: Vec<u32>,
+    /// How often everything is measured; of the rounds the median counts. [default: 5, with --quick 1]
+    #[arg(long)]
+    rounds: Option<u32>,
+    /// A look in a few minutes: fewer clients and messages.
+    #[arg(long)]
+    quick: bool,
     /// The server to measure; built in release mode when not given.
     #[arg(long)]
     pulso: Option<PathBuf>,
-    /// How often each scenario runs; the table has a column a run.
+    /// Folder for the table and the plot. [default: target/bench]
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Alone {
+    /// The server to measure; built in release mode when not given.
+    #[arg(long)]
+    pulso: Option<PathBuf>,
+    /// How often each runs; the table has a column a run.
     #[arg(long, default_value_t = 1)]
-    repeat: usize,
+    repeat: u32,
     /// Rows of the table in `big`; one in a hundred belongs to the business that is read.
     #[arg(long, default_value_t = 5_000_000)]
     rows: u32,
@@ -41,86 +109,136 @@ struct Arguments {
     seconds: u32,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Scenario {
-    /// All of them, one after the other.
-    All,
-    /// One business under 5,000 notices a second.
-    Hot,
-    /// 10,000 dashboards that reconnect at once.
-    Storm,
-    /// The statistics query on a big table.
-    Big,
-    /// Memory of 10,000 idle dashboards, and what one delivered message costs.
-    Idle,
+fn main() -> ExitCode {
+    let done = match Arguments::parse().what {
+        What::Floor { port } => floor::serve(port),
+        What::Compare(arguments) => compare(&arguments),
+        What::Hot(arguments) => alone(&arguments, true, false, &[]),
+        What::Big(arguments) => alone(&arguments, false, true, &[]),
+        What::Storm(arguments) => alone(&arguments, false, false, &[Work::Storm]),
+        What::Idle(arguments) => alone(&arguments, false, false, &[Work::Idle]),
+        What::All(arguments) => alone(&arguments, true, true, &[Work::Storm, Work::Idle]),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(reason) => {
+            eprintln!("pulso-bench: {reason}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
-fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let binary = match arguments.pulso.clone().map_or_else(build, Ok) {
-        Ok(binary) if binary.is_file() => binary,
-        Ok(binary) => return fail(&format!("there is no server at {}: give --pulso PATH", binary.display())),
-        Err(reason) => return fail(&reason),
-    };
-    // The server is started in another directory.
-    let binary = std::path::absolute(&binary).unwrap_or(binary);
-    let descriptors = raise_descriptors();
-    if descriptors < 12_000 && matches!(arguments.scenario, Scenario::All | Scenario::Storm | Scenario::Idle) {
-        return fail(&format!("10,000 dashboards need 12,000 descriptors, and the hard limit is {descriptors}"));
-    }
-    // One thread: the load shares the machine with what it measures.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("no runtime: {error}")),
-    };
+/// True if everything is within its target.
+fn compare(arguments: &Compare) -> Result<bool, String> {
+    let all = |given: &[Peer]| if given.is_empty() { Peer::value_variants().to_vec() } else { given.to_vec() };
+    let peers = all(&arguments.peers);
+    let works = if arguments.works.is_empty() { Work::value_variants() } else { &arguments.works };
+    let most = arguments.sizes.iter().copied().max().unwrap_or(0).max(if arguments.quick { 2_500 } else { 10_500 });
+    raise_descriptors(u64::from(most) + 500)?;
+    let world = World::new(runtime()?, binary(arguments.pulso.as_deref())?);
+    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 1 } else { 5 });
+    let out = arguments.out.clone().unwrap_or_else(|| target_folder().join("bench"));
+    run_works(&world, peers, works, arguments.sizes.clone(), rounds.max(1), arguments.quick, &out)
+}
+
+fn alone(arguments: &Alone, is_hot: bool, is_big: bool, works: &[Work]) -> Result<bool, String> {
+    let binary = binary(arguments.pulso.as_deref())?;
+    raise_descriptors(if works.is_empty() { 2_000 } else { 11_000 })?;
     let mut report = Report::default();
-    for run in 1..=arguments.repeat {
-        println!("== run {run} of {}", arguments.repeat);
-        runtime.block_on(measure(&arguments, &binary.to_string_lossy(), &mut report));
+    for _ in 0..arguments.repeat {
+        if is_hot {
+            runtime()?.block_on(hot::measure(&binary, arguments.seconds, &mut report));
+        }
+        if is_big {
+            runtime()?.block_on(big::measure(&binary, arguments.rows, &mut report));
+        }
     }
     report.print();
-    if report.has_failures() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    let mut is_good = !report.has_failures();
+    if !works.is_empty() {
+        let world = World::new(runtime()?, binary);
+        let out = target_folder().join("bench");
+        is_good &= run_works(&world, vec![Peer::Pulso], works, Vec::new(), arguments.repeat, false, &out)?;
+    }
+    Ok(is_good)
 }
 
-async fn measure(arguments: &Arguments, binary: &str, report: &mut Report) {
-    let wanted = |scenario| arguments.scenario == Scenario::All || arguments.scenario == scenario;
-    if wanted(Scenario::Hot) {
-        hot::measure(binary, arguments.seconds, report).await;
+fn run_works(
+    world: &World,
+    peers: Vec<Peer>,
+    works: &[Work],
+    sizes: Vec<u32>,
+    rounds: u32,
+    is_quick: bool,
+    out: &Path,
+) -> Result<bool, String> {
+    let mut run =
+        Comparison { world, peers, sizes, rounds, is_quick, sheet: Sheet::default(), missing: BTreeMap::new() };
+    run.muster();
+    std::fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
+    let mut text = String::new();
+    for &work in works {
+        run.measure(work);
+        // After each work, so that an interrupted run leaves what it has.
+        let missing = run.missing.iter().map(|(peer, reason)| format!("{} ({reason})", peer.name())).collect();
+        text = table::markdown(&run.sheet, &Circumstances { machine: machine(), rounds, is_quick, missing });
+        for (name, text) in [("results.md", &text), ("results.svg", &plot::svg(&run.sheet))] {
+            std::fs::write(out.join(name), text).map_err(|error| format!("{}/{name}: {error}", out.display()))?;
+        }
     }
-    if wanted(Scenario::Storm) {
-        storm::measure(binary, report).await;
+    println!("\n{text}\nwritten to {0}/results.md and {0}/results.svg", out.display());
+    Ok(targets::verdicts(&run.sheet).iter().all(|verdict| verdict.has_passed))
+}
+
+/// One thread: the load shares the machine with what it measures.
+fn runtime() -> Result<Runtime, String> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| format!("no runtime: {error}"))
+}
+
+fn binary(given: Option<&Path>) -> Result<String, String> {
+    let binary = given.map_or_else(build, |given| Ok(given.to_owned()))?;
+    if !binary.is_file() {
+        return Err(format!("there is no server at {}: give --pulso PATH", binary.display()));
     }
-    if wanted(Scenario::Big) {
-        big::measure(binary, arguments.rows, report).await;
-    }
-    if wanted(Scenario::Idle) {
-        idle::measure(binary, report).await;
-    }
+    // The server is started in another directory.
+    Ok(std::path::absolute(&binary).unwrap_or(binary).to_string_lossy().into_owned())
 }
 
 /// The release binary of this workspace, brought up to date.
 fn build() -> Result<PathBuf, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     println!("building the server (cargo build --release -p pulso)");
-    let built = Command::new("cargo").current_dir(root).args(["build", "--release", "-p", "pulso"]).status();
+    let built = Command::new("cargo").current_dir(root()).args(["build", "--release", "-p", "pulso"]).status();
     match built {
-        Ok(status) if status.success() => {}
-        Ok(_) => return Err("the server did not build; give a built one with --pulso PATH".into()),
-        Err(error) => return Err(format!("cargo does not run ({error}); give a built server with --pulso PATH")),
+        Ok(status) if status.success() => Ok(target_folder().join("release/pulso")),
+        Ok(_) => Err("the server did not build; give a built one with --pulso PATH".into()),
+        Err(error) => Err(format!("cargo does not run ({error}); give a built server with --pulso PATH")),
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
-    Ok(target.join("release/pulso"))
 }
 
-/// As many descriptors as the system allows.
-fn raise_descriptors() -> u64 {
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
+/// As many descriptors as the system allows; `needed` at least.
+fn raise_descriptors(needed: u64) -> Result<(), String> {
     let limit = getrlimit(Resource::Nofile);
     // Refused or not, what counts is the limit afterwards.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    if limit < needed { Err(format!("this needs {needed} descriptors, and the hard limit is {limit}")) } else { Ok(()) }
 }
 
-fn fail(reason: &str) -> ExitCode {
-    eprintln!("pulso-bench: {reason}");
-    ExitCode::FAILURE
+/// "4 × Intel …, Linux 6.1".
+fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let cpus = read("/proc/cpuinfo");
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let kernel = read("/proc/sys/kernel/osrelease");
+    format!("{count} × {}, Linux {}", model.map_or("processor", |(_, model)| model), kernel.trim())
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use pulso_harness::{Database, Pulso};
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 /// The zone the server is run in; its day is what `citas_hoy` counts.
@@ -65,6 +66,14 @@ pub async fn figures(database: &Database) -> HashMap<String, Figures> {
     );
     let rows = database.rows(&sql).await;
     rows.iter().map(|row| (row.get(0), std::array::from_fn(|column| row.get(column + 1)))).collect()
+}
+
+/// The figures that a `stats` message shows.
+pub fn parse(message: &[u8]) -> Option<Figures> {
+    let message: Value = serde_json::from_slice(message).ok()?;
+    let data = message.get("data")?;
+    let figure = |name: &str| data.get(name)?.as_i64();
+    Some([figure("total_citas")?, figure("citas_hoy")?, figure("citas_completadas")?, figure("citas_canceladas")?])
 }
 
 /// The shipped query for business 0 with its parameters written in, as one would try it by hand.

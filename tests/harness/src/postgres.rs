@@ -209,7 +209,7 @@ fn pid_of(child: &Child) -> Pid {
 }
 
 /// A program of the newest PostgreSQL installed.
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let mut versions: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
