@@ -111,6 +111,8 @@ pub struct DatabaseConfig {
     pub statement_timeout: Duration,
     /// `STATS_SQL`: a file to read instead of `sql/stats.sql`.
     pub stats_sql: Option<PathBuf>,
+    /// `STATS_SOURCE`.
+    pub stats_source: StatsSource,
     /// `OWNER_SQL`: a file to read instead of `sql/owner.*.sql`.
     pub owner_sql: Option<PathBuf>,
     /// `DEVICE_SQL`: a file to read instead of `sql/devices.*.sql`.
@@ -132,6 +134,15 @@ pub struct DatabaseConfig {
 pub struct ListenSource {
     pub channel: String,
     pub url: Secret,
+}
+
+/// `STATS_SOURCE`: what the figures are read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatsSource {
+    /// `query`: the appointments themselves.
+    Query,
+    /// `rollup`: the counters of `sql/rollup.postgres.sql`, while they are there and right.
+    Rollup,
 }
 
 /// Which store a `DATABASE_URL` names. The URL may hold a password.
@@ -367,6 +378,7 @@ impl DatabaseConfig {
             connect_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(3),
             stats_sql: None,
+            stats_source: StatsSource::Query,
             owner_sql: None,
             device_sql: None,
             listen: None,
