@@ -4,6 +4,7 @@
 
 mod big;
 mod crowd;
+mod curve;
 mod floor;
 mod hot;
 mod idle;
@@ -51,6 +52,8 @@ enum Scenario {
     Storm,
     /// The statistics query on a big table.
     Big,
+    /// What a read costs against the appointments of its business, with and without the rollup.
+    Curve,
     /// Memory of 10,000 idle dashboards, and what one delivered message costs.
     Idle,
 }
@@ -92,6 +95,9 @@ async fn measure(arguments: &Arguments, binary: &str, report: &mut Report) {
     }
     if wanted(Scenario::Big) {
         big::measure(binary, arguments.rows, report).await;
+    }
+    if wanted(Scenario::Curve) {
+        curve::measure(binary, report).await;
     }
     if wanted(Scenario::Idle) {
         idle::measure(binary, report).await;

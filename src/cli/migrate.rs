@@ -67,7 +67,8 @@ async fn everything(store: &dyn Store, source: StatsSource) -> Result<Vec<String
     let outbox = store.outbox().ok_or_else(|| StoreError::Refused("this database cannot be migrated".to_owned()))?;
     let Migration { created, applied } = outbox.migrate().await?;
     let created = created.map(|file| format!("created {file}"));
-    let mut lines: Vec<String> = created.into_iter().chain(applied.iter().map(|step| format!("applied {step}"))).collect();
+    let mut lines: Vec<String> =
+        created.into_iter().chain(applied.iter().map(|step| format!("applied {step}"))).collect();
     if source == StatsSource::Rollup {
         let changed = store.change_rollup(RollupChange::Create).await;
         // What was applied before is there all the same, and said.

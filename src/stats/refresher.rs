@@ -242,8 +242,8 @@ impl Refresher {
         // Whatever is announced while this waits for a connection is still in time for this read.
         let admission = self.database.admit(urgency).await;
         let begun = Instant::now();
-        let begin = |slot: &mut Slot| (slot.is_to_verify(), slot.begin(begun));
-        let Some((verifies, noticed)) = self.with_slot(negocio, begin) else { return };
+        let started = self.with_slot(negocio, |slot| (slot.is_to_verify(), slot.begin(begun)));
+        let Some((verifies, noticed)) = started else { return };
         let version = self.last_version.fetch_add(1, Ordering::Relaxed) + 1;
         let read_at = self.clock.now();
         let day = self.clock.day_of(read_at);

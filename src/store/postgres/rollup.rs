@@ -22,7 +22,7 @@ use crate::store::{Figures, StoreError, Verified};
 pub(super) use change::change;
 
 /// How often counters that are not read are looked for: an operator builds them while the server runs.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// What the comment on the first table begins with. The rest tells one building from another.
 const MARK: &str = "pulso rollup 1, ";
 /// As sql/rollup.postgres.sql creates them.
@@ -194,7 +194,10 @@ impl State {
     fn leave(&mut self, reason: String) {
         self.used = None;
         if self.told.as_ref() != Some(&reason) {
-            warn!(reason, "the rollup cannot be read: figures are read by the plain query, which is right and may be slow");
+            warn!(
+                reason,
+                "the rollup cannot be read: figures are read by the plain query, which is right and may be slow"
+            );
             self.told = Some(reason);
         }
     }
@@ -227,7 +230,8 @@ fn judge(row: &PgRow) -> Result<Result<String, Unfit>, sqlx::Error> {
         return unfit("the columns of citas have other types than the rollup's".to_owned(), advice);
     }
     if row.try_get::<Option<bool>, _>("readable")? != Some(true) {
-        let advice = "let its owner say GRANT SELECT ON pulso_stats_total, pulso_stats_day, pulso_stats_delta TO pulso;";
+        let advice =
+            "let its owner say GRANT SELECT ON pulso_stats_total, pulso_stats_day, pulso_stats_delta TO pulso;";
         return unfit("the role may not read the rollup".to_owned(), advice);
     }
     Ok(Ok(building))

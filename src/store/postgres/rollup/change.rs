@@ -74,7 +74,9 @@ fn explain(error: &sqlx::Error) -> StoreError {
             "run this with the DATABASE_URL of the owner of citas, who may create tables in the schema and sees all rows; \
              the role that serves needs neither right"
         }
-        Some("55P03") => "some transaction has held citas for several seconds; try again, at a quieter moment if need be",
+        Some("55P03") => {
+            "some transaction has held citas for several seconds; try again, at a quieter moment if need be"
+        }
         Some("42P01") => "the rollup counts the table citas of the built-in query",
         Some("42804" | "42883") => "the types of citas have changed: first run `pulso migrate --rollup remove`",
         Some("25006" | "0A000") => "run this on the primary, not on a standby that only reads",
