@@ -11,6 +11,7 @@ pub mod origin;
 mod reader;
 mod secret;
 mod settings;
+mod source;
 mod spelling;
 
 use std::net::IpAddr;
@@ -26,6 +27,7 @@ pub use feeds::{Feed, Feeds};
 pub use reader::{Mistake, Warning};
 pub use secret::Secret;
 pub use settings::{SETTINGS, Setting, settings_help};
+pub use source::StatsSource;
 
 /// All settings of `pulso serve`.
 #[derive(Clone, Debug)]
@@ -134,15 +136,6 @@ pub struct DatabaseConfig {
 pub struct ListenSource {
     pub channel: String,
     pub url: Secret,
-}
-
-/// `STATS_SOURCE`: what the figures are read from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StatsSource {
-    /// `query`: the appointments themselves.
-    Query,
-    /// `rollup`: the counters of `sql/rollup.postgres.sql`, while they are there and right.
-    Rollup,
 }
 
 /// Which store a `DATABASE_URL` names. The URL may hold a password.

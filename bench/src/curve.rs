@@ -38,7 +38,11 @@ pub async fn measure(binary: &str, report: &mut Report) {
     let from = Instant::now();
     let migrated = town::pulso(binary, &database.url()).command(&["migrate", "--rollup"]).status();
     assert!(migrated.is_ok_and(|status| status.success()), "pulso migrate --rollup");
-    report.note(NAME, "counting 10 million rows (pulso migrate --rollup)", format!("{:.0} s", from.elapsed().as_secs_f64()));
+    report.note(
+        NAME,
+        "counting 10 million rows (pulso migrate --rollup)",
+        format!("{:.0} s", from.elapsed().as_secs_f64()),
+    );
     write(&database, "with triggers", report).await;
     database.execute("VACUUM (ANALYZE) citas").await;
     read(binary, &database, "rollup", COUNTED, report).await;
@@ -103,10 +107,17 @@ async fn read(binary: &str, database: &Database, source: &str, sql: &str, report
         }
     }
     let right = town::figures(database).await;
-    let wrong = crowd.screens.iter().filter(|screen| screen.figures() != right.get(&screen.seat.negocio).copied()).count();
+    let wrong =
+        crowd.screens.iter().filter(|screen| screen.figures() != right.get(&screen.seat.negocio).copied()).count();
     report.check(NAME, &format!("wrong screens, {source}"), wrong.to_string(), "0", wrong == 0);
     let used = uses_rollup(&pulso).await;
-    report.check(NAME, &format!("reads the rollup, {source}"), used.to_string(), "as set", used == (source == "rollup"));
+    report.check(
+        NAME,
+        &format!("reads the rollup, {source}"),
+        used.to_string(),
+        "as set",
+        used == (source == "rollup"),
+    );
     let (bare, hook) = (bare.map(|mut times| median(&mut times)), hook.map(|mut times| median(&mut times)));
     for (size, every) in EVERY.iter().enumerate().rev() {
         let what = format!("{source}, business of {}: bare query · hook call", ROWS / every);
@@ -146,7 +157,10 @@ async fn write(database: &Database, how: &str, report: &mut Report) {
     };
     let kinds = [
         ("insert", insert),
-        ("update of the state", update("estado = CASE estado WHEN 'atendida' THEN 'pendiente' ELSE 'atendida' END::estado_cita")),
+        (
+            "update of the state",
+            update("estado = CASE estado WHEN 'atendida' THEN 'pendiente' ELSE 'atendida' END::estado_cita"),
+        ),
         ("update of nothing counted", update("hora_fin = hora_fin + interval '1 second'")),
     ];
     for (what, sql) in kinds {
@@ -159,7 +173,9 @@ async fn write(database: &Database, how: &str, report: &mut Report) {
         }
         report.note(NAME, &format!("{what}, {how}: median"), micros(median(&mut taken)));
     }
-    for (what, pause) in [("inserts/s of one business, 8 writers", None), ("the same, 5 ms in each transaction", Some(5))] {
+    for (what, pause) in
+        [("inserts/s of one business, 8 writers", None), ("the same, 5 ms in each transaction", Some(5))]
+    {
         let mut writers = JoinSet::new();
         for _ in 0..WRITERS {
             let url = database.url();

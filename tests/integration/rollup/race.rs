@@ -7,6 +7,7 @@ use pulso_harness::{Database, PgBouncer};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 use tokio::task::JoinSet;
 
@@ -64,7 +65,9 @@ fn statement(dice: &mut StdRng) -> String {
 /// Transactions of a few statements each, some of which are given up.
 async fn write(url: String, seed: u64, transactions: u32) {
     let dice = &mut StdRng::seed_from_u64(seed);
-    let mut connection = PgConnection::connect(&url).await.unwrap();
+    // A pooler refuses that start-up parameter.
+    let options: PgConnectOptions = url.parse().unwrap();
+    let mut connection = PgConnection::connect_with(&options.extra_float_digits(None)).await.unwrap();
     for _ in 0..transactions {
         let isolation = *["READ COMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"].choose(dice).unwrap();
         let end = if dice.random_range(0..5) == 0 { "ROLLBACK" } else { "COMMIT" };
@@ -137,22 +140,44 @@ async fn building_loses_nothing_that_is_written_meanwhile() {
     assert_eq!(differences(&database).await, [""; 0]);
 }
 
+/// So many rows on different days that they are folded for certain.
+fn many_days(number: u32) -> String {
+    format!(
+        "{INTO} SELECT gen_random_uuid(), gen_random_uuid(), '09:00', '09:30', '{}', date '2026-01-01' + i, 'pendiente'
+           FROM generate_series(1, 40) AS i",
+        super::negocio(number)
+    )
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_too_old_to_fold_fails_nobodys_transaction() {
+    let database = counted().await;
+    let mut old = database.connect().await;
+    old.execute(sqlx::raw_sql(AssertSqlSafe(many_days(1)))).await.unwrap();
+    let mut single = many_days(1);
+    single.push_str(" LIMIT 1");
+    for isolation in ["REPEATABLE READ", "SERIALIZABLE"] {
+        database.execute(&single).await;
+        let begin = format!("BEGIN ISOLATION LEVEL {isolation}; SELECT count(*) FROM citas");
+        old.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await.unwrap();
+        database.execute(&many_days(1)).await;
+        old.execute(sqlx::raw_sql(AssertSqlSafe(many_days(1)))).await.unwrap();
+        old.execute("COMMIT").await.unwrap();
+        assert_eq!(differences(&database).await, [""; 0]);
+    }
+}
+
 #[tokio::test]
 async fn an_open_transaction_keeps_nobody_waiting() {
     let database = counted().await;
     let mut slow = database.connect().await;
-    let many = |number| (0..100).map(|_| row(number, "2026-11-22", "pendiente")).collect::<Vec<_>>().join(", ");
-    // Enough rows in different days to fold, and so to hold the sums.
-    let days = format!(
-        "{INTO} SELECT gen_random_uuid(), gen_random_uuid(), '09:00', '09:30', '{}', date '2026-01-01' + i, 'pendiente'
-           FROM generate_series(1, 40) AS i",
-        super::negocio(1)
-    );
-    slow.execute(sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; {days}; {INTO} VALUES {}", many(1))))).await.unwrap();
+    // It has folded, and so it holds the sums of its business.
+    let folding = format!("BEGIN; {}", many_days(1));
+    slow.execute(sqlx::raw_sql(AssertSqlSafe(folding))).await.unwrap();
     let mut quick = database.connect().await;
     quick.execute("SET lock_timeout = '2s'").await.unwrap();
     for _ in 0..40 {
-        quick.execute(sqlx::raw_sql(AssertSqlSafe(days.clone()))).await.unwrap();
+        quick.execute(sqlx::raw_sql(AssertSqlSafe(many_days(1)))).await.unwrap();
     }
     assert_eq!(differences(&database).await, [""; 0]);
     slow.execute("COMMIT").await.unwrap();
