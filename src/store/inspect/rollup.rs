@@ -62,9 +62,9 @@ pub(super) async fn counters(store: &PostgresStore, source: StatsSource) -> Vec<
             "the rollup is there and not used: every change of citas pays for it",
             "set STATS_SOURCE=rollup, or run `pulso migrate --rollup remove`",
         )],
-        (Ok(Err(unfit)), StatsSource::Rollup) => vec![Finding::problem(
+        (Ok(Err(unfit)), StatsSource::Rollup) => vec![Finding::warning(
             format!("STATS_SOURCE is rollup, but {}: figures come from the plain query", unfit.reason),
-            Some(unfit.advice),
+            unfit.advice,
         )],
         (Ok(Err(_)), StatsSource::Query) => Vec::new(),
         (Err(error), _) => vec![Finding::problem(error.to_string(), None)],
