@@ -77,7 +77,9 @@ async fn write(url: String, seed: u64, transactions: u32) {
         match connection.execute(sqlx::raw_sql(AssertSqlSafe(batch.as_str()))).await {
             Ok(_) => {}
             // Snapshots that came too late are the API's own affair; a deadlock (40P01) would be ours.
-            Err(error) if error.as_database_error().and_then(|error| error.code()).as_deref() == Some("40001") => {
+            Err(error)
+                if error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("40001") =>
+            {
                 connection.execute("ROLLBACK").await.unwrap();
             }
             Err(error) => panic!("{error}: {batch}"),
