@@ -46,7 +46,7 @@ enum Command {
     /// Exits with 0 when all is well, 1 when something would not work, 64 when the configuration itself is wrong.
     #[command(after_help = settings_help())]
     Check,
-    /// Create Pulso's own tables in the database, for the order synchronisation
+    /// Create Pulso's own tables in the database, for the order synchronisation; with --rollup, counters for the figures
     ///
     /// Uses DATABASE_URL (and DB_CONNECT_TIMEOUT, DB_STATEMENT_TIMEOUT), from the environment or a .env file; nothing
     /// else need be configured. Prints each step that it applies, each in a transaction of its own, or "nothing to do";
@@ -55,8 +55,13 @@ enum Command {
     /// pulso_outbox and pulso_idempotency, and USAGE on the sequence pulso_outbox_version. A SQLite file that is not
     /// there is created. Nothing else ever migrates, and a server that runs notices by itself.
     ///
+    /// With --rollup nothing of that is done, but the counters that STATS_SOURCE=rollup reads are installed on citas
+    /// (PostgreSQL only), rebuilt or removed. Where STATS_SOURCE is rollup, a plain `pulso migrate` installs them too.
+    /// That is the owner of citas' to do; nobody writes citas while its rows are counted. The role that serves needs
+    /// SELECT on pulso_stats_total, pulso_stats_day and pulso_stats_delta.
+    ///
     /// Exits with 0 when everything is there, 1 when a step failed, 64 when the configuration is wrong.
-    Migrate,
+    Migrate(migrate::MigrateArgs),
     /// Ask the server on this machine whether it is alive (for a container's HEALTHCHECK)
     ///
     /// Uses PORT (8080) and LISTEN_ADDR. Exits with 0 when it is, 1 when it is not.
@@ -70,7 +75,7 @@ pub fn run() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Token(args) => token::run(&args),
         Command::Check => check::run(),
-        Command::Migrate => migrate::run(),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Health => health::run(),
     }
 }

@@ -11,6 +11,7 @@ pub mod origin;
 mod reader;
 mod secret;
 mod settings;
+mod source;
 mod spelling;
 
 use std::net::IpAddr;
@@ -26,6 +27,7 @@ pub use feeds::{Feed, Feeds};
 pub use reader::{Mistake, Warning};
 pub use secret::Secret;
 pub use settings::{SETTINGS, Setting, settings_help};
+pub use source::StatsSource;
 
 /// All settings of `pulso serve`.
 #[derive(Clone, Debug)]
@@ -113,6 +115,8 @@ pub struct DatabaseConfig {
     pub statement_timeout: Duration,
     /// `STATS_SQL`: a file to read instead of `sql/stats.sql`.
     pub stats_sql: Option<PathBuf>,
+    /// `STATS_SOURCE`.
+    pub stats_source: StatsSource,
     /// `OWNER_SQL`: a file to read instead of `sql/owner.*.sql`.
     pub owner_sql: Option<PathBuf>,
     /// `DEVICE_SQL`: a file to read instead of `sql/devices.*.sql`.
@@ -369,6 +373,7 @@ impl DatabaseConfig {
             connect_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(3),
             stats_sql: None,
+            stats_source: StatsSource::Query,
             owner_sql: None,
             device_sql: None,
             listen: None,

@@ -20,7 +20,7 @@ use tracing::{error, info, warn};
 
 use crate::config::DatabaseConfig;
 use crate::negocio::{IdType, NegocioId};
-use crate::store::{ContactError, Device, Figures, Ownership, Store, StoreError};
+use crate::store::{ContactError, Device, Figures, Ownership, Store, StoreError, Verified};
 use crate::telemetry::metrics::Metrics;
 
 use breaker::Breaker;
@@ -249,8 +249,21 @@ impl Database {
 impl Admission<'_> {
     /// The figures of a business on its day `today`.
     pub async fn figures(self, negocio: &NegocioId, today: Date) -> Result<Figures, StoreError> {
-        let store = Arc::clone(&self.database.store);
-        self.put(store.figures(negocio, today)).await
+        let (store, metrics) = (Arc::clone(&self.database.store), Arc::clone(&self.database.metrics));
+        let answer = self.put(store.figures(negocio, today)).await;
+        metrics.rollup_used.set(store.reads_rollup().into());
+        answer
+    }
+
+    /// As [`Self::figures`], from the appointments themselves whatever is read otherwise.
+    pub async fn verified_figures(self, negocio: &NegocioId, today: Date) -> Result<Verified, StoreError> {
+        let (store, metrics) = (Arc::clone(&self.database.store), Arc::clone(&self.database.metrics));
+        let answer = self.put(store.verified_figures(negocio, today)).await;
+        if answer.as_ref().is_ok_and(|verified| verified.drifted) {
+            metrics.rollup_drift.inc();
+        }
+        metrics.rollup_used.set(store.reads_rollup().into());
+        answer
     }
 
     async fn put<T>(self, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {

@@ -10,6 +10,7 @@ pub mod outbox;
 mod ownership;
 pub mod postgres;
 mod queries;
+pub mod rollup;
 pub mod sqlite;
 
 use std::collections::HashSet;
@@ -22,6 +23,7 @@ use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::negocio::{IdType, NegocioId, UserId};
 
 pub use outbox::Outbox;
+pub use rollup::{RollupChange, Verified};
 
 /// The four figures of a business. All are counts of rows, never negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,6 +123,21 @@ pub trait Store: Send + Sync + 'static {
     /// The devices that have one of these names or ids. What the columns cannot hold is not found.
     async fn devices(&self, _uids: &[String], _ids: &[String]) -> Result<Vec<Device>, StoreError> {
         Err(StoreError::Refused("this store knows no devices".to_owned()))
+    }
+
+    /// As [`Self::figures`], always from the appointments themselves, and whether the rollup says the same at that moment.
+    async fn verified_figures(&self, negocio: &NegocioId, today: Date) -> Result<Verified, StoreError> {
+        self.figures(negocio, today).await.map(|figures| Verified { figures, drifted: false })
+    }
+
+    /// Whether figures come from the rollup just now.
+    fn reads_rollup(&self) -> bool {
+        false
+    }
+
+    /// Installs, rebuilds or removes the rollup. False if there was nothing to do.
+    async fn change_rollup(&self, _change: RollupChange) -> Result<bool, StoreError> {
+        Err(StoreError::Refused("the rollup needs PostgreSQL".to_owned()))
     }
 
     /// What Pulso keeps in this database itself.

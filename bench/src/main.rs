@@ -3,6 +3,7 @@
 mod big;
 mod caller;
 mod compare;
+mod curve;
 mod floor;
 mod hot;
 mod load;
@@ -54,11 +55,13 @@ enum What {
     Hot(Alone),
     /// Pulso alone: the statistics query on a big table.
     Big(Alone),
+    /// Pulso alone: what a read costs against the appointments of its business, with and without the rollup; 10 million rows.
+    Curve(Alone),
     /// Pulso alone: `compare --peers pulso --works storm`.
     Storm(Alone),
     /// Pulso alone: `compare --peers pulso --works idle`.
     Idle(Alone),
-    /// Pulso alone: hot, big, storm and idle.
+    /// Pulso alone: hot, big, curve, storm and idle.
     All(Alone),
     /// The server that is the limit.
     #[command(hide = true)]
@@ -66,6 +69,18 @@ enum What {
         #[arg(long)]
         port: u16,
     },
+}
+
+/// What is measured of Pulso alone, on a database of its own.
+#[derive(Clone, Copy)]
+enum Scenario {
+    Hot,
+    Big,
+    Curve,
+}
+
+impl Scenario {
+    const ALL: [Self; 3] = [Self::Hot, Self::Big, Self::Curve];
 }
 
 #[derive(Args)]
@@ -113,11 +128,12 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().what {
         What::Floor { port } => floor::serve(port),
         What::Compare(arguments) => compare(&arguments),
-        What::Hot(arguments) => alone(&arguments, true, false, &[]),
-        What::Big(arguments) => alone(&arguments, false, true, &[]),
-        What::Storm(arguments) => alone(&arguments, false, false, &[Work::Storm]),
-        What::Idle(arguments) => alone(&arguments, false, false, &[Work::Idle]),
-        What::All(arguments) => alone(&arguments, true, true, &[Work::Storm, Work::Idle]),
+        What::Hot(arguments) => alone(&arguments, &[Scenario::Hot], &[]),
+        What::Big(arguments) => alone(&arguments, &[Scenario::Big], &[]),
+        What::Curve(arguments) => alone(&arguments, &[Scenario::Curve], &[]),
+        What::Storm(arguments) => alone(&arguments, &[], &[Work::Storm]),
+        What::Idle(arguments) => alone(&arguments, &[], &[Work::Idle]),
+        What::All(arguments) => alone(&arguments, &Scenario::ALL, &[Work::Storm, Work::Idle]),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -142,16 +158,17 @@ fn compare(arguments: &Compare) -> Result<bool, String> {
     run_works(&world, peers, works, arguments.sizes.clone(), rounds.max(1), arguments.quick, &out)
 }
 
-fn alone(arguments: &Alone, is_hot: bool, is_big: bool, works: &[Work]) -> Result<bool, String> {
+fn alone(arguments: &Alone, scenarios: &[Scenario], works: &[Work]) -> Result<bool, String> {
     let binary = binary(arguments.pulso.as_deref())?;
     raise_descriptors(if works.is_empty() { 2_000 } else { 11_000 })?;
     let mut report = Report::default();
     for _ in 0..arguments.repeat {
-        if is_hot {
-            runtime()?.block_on(hot::measure(&binary, arguments.seconds, &mut report));
-        }
-        if is_big {
-            runtime()?.block_on(big::measure(&binary, arguments.rows, &mut report));
+        for scenario in scenarios {
+            match scenario {
+                Scenario::Hot => runtime()?.block_on(hot::measure(&binary, arguments.seconds, &mut report)),
+                Scenario::Big => runtime()?.block_on(big::measure(&binary, arguments.rows, &mut report)),
+                Scenario::Curve => runtime()?.block_on(curve::measure(&binary, &mut report)),
+            }
         }
     }
     report.print();

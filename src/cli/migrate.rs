@@ -1,22 +1,46 @@
-//! `pulso migrate`: Pulso's own tables, created when an operator says so and at no other time.
+//! `pulso migrate`: Pulso's own tables and its triggers, created when an operator says so and at no other time.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use super::{EXIT_USAGE, block_on, complain, or_complain};
-use crate::config::{DatabaseConfig, env};
-use crate::store::migrations::Migration;
-use crate::store::{self, StoreError};
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
 
-pub(super) fn run() -> ExitCode {
+use super::{EXIT_USAGE, block_on, complain, or_complain};
+use crate::config::{DatabaseConfig, StatsSource, env};
+use crate::store::migrations::Migration;
+use crate::store::{self, RollupChange, Store, StoreError};
+
+#[derive(Debug, Args)]
+pub(super) struct MigrateArgs {
+    /// Install the counters that STATS_SOURCE=rollup reads, count everything anew, or remove them
+    #[arg(long, value_enum, value_name = "WHAT", num_args = 0..=1, default_missing_value = "create")]
+    rollup: Option<RollupChange>,
+}
+
+impl ValueEnum for RollupChange {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Create, Self::Rebuild, Self::Remove]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Create => "create",
+            Self::Rebuild => "rebuild",
+            Self::Remove => "remove",
+        }))
+    }
+}
+
+pub(super) fn run(args: &MigrateArgs) -> ExitCode {
     let config = match or_complain(env::load_database()) {
         Ok(config) => config,
         Err(code) => return code,
     };
-    block_on(migrate(&config))
+    block_on(migrate(&config, args))
 }
 
-async fn migrate(config: &DatabaseConfig) -> ExitCode {
+async fn migrate(config: &DatabaseConfig, args: &MigrateArgs) -> ExitCode {
     let store = match store::open(config) {
         Ok(store) => store,
         Err(error) => {
@@ -24,12 +48,12 @@ async fn migrate(config: &DatabaseConfig) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    let migrated = match store.outbox() {
-        Some(outbox) => outbox.migrate().await,
-        None => Err(StoreError::Refused("this database cannot be migrated".to_owned())),
+    let migrated = match args.rollup {
+        Some(change) => store.change_rollup(change).await.map(|changed| said(change, changed)),
+        None => everything(&*store, config.stats_source).await,
     };
     let told = match migrated {
-        Ok(migration) => report(&migration),
+        Ok(lines) => report(&lines),
         Err(error) => {
             complain(&[error]);
             return ExitCode::FAILURE;
@@ -38,15 +62,45 @@ async fn migrate(config: &DatabaseConfig) -> ExitCode {
     if told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn report(Migration { created, applied }: &Migration) -> io::Result<()> {
+/// What the configuration asks for.
+async fn everything(store: &dyn Store, source: StatsSource) -> Result<Vec<String>, StoreError> {
+    let outbox = store.outbox().ok_or_else(|| StoreError::Refused("this database cannot be migrated".to_owned()))?;
+    let Migration { created, applied } = outbox.migrate().await?;
+    let created = created.map(|file| format!("created {file}"));
+    let mut lines: Vec<String> =
+        created.into_iter().chain(applied.iter().map(|step| format!("applied {step}"))).collect();
+    if source == StatsSource::Rollup {
+        let changed = store.change_rollup(RollupChange::Create).await;
+        // What was applied before is there all the same, and said.
+        lines.extend(match changed {
+            Ok(changed) => said(RollupChange::Create, changed),
+            Err(error) => {
+                if !lines.is_empty() {
+                    // Nobody is left to be told of a closed stdout.
+                    let _ = report(&lines);
+                }
+                return Err(error);
+            }
+        });
+    }
+    Ok(lines)
+}
+
+fn said(change: RollupChange, changed: bool) -> Vec<String> {
+    let line = match change {
+        RollupChange::Create => "created the rollup",
+        RollupChange::Rebuild => "rebuilt the rollup",
+        RollupChange::Remove => "removed the rollup",
+    };
+    if changed { vec![line.to_owned()] } else { Vec::new() }
+}
+
+fn report(lines: &[String]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    if let Some(file) = created {
-        writeln!(out, "created {file}")?;
+    for line in lines {
+        writeln!(out, "{line}")?;
     }
-    for step in applied {
-        writeln!(out, "applied {step}")?;
-    }
-    if applied.is_empty() {
+    if lines.is_empty() {
         writeln!(out, "nothing to do")?;
     }
     Ok(())

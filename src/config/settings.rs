@@ -47,6 +47,7 @@ pub const SETTINGS: &[Setting] = &[
     set("DB_CONNECT_TIMEOUT", "2s", "for one new database connection"),
     set("DB_STATEMENT_TIMEOUT", "3s", "for one query"),
     set("STATS_SQL", "unset", "file with the statistics query, instead of the built-in one"),
+    set("STATS_SOURCE", "query", "query, or rollup: read the counters that `pulso migrate --rollup` installs"),
     set("OWNER_SQL", "unset", "file with the ownership query, instead of the built-in one"),
     set("DEVICE_SQL", "unset", "file with the query for devices (kiosks), instead of the built-in one"),
     set("LISTEN_CHANNEL", "unset", "PostgreSQL channel to LISTEN on, fed by the trigger in sql/"),

@@ -20,7 +20,7 @@ use crate::dialect;
 use crate::hub::Hub;
 use crate::negocio::NegocioId;
 use crate::publication::Publication;
-use crate::store::StoreError;
+use crate::store::{StoreError, Verified};
 use crate::telemetry::metrics::Metrics;
 
 /// How old figures may be that are given to somebody who asks again. Not zero: asking again is free, a query is not.
@@ -242,25 +242,36 @@ impl Refresher {
         // Whatever is announced while this waits for a connection is still in time for this read.
         let admission = self.database.admit(urgency).await;
         let begun = Instant::now();
-        let Some(noticed) = self.with_slot(negocio, |slot| slot.begin(begun)) else { return };
+        let started = self.with_slot(negocio, |slot| (slot.is_to_verify(), slot.begin(begun)));
+        let Some((verifies, noticed)) = started else { return };
         let version = self.last_version.fetch_add(1, Ordering::Relaxed) + 1;
         let read_at = self.clock.now();
         let day = self.clock.day_of(read_at);
         let answer = match admission {
             Ok(admission) => {
                 self.metrics.queries.inc();
-                admission.figures(negocio, day).await
+                if verifies {
+                    admission.verified_figures(negocio, day).await
+                } else {
+                    admission.figures(negocio, day).await.map(|figures| Verified { figures, drifted: false })
+                }
             }
             Err(failure) => Err(failure),
         };
         match answer {
-            Ok(figures) => {
+            Ok(Verified { figures, drifted }) => {
                 self.metrics.query_seconds.observe(begun.elapsed().as_secs_f64());
                 let channel = Channel::Estadisticas(negocio.clone());
                 let frame = dialect::stats::stats(negocio, &figures, read_at.as_second(), version);
                 let reading = Arc::new(Publication::state(channel, version, frame, noticed));
                 let finished = self
-                    .with_slot(negocio, |slot| slot.succeed(Arc::clone(&reading), figures, day, Instant::now()))
+                    .with_slot(negocio, |slot| {
+                        let finished = slot.succeed(Arc::clone(&reading), figures, day, Instant::now());
+                        if drifted {
+                            slot.acquit();
+                        }
+                        finished
+                    })
                     .unwrap_or_default();
                 if finished.corrected {
                     self.metrics.trailing_corrections.inc();

@@ -175,6 +175,11 @@ impl Slot {
         self.trailing_due.map_or(Step::Rest, Step::WaitUntil)
     }
 
+    /// The next read is the sentinel's too, which trusts nothing but the appointments themselves.
+    pub(super) fn is_to_verify(&self) -> bool {
+        self.next.unasked.contains(&Unasked::Sentinel)
+    }
+
     /// The read begins: what is announced from now on belongs to the next one. Returns when its first notice arrived.
     pub(super) fn begin(&mut self, now: Instant) -> Option<Instant> {
         // A read that begins late enough is its own trailing re-read.
@@ -228,6 +233,11 @@ impl Slot {
         let pause = self.retry.map_or(FIRST_RETRY, |retry| (retry.pause * 2).min(LONGEST_RETRY));
         self.retry = Some(Retry { due: now + pause, pause });
         waiters
+    }
+
+    /// What the sentinel found is the rollup's doing: nobody forgot a notice.
+    pub(super) fn acquit(&mut self) {
+        self.suspected = None;
     }
 
     /// True once for a difference that the sentinel found and no notice explained within [`EXPLAINED_WITHIN`].

@@ -4,6 +4,7 @@
 
 mod outbox;
 mod postgres;
+mod rollup;
 mod sqlite;
 
 use crate::config::{DatabaseConfig, DatabaseUrl};

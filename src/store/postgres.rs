@@ -13,6 +13,7 @@ mod migrate;
 pub(in crate::store) mod options;
 mod outbox;
 pub(in crate::store) mod pooler;
+pub(in crate::store) mod rollup;
 mod shape;
 mod transaction;
 mod write;
@@ -31,11 +32,14 @@ use tracing::debug;
 
 use self::connections::{Connections, Lease};
 pub(super) use self::contact::Examined;
+use self::rollup::Rollup;
 use self::shape::{DeviceShape, Shape};
 use super::ownership::Questions;
 use super::queries::Queries;
-use super::{ContactError, Device, Figures, Outbox, Ownership, SettingError, Store, StoreError};
-use crate::config::{DatabaseConfig, DatabaseUrl};
+use super::{
+    ContactError, Device, Figures, Outbox, Ownership, RollupChange, SettingError, Store, StoreError, Verified,
+};
+use crate::config::{DatabaseConfig, DatabaseUrl, StatsSource};
 use crate::negocio::{IdType, NegocioId};
 
 /// How much later than the server Pulso itself gives a statement up.
@@ -48,6 +52,8 @@ pub struct PostgresStore {
     permits: Semaphore,
     limits: Limits,
     queries: Queries,
+    /// Where `STATS_SOURCE` asks for it.
+    rollup: Option<Rollup>,
     asks_figures: bool,
     asks_ownership: bool,
     shape: RwLock<Option<Shape>>,
@@ -79,11 +85,13 @@ impl PostgresStore {
         if let Some(source) = &config.listen {
             options::parse(&source.url, "LISTEN_DATABASE_URL")?;
         }
+        let queries = Queries::for_postgres(config)?;
         Ok(Self {
             connections: Connections::new(options, config.connect_timeout),
             permits: Semaphore::new(usize::try_from(config.max_connections.max(1)).unwrap_or(usize::MAX)),
             limits: Limits::new(config),
-            queries: Queries::for_postgres(config)?,
+            rollup: (config.stats_source == StatsSource::Rollup).then(|| Rollup::new(&queries)),
+            queries,
             asks_figures: config.asks_figures,
             asks_ownership: config.asks_ownership,
             shape: RwLock::new(None),
@@ -127,6 +135,19 @@ impl PostgresStore {
             self.attempt(lease, sql, arguments()?).await.map_err(|failed| self.blame(failed))
         };
         timeout_at(deadline, asking).await.unwrap_or_else(|_| Err(self.blame(Attempt::TimedOut)))
+    }
+
+    /// The rows of a query that takes what the statistics query takes.
+    async fn rows_about(&self, sql: &Arc<str>, negocio: &NegocioId, today: Date) -> Result<Vec<PgRow>, StoreError> {
+        let stats = self.shape()?.stats;
+        let stats = stats.ok_or_else(|| StoreError::Refused("figures are not asked for here".to_owned()))?;
+        let arguments = || {
+            let mut arguments = PgArguments::default();
+            bind::id(&mut arguments, stats.id, negocio.as_str())?;
+            bind::today(&mut arguments, stats.today, today)?;
+            Ok(arguments)
+        };
+        self.rows(sql, arguments).await
     }
 
     /// One query on `lease`, which is kept only if it is certainly fit for the next one.
@@ -191,7 +212,7 @@ impl PostgresStore {
 impl Store for PostgresStore {
     async fn contact(&self) -> Result<IdType, ContactError> {
         let deadline = self.limits.deadline();
-        let _permit = self.permit().await?;
+        let permit = self.permit().await?;
         let learning = async {
             let mut lease = self.connections.fresh().await?;
             let (begin, queries) = (&self.limits.begin, &self.queries);
@@ -203,19 +224,37 @@ impl Store for PostgresStore {
         let shape =
             timeout_at(deadline, learning).await.unwrap_or_else(|_| Err(self.blame(Attempt::TimedOut).into()))?;
         *self.shape.write().unwrap_or_else(PoisonError::into_inner) = Some(shape);
+        drop(permit);
+        if let Some(rollup) = self.rollup.as_ref().filter(|_| self.asks_figures) {
+            rollup.look(self).await;
+        }
         Ok(shape.stats.map_or(IdType::Text, |stats| stats.id))
     }
 
     async fn figures(&self, negocio: &NegocioId, today: Date) -> Result<Figures, StoreError> {
-        let stats = self.shape()?.stats;
-        let stats = stats.ok_or_else(|| StoreError::Refused("figures are not asked for here".to_owned()))?;
-        let arguments = || {
-            let mut arguments = PgArguments::default();
-            bind::id(&mut arguments, stats.id, negocio.as_str())?;
-            bind::today(&mut arguments, stats.today, today)?;
-            Ok(arguments)
-        };
-        shape::figures(&self.rows(&self.queries.stats, arguments).await?)
+        if let Some(rollup) = &self.rollup
+            && let Some(counted) = rollup.figures(self, negocio, today).await
+        {
+            return counted;
+        }
+        shape::figures(&self.rows_about(&self.queries.stats, negocio, today).await?)
+    }
+
+    async fn verified_figures(&self, negocio: &NegocioId, today: Date) -> Result<Verified, StoreError> {
+        if let Some(rollup) = &self.rollup
+            && let Some(verified) = rollup.verified(self, negocio, today).await
+        {
+            return verified;
+        }
+        self.figures(negocio, today).await.map(|figures| Verified { figures, drifted: false })
+    }
+
+    fn reads_rollup(&self) -> bool {
+        self.rollup.as_ref().is_some_and(Rollup::is_used)
+    }
+
+    async fn change_rollup(&self, change: RollupChange) -> Result<bool, StoreError> {
+        rollup::change(self, change).await
     }
 
     async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError> {

@@ -21,6 +21,8 @@ pub(super) const OWNER_COLUMNS: [&str; 2] = ["negocio_id", "user_id"];
 pub(super) const DEVICE_COLUMNS: [&str; 3] = ["device_id", "device_uid", "is_active"];
 
 const STATS: &str = include_str!("../../sql/stats.sql");
+/// The same figures from the counters of the rollup.
+pub(super) const STATS_ROLLUP: &str = include_str!("../../sql/stats.rollup.sql");
 const OWNER_POSTGRES: &str = include_str!("../../sql/owner.postgres.sql");
 const OWNER_SQLITE: &str = include_str!("../../sql/owner.sqlite.sql");
 const DEVICES_POSTGRES: &str = include_str!("../../sql/devices.postgres.sql");

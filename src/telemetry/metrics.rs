@@ -27,6 +27,7 @@ pub struct Metrics {
     pub ownership_pairs: Counter,
     pub ownership_cached: Counter,
     pub drift: Counter,
+    pub rollup_drift: Counter,
     pub trailing_corrections: Counter,
     pub broadcasts: Counter,
     pub deliveries: Counter,
@@ -41,6 +42,7 @@ pub struct Metrics {
     pub breaker_open: Gauge,
     pub breaker_opened: Counter,
     pub database_up: Gauge,
+    pub rollup_used: Gauge,
     pub query_seconds: Histogram,
     pub notice_to_socket_seconds: Histogram,
     pub refusals: Family<Refusal, Counter>,
@@ -108,6 +110,7 @@ impl Metrics {
         let ownership_pairs = counter("ownership_pairs", "Ownership questions put to the database");
         let ownership_cached = counter("ownership_cached", "Ownership questions answered from the cache");
         let drift = counter("drift", "Differences found by the sentinel that no notice announced");
+        let rollup_drift = counter("rollup_drift", "Differences between the rollup and the plain query");
         let trailing_corrections = counter(
             "trailing_corrections",
             "Differences found by the trailing re-read: notices sent before their commit",
@@ -134,6 +137,7 @@ impl Metrics {
         let subscriptions = gauge("subscriptions", "Subscriptions held");
         let breaker_open = gauge("breaker_open", "1 while the circuit breaker is open");
         let database_up = gauge("database_up", "1 while the database answers");
+        let rollup_used = gauge("rollup_used", "1 while figures are read from the rollup");
 
         let mut histogram = |name: &str, help: &str| {
             let metric = Histogram::new(exponential_buckets(0.000_25, 2.0, 15));
@@ -165,6 +169,7 @@ impl Metrics {
             ownership_pairs,
             ownership_cached,
             drift,
+            rollup_drift,
             trailing_corrections,
             broadcasts,
             deliveries,
@@ -179,6 +184,7 @@ impl Metrics {
             breaker_open,
             breaker_opened,
             database_up,
+            rollup_used,
             query_seconds,
             notice_to_socket_seconds,
             refusals,

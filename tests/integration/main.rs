@@ -30,6 +30,7 @@ mod pos;
 mod publish;
 mod readme;
 mod restaurant;
+mod rollup;
 mod shutdown;
 mod snippets;
 mod sqlite;

@@ -48,6 +48,7 @@ mod races;
 promises!(
     figures_count_by_state_and_day,
     figures_of_a_negocio_without_rows_are_zeros,
+    verified_figures_are_the_figures,
     text_ids_are_read_from_the_database,
     integer_ids_are_read_from_the_database,
     upper_case_uuid_of_a_token_is_the_same_user,
@@ -107,6 +108,14 @@ async fn figures_count_by_state_and_day(prepared: Prepared) {
     assert_eq!(read(ALTA, TODAY).await, figures(5, 3, 2, 1));
     assert_eq!(read(ALTA, TODAY.tomorrow().unwrap()).await, figures(5, 1, 2, 1));
     assert_eq!(read(OTRA, TODAY).await, figures(1, 1, 0, 1));
+}
+
+async fn verified_figures_are_the_figures(prepared: Prepared) {
+    let prepared = seeded(prepared).await;
+    let (store, id) = prepared.contacted().await;
+    let verified = store.verified_figures(&id.parse(ALTA).unwrap(), TODAY).await.unwrap();
+    assert_eq!((verified.figures, verified.drifted), (figures(5, 3, 2, 1), false));
+    assert!(!store.reads_rollup(), "nobody asked for it");
 }
 
 async fn figures_of_a_negocio_without_rows_are_zeros(prepared: Prepared) {

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use url::Url;
 
 use crate::config::reader::{Reader, quote};
-use crate::config::{DatabaseConfig, DatabaseUrl, ListenSource, Secret};
+use crate::config::{DatabaseConfig, DatabaseUrl, ListenSource, Secret, StatsSource};
 
 const FORMS: &str = "Write postgres://user:password@host:port/database or sqlite://path";
 const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
@@ -31,6 +31,7 @@ pub fn read(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
     let connect_timeout = reader.duration("DB_CONNECT_TIMEOUT", default.connect_timeout, time.clone());
     let statement_timeout = reader.duration("DB_STATEMENT_TIMEOUT", default.statement_timeout, time);
     let stats_sql = query_file(reader, "STATS_SQL");
+    let stats_source = stats_source(reader, default.stats_source, url.as_ref(), stats_sql.is_some());
     let owner_sql = query_file(reader, "OWNER_SQL");
     let device_sql = query_file(reader, "DEVICE_SQL");
     let listen = listen(reader, url.as_ref());
@@ -40,6 +41,7 @@ pub fn read(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
         connect_timeout,
         statement_timeout,
         stats_sql,
+        stats_source,
         owner_sql,
         device_sql,
         listen,
@@ -117,6 +119,28 @@ fn query_file(reader: &mut Reader<'_>, variable: &str) -> Option<PathBuf> {
     let shown = quote(&path.to_string_lossy());
     reader.mistake(variable, format!("{shown} {problem}"), "Name a readable file with one SQL query");
     None
+}
+
+/// The counters are those of the shipped query, kept by PostgreSQL's triggers.
+fn stats_source(
+    reader: &mut Reader<'_>,
+    default: StatsSource,
+    database: Option<&DatabaseUrl>,
+    has_own_query: bool,
+) -> StatsSource {
+    let words = [("query", StatsSource::Query), ("rollup", StatsSource::Rollup)];
+    let source = reader.choice("STATS_SOURCE", &words, default);
+    if source == StatsSource::Rollup && matches!(database, Some(DatabaseUrl::Sqlite(_))) {
+        let problem = "the rollup needs PostgreSQL: on SQLite an INSERT OR REPLACE fires no delete trigger, so that \
+                       counters would be wrong without a word";
+        reader.mistake("STATS_SOURCE", problem, "Unset it, or use a postgres:// DATABASE_URL");
+    }
+    if source == StatsSource::Rollup && has_own_query {
+        let problem = "the rollup counts for the built-in query, and STATS_SQL names another";
+        let mend = "Unset one of them; counters of your own can be read by your STATS_SQL";
+        reader.mistake("STATS_SOURCE", problem, mend);
+    }
+    source
 }
 
 fn listen(reader: &mut Reader<'_>, database: Option<&DatabaseUrl>) -> Option<ListenSource> {

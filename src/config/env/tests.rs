@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::config::{AccessPolicy, AllowedOrigins, ClientLimits, ConnectionLimits, DatabaseUrl, Feeds};
+use crate::config::{AccessPolicy, AllowedOrigins, ClientLimits, ConnectionLimits, DatabaseUrl, Feeds, StatsSource};
 
 const SECRET: &str = "a-development-secret-of-32-bytes-and-more";
 const DSN: &str = "postgres://pulso:hunter2pw@127.0.0.1:5432/negocio?sslmode=require";
@@ -249,6 +249,17 @@ fn listening_needs_postgres_and_may_go_around_the_pooler() {
     for bad in ["Citas", "1c", "a b", "c\"; DROP", &"c".repeat(64)] {
         mistake(&[("LISTEN_CHANNEL", bad)]);
     }
+}
+
+#[test]
+fn the_rollup_needs_postgres_and_the_built_in_query() {
+    assert_eq!(config(&[]).database.stats_source, StatsSource::Query);
+    let rollup = ("STATS_SOURCE", "rollup");
+    assert_eq!(config(&[rollup]).database.stats_source, StatsSource::Rollup);
+    assert!(mistake(&[rollup, ("DATABASE_URL", "sqlite://citas.db")]).contains("needs PostgreSQL"));
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/sql/stats.sql");
+    assert!(mistake(&[rollup, ("STATS_SQL", file)]).contains("STATS_SQL names another"));
+    assert!(mistake(&[("STATS_SOURCE", "counters")]).contains("query, rollup"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use sqlx::{Executor, PgConnection, Row};
 use tokio::time::timeout;
 
-use super::{Finding, WITHOUT_FIGURES, outbox};
+use super::{Finding, WITHOUT_FIGURES, outbox, rollup};
 use crate::config::{DatabaseConfig, ListenSource};
 use crate::store::postgres::failure::OUTBOX_GRANTS;
 use crate::store::postgres::{Examined, PostgresStore, options, pooler};
@@ -18,8 +18,8 @@ const SHIPPED_CHANNEL: &str = "pulso_citas";
 
 pub(super) async fn inspect(config: &DatabaseConfig) -> Vec<Finding> {
     let mut findings = Vec::new();
-    // The parts connect six times and ask some twenty questions; a database that is there needs far less.
-    let limit = config.connect_timeout * 6 + config.statement_timeout * 6;
+    // The parts connect eight times and ask some twenty questions; a database that is there needs far less.
+    let limit = config.connect_timeout * 8 + config.statement_timeout * 8 + rollup::PATIENCE;
     let stopped = match timeout(limit, fill(config, &mut findings)).await {
         Ok(Ok(())) => None,
         Ok(Err(finding)) => Some(finding),
@@ -42,6 +42,9 @@ async fn fill(config: &DatabaseConfig, findings: &mut Vec<Finding>) -> Result<()
     }
     // A failed examination may have left its transaction open.
     drop(connection);
+    if config.asks_figures {
+        findings.extend(rollup::counters(&store, config.stats_source).await);
+    }
 
     let mut connection = store.dedicated().await.map_err(|error| unreachable(&error))?;
     findings.push(rights(&mut connection).await.map_err(|error| lost(&error))?);
