@@ -1,7 +1,9 @@
 //! PostgreSQL, direct or through a transaction pooler, by one path.
 //!
-//! Every question runs as `BEGIN`, an unnamed statement, `COMMIT`, and every write as several between these: between transactions a pooler may give the server
-//! connection to somebody else, and a statement prepared there would be answered with another query's rows.
+//! Every question runs as `BEGIN`, an unnamed statement, `COMMIT`, and every write as several between these: between
+//! transactions a pooler may give the server connection to somebody else, and a statement prepared there would be
+//! answered with another query's rows. The figures, asked for at every notice, are asked for in one message that holds
+//! all three.
 //! Must not know who asks, nor how often.
 
 mod bind;
@@ -16,6 +18,7 @@ pub(in crate::store) mod pooler;
 mod shape;
 mod transaction;
 mod write;
+mod written;
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -32,6 +35,7 @@ use tracing::debug;
 use self::connections::{Connections, Lease};
 pub(super) use self::contact::Examined;
 use self::shape::{DeviceShape, Shape};
+use self::written::{Literal, Written};
 use super::ownership::Questions;
 use super::queries::Queries;
 use super::{ContactError, Device, Figures, Outbox, Ownership, SettingError, Store, StoreError};
@@ -48,6 +52,8 @@ pub struct PostgresStore {
     permits: Semaphore,
     limits: Limits,
     queries: Queries,
+    /// The statistics query, if it may be asked with its parameters in its text.
+    written: Option<Written>,
     asks_figures: bool,
     asks_ownership: bool,
     shape: RwLock<Option<Shape>>,
@@ -61,6 +67,14 @@ struct Limits {
     statement: Duration,
     begin: Arc<str>,
     begin_write: Arc<str>,
+}
+
+/// One question.
+enum Question<'a> {
+    /// A query, and its parameters beside it: four messages, each waiting for the one before.
+    Bound(&'a Arc<str>, PgArguments),
+    /// A whole transaction in one message.
+    Written(Arc<str>),
 }
 
 /// Why one attempt on one connection brought no rows.
@@ -79,11 +93,13 @@ impl PostgresStore {
         if let Some(source) = &config.listen {
             options::parse(&source.url, "LISTEN_DATABASE_URL")?;
         }
+        let queries = Queries::for_postgres(config)?;
         Ok(Self {
             connections: Connections::new(options, config.connect_timeout),
             permits: Semaphore::new(usize::try_from(config.max_connections.max(1)).unwrap_or(usize::MAX)),
             limits: Limits::new(config),
-            queries: Queries::for_postgres(config)?,
+            written: Written::of(&queries.stats),
+            queries,
             asks_figures: config.asks_figures,
             asks_ownership: config.asks_ownership,
             shape: RwLock::new(None),
@@ -103,18 +119,25 @@ impl PostgresStore {
         }
     }
 
-    /// The rows of one query, on a connection that waits or else a new one. What a waiting one that has died cannot
-    /// answer is asked once more, on a new one.
-    async fn rows(
-        &self,
-        sql: &Arc<str>,
-        arguments: impl Fn() -> Result<PgArguments, StoreError> + Send + Sync,
-    ) -> Result<Vec<PgRow>, StoreError> {
+    /// The rows of a query with its parameters beside it.
+    async fn rows(&self, sql: &Arc<str>, arguments: PgArguments) -> Result<Vec<PgRow>, StoreError> {
+        self.answer(Question::Bound(sql, arguments)).await
+    }
+
+    /// The rows of a query with its parameters in it.
+    async fn rows_at_once(&self, sql: &str) -> Result<Vec<PgRow>, StoreError> {
+        let transaction = [&self.limits.begin, "; ", sql, "; COMMIT"].concat();
+        self.answer(Question::Written(transaction.into())).await
+    }
+
+    /// The answer, on a connection that waits or else a new one. What a waiting one that has died cannot answer is asked
+    /// once more, on a new one.
+    async fn answer(&self, question: Question<'_>) -> Result<Vec<PgRow>, StoreError> {
         let deadline = self.limits.deadline();
         let _permit = self.permit().await?;
         let asking = async {
             if let Some(lease) = self.connections.reuse() {
-                match self.attempt(lease, sql, arguments()?).await {
+                match self.attempt(lease, &question).await {
                     Ok(rows) => return Ok(rows),
                     Err(Attempt::Failed(error)) if failure::is_lost(&error) => {
                         debug!(error = failure::plain(&error), "a waiting connection had died; asking on a new one");
@@ -124,21 +147,24 @@ impl PostgresStore {
                 }
             }
             let lease = self.connections.fresh().await?;
-            self.attempt(lease, sql, arguments()?).await.map_err(|failed| self.blame(failed))
+            self.attempt(lease, &question).await.map_err(|failed| self.blame(failed))
         };
         timeout_at(deadline, asking).await.unwrap_or_else(|_| Err(self.blame(Attempt::TimedOut)))
     }
 
-    /// One query on `lease`, which is kept only if it is certainly fit for the next one.
-    async fn attempt(
-        &self,
-        mut lease: Lease<'_>,
-        sql: &Arc<str>,
-        arguments: PgArguments,
-    ) -> Result<Vec<PgRow>, Attempt> {
+    /// One question on `lease`, which is kept only if it is certainly fit for the next one.
+    async fn attempt(&self, mut lease: Lease<'_>, question: &Question<'_>) -> Result<Vec<PgRow>, Attempt> {
         let limit = self.limits.statement + GRACE;
-        let asked = timeout(limit, transaction::ask(&mut lease.connection, &self.limits.begin, sql, arguments)).await;
-        match asked {
+        let connection = &mut lease.connection;
+        let asking = async {
+            match question {
+                Question::Bound(sql, arguments) => {
+                    transaction::ask(connection, &self.limits.begin, sql, arguments.clone()).await
+                }
+                Question::Written(text) => transaction::ask_at_once(connection, text).await,
+            }
+        };
+        match timeout(limit, asking).await {
             Ok(Ok(rows)) => {
                 lease.keep();
                 Ok(rows)
@@ -194,9 +220,9 @@ impl Store for PostgresStore {
         let _permit = self.permit().await?;
         let learning = async {
             let mut lease = self.connections.fresh().await?;
-            let (begin, queries) = (&self.limits.begin, &self.queries);
+            let (begin, queries, written) = (&self.limits.begin, &self.queries, self.written.as_ref());
             let (figures, ownership) = (self.asks_figures, self.asks_ownership);
-            let shape = contact::learn(&mut lease.connection, begin, queries, figures, ownership).await?;
+            let shape = contact::learn(&mut lease.connection, begin, queries, written, figures, ownership).await?;
             lease.keep();
             Ok::<_, ContactError>(shape)
         };
@@ -209,13 +235,19 @@ impl Store for PostgresStore {
     async fn figures(&self, negocio: &NegocioId, today: Date) -> Result<Figures, StoreError> {
         let stats = self.shape()?.stats;
         let stats = stats.ok_or_else(|| StoreError::Refused("figures are not asked for here".to_owned()))?;
-        let arguments = || {
-            let mut arguments = PgArguments::default();
-            bind::id(&mut arguments, stats.id, negocio.as_str())?;
-            bind::today(&mut arguments, stats.today, today)?;
-            Ok(arguments)
+        let rows = match self.written.as_ref().filter(|_| stats.may_be_written) {
+            Some(written) => {
+                let values = [Literal::id(stats.id, negocio.as_str())?, Literal::today(stats.today, today)];
+                self.rows_at_once(&written.with(&values)?).await?
+            }
+            None => {
+                let mut arguments = PgArguments::default();
+                bind::id(&mut arguments, stats.id, negocio.as_str())?;
+                bind::today(&mut arguments, stats.today, today)?;
+                self.rows(&self.queries.stats, arguments).await?
+            }
         };
-        shape::figures(&self.rows(&self.queries.stats, arguments).await?)
+        shape::figures(&rows)
     }
 
     async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError> {
@@ -225,12 +257,9 @@ impl Store for PostgresStore {
         if questions.is_empty() {
             return Ok(HashSet::new());
         }
-        let arguments = || {
-            let mut arguments = PgArguments::default();
-            bind::ids(&mut arguments, owner.negocio, &questions.negocios())?;
-            bind::ids(&mut arguments, owner.user, &questions.users())?;
-            Ok(arguments)
-        };
+        let mut arguments = PgArguments::default();
+        bind::ids(&mut arguments, owner.negocio, &questions.negocios())?;
+        bind::ids(&mut arguments, owner.user, &questions.users())?;
         let rows = self.rows(&self.queries.owner, arguments).await?;
         // A business without an owner has NULL there.
         let text = |row: &PgRow, name| row.try_get::<Option<String>, _>(name).ok().flatten();
@@ -247,7 +276,7 @@ impl Store for PostgresStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.rows(&Arc::from("SELECT 1"), || Ok(PgArguments::default())).await.map(drop)
+        self.rows_at_once("SELECT 1").await.map(drop)
     }
 }
 

@@ -1,4 +1,4 @@
-//! One statement, alone in its transaction: the only way in which anything is asked here.
+//! One statement, alone in its transaction: the only ways in which anything is asked here.
 //!
 //! Must not know what is asked, nor keep time.
 
@@ -28,6 +28,21 @@ pub(super) async fn ask(
             Err((error, usable))
         }
     }
+}
+
+/// The rows of a whole transaction in one message, which begins and commits it.
+pub(super) async fn ask_at_once(
+    connection: &mut PgConnection,
+    transaction: &Arc<str>,
+) -> Result<Vec<PgRow>, (sqlx::Error, bool)> {
+    let error = match sqlx::raw_sql(AssertSqlSafe(Arc::clone(transaction))).fetch_all(&mut *connection).await {
+        Ok(rows) => return Ok(rows),
+        Err(error) if failure::is_lost(&error) => return Err((error, false)),
+        Err(error) => error,
+    };
+    // What followed the error in the message was skipped, its COMMIT too.
+    let usable = connection.execute(sqlx::raw_sql("ROLLBACK")).await.is_ok();
+    Err((error, usable))
 }
 
 /// What `sql` takes and returns. The statement it leaves behind has a name, and behind a pooler that name may be
