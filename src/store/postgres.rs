@@ -34,7 +34,7 @@ use tracing::debug;
 
 use self::connections::{Connections, Lease};
 pub(super) use self::contact::Examined;
-use self::shape::{DeviceShape, Shape};
+use self::shape::{DeviceShape, Shape, StatsShape};
 use self::written::{Literal, Written};
 use super::ownership::Questions;
 use super::queries::Queries;
@@ -44,6 +44,9 @@ use crate::negocio::{IdType, NegocioId};
 
 /// How much later than the server Pulso itself gives a statement up.
 const GRACE: Duration = Duration::from_millis(250);
+
+/// Businesses asked for in one message. Twice as many save little more, and wait for each other.
+const AT_ONCE: usize = 8;
 
 /// A PostgreSQL database.
 pub struct PostgresStore {
@@ -107,6 +110,15 @@ impl PostgresStore {
         })
     }
 
+    fn stats_shape(&self) -> Result<StatsShape, StoreError> {
+        self.shape()?.stats.ok_or_else(|| StoreError::Refused("figures are not asked for here".to_owned()))
+    }
+
+    /// The statistics query without parameters, if this database takes it so.
+    fn written(&self, stats: StatsShape) -> Option<&Written> {
+        self.written.as_ref().filter(|_| stats.may_be_written)
+    }
+
     fn shape(&self) -> Result<Shape, StoreError> {
         let shape = *self.shape.read().unwrap_or_else(PoisonError::into_inner);
         shape.ok_or_else(|| StoreError::Refused("the database has not been contacted yet".to_owned()))
@@ -121,18 +133,21 @@ impl PostgresStore {
 
     /// The rows of a query with its parameters beside it.
     async fn rows(&self, sql: &Arc<str>, arguments: PgArguments) -> Result<Vec<PgRow>, StoreError> {
-        self.answer(Question::Bound(sql, arguments)).await
+        self.answer(Question::Bound(sql, arguments)).await.map(|mut answers| answers.pop().unwrap_or_default())
     }
 
-    /// The rows of a query with its parameters in it.
-    async fn rows_at_once(&self, sql: &str) -> Result<Vec<PgRow>, StoreError> {
-        let transaction = [&self.limits.begin, "; ", sql, "; COMMIT"].concat();
-        self.answer(Question::Written(transaction.into())).await
+    /// The rows of each of several queries with their parameters in them.
+    async fn rows_at_once(&self, queries: &[String]) -> Result<Vec<Vec<PgRow>>, StoreError> {
+        let answers = self.answer(Question::Written(self.limits.transaction(queries).into())).await?;
+        if answers.len() == queries.len() {
+            return Ok(answers);
+        }
+        Err(StoreError::Refused(format!("{} answers to {} questions", answers.len(), queries.len())))
     }
 
-    /// The answer, on a connection that waits or else a new one. What a waiting one that has died cannot answer is asked
+    /// The rows of each statement, on a connection that waits or else a new one. What a waiting one that has died cannot answer is asked
     /// once more, on a new one.
-    async fn answer(&self, question: Question<'_>) -> Result<Vec<PgRow>, StoreError> {
+    async fn answer(&self, question: Question<'_>) -> Result<Vec<Vec<PgRow>>, StoreError> {
         let deadline = self.limits.deadline();
         let _permit = self.permit().await?;
         let asking = async {
@@ -153,13 +168,14 @@ impl PostgresStore {
     }
 
     /// One question on `lease`, which is kept only if it is certainly fit for the next one.
-    async fn attempt(&self, mut lease: Lease<'_>, question: &Question<'_>) -> Result<Vec<PgRow>, Attempt> {
+    async fn attempt(&self, mut lease: Lease<'_>, question: &Question<'_>) -> Result<Vec<Vec<PgRow>>, Attempt> {
         let limit = self.limits.statement + GRACE;
         let connection = &mut lease.connection;
         let asking = async {
             match question {
                 Question::Bound(sql, arguments) => {
-                    transaction::ask(connection, &self.limits.begin, sql, arguments.clone()).await
+                    let asked = transaction::ask(connection, &self.limits.begin, sql, arguments.clone()).await;
+                    asked.map(|rows| vec![rows])
                 }
                 Question::Written(text) => transaction::ask_at_once(connection, text).await,
             }
@@ -233,21 +249,30 @@ impl Store for PostgresStore {
     }
 
     async fn figures(&self, negocio: &NegocioId, today: Date) -> Result<Figures, StoreError> {
-        let stats = self.shape()?.stats;
-        let stats = stats.ok_or_else(|| StoreError::Refused("figures are not asked for here".to_owned()))?;
-        let rows = match self.written.as_ref().filter(|_| stats.may_be_written) {
-            Some(written) => {
-                let values = [Literal::id(stats.id, negocio.as_str())?, Literal::today(stats.today, today)];
-                self.rows_at_once(&written.with(&values)?).await?
-            }
-            None => {
-                let mut arguments = PgArguments::default();
-                bind::id(&mut arguments, stats.id, negocio.as_str())?;
-                bind::today(&mut arguments, stats.today, today)?;
-                self.rows(&self.queries.stats, arguments).await?
-            }
-        };
-        shape::figures(&rows)
+        let stats = self.stats_shape()?;
+        if self.written(stats).is_some() {
+            let figures = self.figures_of_several(std::slice::from_ref(negocio), today).await?;
+            return Ok(figures.first().copied().unwrap_or_default());
+        }
+        let mut arguments = PgArguments::default();
+        bind::id(&mut arguments, stats.id, negocio.as_str())?;
+        bind::today(&mut arguments, stats.today, today)?;
+        shape::figures(&self.rows(&self.queries.stats, arguments).await?)
+    }
+
+    fn most_at_once(&self) -> usize {
+        let may_share = self.stats_shape().is_ok_and(|stats| self.written(stats).is_some());
+        if may_share { AT_ONCE } else { 1 }
+    }
+
+    async fn figures_of_several(&self, negocios: &[NegocioId], today: Date) -> Result<Vec<Figures>, StoreError> {
+        let stats = self.stats_shape()?;
+        let alone = || StoreError::Refused("this query can be asked for one business at a time".to_owned());
+        let written = self.written(stats).ok_or_else(alone)?;
+        let today = Literal::today(stats.today, today);
+        let query = |negocio: &NegocioId| written.with(&[&Literal::id(stats.id, negocio.as_str())?, &today]);
+        let queries = negocios.iter().map(query).collect::<Result<Vec<_>, _>>()?;
+        self.rows_at_once(&queries).await?.iter().map(|rows| shape::figures(rows)).collect()
     }
 
     async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError> {
@@ -276,16 +301,12 @@ impl Store for PostgresStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.rows_at_once("SELECT 1").await.map(drop)
+        self.rows_at_once(&["SELECT 1".to_owned()]).await.map(drop)
     }
 }
 
 impl Limits {
     fn new(config: &DatabaseConfig) -> Self {
-        let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = {}",
-            config.statement_timeout.as_millis().max(1)
-        );
         let (connect, statement) = (config.connect_timeout, config.statement_timeout);
         // An answer promises that the change outlives a crash, whatever the role's setting is. A transaction whose
         // owner is gone without a word must not hold its locks for ever.
@@ -296,11 +317,23 @@ impl Limits {
             statement.as_millis().max(1),
             (connect + statement + GRACE).as_millis()
         );
-        Self { connect, statement, begin: begin.into(), begin_write: begin_write.into() }
+        Self { connect, statement, begin: begin(statement).into(), begin_write: begin_write.into() }
+    }
+
+    /// One message that asks all of `queries`. Together they get the time of one, so that it is the server whose limit
+    /// speaks first.
+    fn transaction(&self, queries: &[String]) -> String {
+        let share = self.statement / u32::try_from(queries.len().max(1)).unwrap_or(u32::MAX);
+        [&begin(share), "; ", &queries.join("; "), "; COMMIT"].concat()
     }
 
     /// When a call that begins now is over, whatever happens.
     fn deadline(&self) -> Instant {
         Instant::now() + self.connect + self.statement + GRACE
     }
+}
+
+fn begin(statement_timeout: Duration) -> String {
+    let timeout = statement_timeout.as_millis().max(1);
+    format!("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = {timeout}")
 }

@@ -68,10 +68,15 @@ struct World {
 
 impl World {
     async fn new(shows_events: bool) -> Self {
+        Self::with_connections(8, shows_events).await
+    }
+
+    async fn with_connections(connections: u32, shows_events: bool) -> Self {
         let model = Arc::new(Model::default());
         model.state().shows_events = shows_events;
         let metrics = Arc::new(Metrics::new());
-        let config = DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new("sqlite::memory:")));
+        let mut config = DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new("sqlite::memory:")));
+        config.max_connections = connections;
         let store: Arc<dyn Store> = model.clone();
         let database = Arc::new(Database::new(store, &config, Arc::clone(&metrics)));
         database.contact().await.unwrap();
@@ -136,9 +141,9 @@ enum Op {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        5 => (0..2_usize, prop::option::of(prop_oneof![3 => Just(0), 1 => 1..250_u64]))
+        5 => (0..3_usize, prop::option::of(prop_oneof![3 => Just(0), 1 => 1..250_u64]))
             .prop_map(|(who, commits)| Op::Notice { who, commits }),
-        2 => (0..2_usize).prop_map(Op::Subscribe),
+        2 => (0..3_usize).prop_map(Op::Subscribe),
         1 => any::<usize>().prop_map(Op::Leave),
         2 => (0..400_u64, 0..400_u64).prop_map(|(before, after)| Op::Dawdle(before, after)),
         1 => (0..3_u8, prop::collection::vec(0..3_u8, 1..6)).prop_map(|(kind, more)| Op::Fail(kind, more)),
@@ -150,12 +155,12 @@ fn failure(kind: u8) -> Failure {
     [Failure::Unreachable, Failure::TimedOut, Failure::Refused][usize::from(kind)]
 }
 
-async fn play(ops: Vec<Op>, shows_events: bool) {
-    let world = World::new(shows_events).await;
-    let who = [negocio("a"), negocio("b")];
+async fn play(ops: Vec<Op>, connections: u32, shows_events: bool) {
+    let world = World::with_connections(connections, shows_events).await;
+    let who = [negocio("a"), negocio("b"), negocio("c")];
     let mut subscribers: Vec<(usize, Subscriber)> = Vec::new();
     let mut notices = Vec::new();
-    let last_noticed = [AtomicI64::new(0), AtomicI64::new(0)];
+    let last_noticed = [const { AtomicI64::new(0) }; 3];
     for op in ops {
         match op {
             Op::Notice { who: index, commits } => {
@@ -230,13 +235,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn after_the_last_notice_the_last_broadcast_was_read_after_it(ops in prop::collection::vec(op(), 1..60)) {
-        run_paused(play(ops, true));
+    fn after_the_last_notice_the_last_broadcast_was_read_after_it(
+        ops in prop::collection::vec(op(), 1..60),
+        connections in 1..4_u32,
+    ) {
+        run_paused(play(ops, connections, true));
     }
 
     #[test]
-    fn the_last_figures_on_every_screen_are_the_last_committed(ops in prop::collection::vec(op(), 1..60)) {
-        run_paused(play(ops, false));
+    fn the_last_figures_on_every_screen_are_the_last_committed(
+        ops in prop::collection::vec(op(), 1..60),
+        connections in 1..4_u32,
+    ) {
+        run_paused(play(ops, connections, false));
     }
 }
 
@@ -388,4 +399,51 @@ async fn a_failed_read_answers_at_once_and_the_change_is_pushed_when_the_databas
     sleep(Duration::from_secs(10)).await;
     subscriber.read();
     assert_eq!(subscriber.seen.last().unwrap().total, 1);
+}
+
+/// Three businesses that have been read once, with one connection between them.
+async fn three_businesses() -> (World, [NegocioId; 3], Vec<Subscriber>) {
+    let world = World::with_connections(1, false).await;
+    let three = ["a", "b", "c"].map(negocio);
+    let screens = three.iter().map(|negocio| world.subscribe(negocio)).collect();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!((world.queries(), world.model.state().together.len()), (3, 0), "how long they take was not known");
+    world.model.state().dawdle = Dawdle { before: 5, after: 5 };
+    (world, three, screens)
+}
+
+#[tokio::test(start_paused = true)]
+async fn quick_reads_that_wait_for_a_connection_are_made_together() {
+    let (world, [a, b, c], mut screens) = three_businesses().await;
+    [&a, &b, &c].map(|negocio| world.model.commit(negocio));
+    let answers = tokio::join!(world.refresher.notice(&a), world.refresher.notice(&b), world.refresher.notice(&c));
+    assert!(answers.0.is_ok() && answers.1.is_ok() && answers.2.is_ok());
+    assert_eq!((world.queries(), world.model.state().together.clone()), (6, vec![2]));
+    for screen in &mut screens {
+        screen.read();
+        assert_eq!(screen.seen.last().unwrap().total, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_fails_fails_for_its_own_business_only() {
+    let (world, [a, b, c], mut screens) = three_businesses().await;
+    world.model.state().refused.insert(b.clone());
+    world.model.commit(&c);
+    let answers = tokio::join!(world.refresher.notice(&a), world.refresher.notice(&b), world.refresher.notice(&c));
+    assert!(answers.0.is_ok() && answers.2.is_ok());
+    assert!(answers.1.is_err());
+    assert_eq!(world.model.state().together, [2]);
+    screens[2].read();
+    assert_eq!(screens[2].seen.last().unwrap().total, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_read_is_made_alone() {
+    let (world, [a, b, c], _screens) = three_businesses().await;
+    world.model.state().dawdle = Dawdle { before: 60, after: 0 };
+    for expected in [&[2][..], &[2]] {
+        let _ = tokio::join!(world.refresher.notice(&a), world.refresher.notice(&b), world.refresher.notice(&c));
+        assert_eq!(world.model.state().together, expected, "together once, and never again");
+    }
 }

@@ -102,7 +102,7 @@ async fn learn_stats(
     explain(connection, begin, &queries.stats, stats_sample(shape)?).await.map_err(failed)?;
     let Some(written) = written else { return Ok(shape) };
     let day = Literal::today(shape.today, A_DAY);
-    let sample: Arc<str> = written.with(&[Literal::id(shape.id, sample(shape.id))?, day])?.into();
+    let sample: Arc<str> = written.with(&[&Literal::id(shape.id, sample(shape.id))?, &day])?.into();
     let may_be_written = match describe(connection, begin, &sample).await {
         Ok(filled) => filled.parameters.is_empty() && filled.columns == described.columns,
         Err(error) if failure::is_lost(&error) => return Err(failed(error)),

@@ -67,7 +67,7 @@ impl Written {
     }
 
     /// The query with `values` in the places of its parameters.
-    pub fn with(&self, values: &[Literal]) -> Result<String, StoreError> {
+    pub fn with(&self, values: &[&Literal]) -> Result<String, StoreError> {
         let mut sql = String::with_capacity(512);
         for part in &self.parts {
             sql.push_str(match part {
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     fn written(sql: &str) -> Option<String> {
-        let values = [Literal("<uno>".to_owned()), Literal("<dos>".to_owned())];
+        let values = [&Literal("<uno>".to_owned()), &Literal("<dos>".to_owned())];
         Written::of(sql).map(|written| written.with(&values).unwrap())
     }
 
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn more_parameters_than_values_are_refused() {
-        assert!(Written::of("$3").unwrap().with(&[Literal(String::new()), Literal(String::new())]).is_err());
+        assert!(Written::of("$3").unwrap().with(&[&Literal(String::new())]).is_err());
     }
 
     #[test]
