@@ -415,7 +415,9 @@ async fn three_businesses() -> (World, [NegocioId; 3], Vec<Subscriber>) {
 #[tokio::test(start_paused = true)]
 async fn quick_reads_that_wait_for_a_connection_are_made_together() {
     let (world, [a, b, c], mut screens) = three_businesses().await;
-    [&a, &b, &c].map(|negocio| world.model.commit(negocio));
+    for negocio in [&a, &b, &c] {
+        world.model.commit(negocio);
+    }
     let answers = tokio::join!(world.refresher.notice(&a), world.refresher.notice(&b), world.refresher.notice(&c));
     assert!(answers.0.is_ok() && answers.1.is_ok() && answers.2.is_ok());
     assert_eq!((world.queries(), world.model.state().together.clone()), (6, vec![2]));
