@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::slot::{Slot, Step, Unasked, Waiter};
-use super::turns::Turns;
+use super::turns::{Turn, Turns};
 use crate::channel::Channel;
 use crate::clock::Clock;
 use crate::config::StatsConfig;
@@ -242,35 +242,34 @@ impl Refresher {
         Some(step)
     }
 
-    /// Reads the figures of `negocio`. Whoever has a connection makes the reads that have waited longest, so this one may
-    /// be made by another runner, and another's by this one.
+    /// Reads the figures of `negocio`: itself, with others that wait for a connection, or by another runner that takes it
+    /// along.
     async fn read(&self, negocio: &NegocioId, urgency: Urgency) {
         let may_share = self.with_slot(negocio, |slot| slot.may_share()).unwrap_or_default();
         let mut over = self.turns.queue(negocio.clone(), may_share);
-        loop {
-            tokio::select! {
-                biased;
-                _ = &mut over => return,
-                // Whatever is announced while this waits for a connection is still in time for this read.
-                admission = self.database.admit(urgency) => match admission {
-                    Ok(admission) => self.read_next(admission).await,
-                    Err(failure) => {
-                        if let Some(_turn) = self.turns.withdraw(negocio) {
-                            self.with_slot(negocio, |slot| slot.begin(Instant::now()));
-                            self.fail(negocio, &failure);
-                        }
-                        // Otherwise somebody who was let through makes it just now.
-                        let _ = over.await;
-                        return;
+        tokio::select! {
+            biased;
+            _ = &mut over => return,
+            // Whatever is announced while this waits for a connection is still in time for this read.
+            admission = self.database.admit(urgency) => match admission {
+                Ok(admission) => {
+                    let turns = self.turns.take(negocio, self.database.most_at_once());
+                    if !turns.is_empty() {
+                        return self.read_together(admission, turns).await;
                     }
+                }
+                Err(failure) => if let [_own] = self.turns.take(negocio, 1).as_slice() {
+                    self.with_slot(negocio, |slot| slot.begin(Instant::now()));
+                    return self.fail(negocio, &failure);
                 },
-            }
+            },
         }
+        // Another runner makes this read just now.
+        let _ = over.await;
     }
 
-    /// Makes the read whose turn it is, and with it some that wait behind it.
-    async fn read_next(&self, admission: Admission<'_>) {
-        let turns = self.turns.take(self.database.most_at_once());
+    /// Makes the reads whose turn it is.
+    async fn read_together(&self, admission: Admission<'_>, turns: Vec<Turn>) {
         let begun = Instant::now();
         let mut negocios = Vec::with_capacity(turns.len());
         let mut noticed = Vec::with_capacity(turns.len());

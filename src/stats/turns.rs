@@ -30,11 +30,13 @@ impl Turns {
         is_over
     }
 
-    /// The first turn, and where it may be shared the next that may be, up to `most`.
-    pub(super) fn take(&self, most: usize) -> Vec<Turn> {
+    /// The turn of `negocio`, and where it may be shared those of others that may be, longest waiting first, up to
+    /// `most`. None if another runner has taken it: so nobody is kept by a read that is not also its own.
+    pub(super) fn take(&self, negocio: &NegocioId, most: usize) -> Vec<Turn> {
         let mut waiting = self.lock();
-        let Some(first) = waiting.pop_front() else { return Vec::new() };
-        let mut taken = vec![first];
+        let own = waiting.iter().position(|turn| turn.negocio == *negocio);
+        let Some(own) = own.and_then(|at| waiting.remove(at)) else { return Vec::new() };
+        let mut taken = vec![own];
         let mut at = 0;
         while taken[0].may_share && taken.len() < most {
             match waiting.get(at).map(|turn| turn.may_share) {
@@ -46,13 +48,6 @@ impl Turns {
         taken
     }
 
-    /// Takes a turn back, if nobody has taken it.
-    pub(super) fn withdraw(&self, negocio: &NegocioId) -> Option<Turn> {
-        let mut waiting = self.lock();
-        let at = waiting.iter().position(|turn| turn.negocio == *negocio)?;
-        waiting.remove(at)
-    }
-
     fn lock(&self) -> MutexGuard<'_, VecDeque<Turn>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -60,34 +55,32 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::oneshot::error::TryRecvError;
+
     use super::*;
 
-    fn taken(turns: &Turns, most: usize) -> String {
-        turns.take(most).iter().map(|turn| turn.negocio.as_str().to_owned()).collect::<Vec<_>>().join(" ")
+    fn taken(turns: &Turns, own: &str, most: usize) -> String {
+        let taken = turns.take(&NegocioId::new(own), most);
+        taken.iter().map(|turn| turn.negocio.as_str().to_owned()).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
-    fn quick_reads_are_made_together_and_slow_ones_alone_in_their_turn() {
+    fn quick_reads_are_made_together_and_slow_ones_alone() {
         let turns = Turns::default();
-        let runners: Vec<_> = [("a", true), ("lenta", false), ("b", true), ("c", true), ("d", true)]
-            .map(|(name, may_share)| turns.queue(NegocioId::new(name), may_share))
-            .into();
-        assert_eq!(taken(&turns, 3), "a b c");
-        assert_eq!(taken(&turns, 3), "lenta");
-        assert!(turns.withdraw(&NegocioId::new("d")).is_some());
-        assert!(turns.withdraw(&NegocioId::new("a")).is_none());
-        assert_eq!(taken(&turns, 3), "");
-        assert!(
-            runners
-                .into_iter()
-                .all(|mut runner| runner.try_recv().is_err_and(|e| e == oneshot::error::TryRecvError::Closed))
-        );
+        let names = [("a", true), ("lenta", false), ("b", true), ("c", true), ("d", true)];
+        let mut runners = names.map(|(name, may_share)| turns.queue(NegocioId::new(name), may_share));
+        assert_eq!(taken(&turns, "c", 3), "c a b");
+        assert_eq!(taken(&turns, "b", 3), "", "another runner has taken it");
+        assert_eq!(taken(&turns, "lenta", 3), "lenta");
+        assert_eq!(runners[4].try_recv(), Err(TryRecvError::Empty));
+        assert_eq!(taken(&turns, "d", 3), "d");
+        assert!(runners.iter_mut().all(|runner| runner.try_recv() == Err(TryRecvError::Closed)));
     }
 
     #[test]
     fn nothing_is_shared_where_one_is_the_most() {
         let turns = Turns::default();
         let _runners = ["a", "b"].map(|name| turns.queue(NegocioId::new(name), true));
-        assert_eq!((taken(&turns, 1), taken(&turns, 1)), ("a".to_owned(), "b".to_owned()));
+        assert_eq!((taken(&turns, "a", 1), taken(&turns, "b", 1)), ("a".to_owned(), "b".to_owned()));
     }
 }
