@@ -127,6 +127,11 @@ impl Database {
         }
     }
 
+    /// How many businesses' figures may be asked for at once.
+    pub fn most_at_once(&self) -> usize {
+        self.store.most_at_once()
+    }
+
     /// Those of `asked` that hold.
     pub async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError> {
         let admission = self.admit(Urgency::Background).await?;
@@ -247,10 +252,13 @@ impl Database {
 }
 
 impl Admission<'_> {
-    /// The figures of a business on its day `today`.
-    pub async fn figures(self, negocio: &NegocioId, today: Date) -> Result<Figures, StoreError> {
+    /// The figures of businesses, at most [`Database::most_at_once`], on their day `today`.
+    pub async fn figures(self, negocios: &[NegocioId], today: Date) -> Result<Vec<Figures>, StoreError> {
         let (store, metrics) = (Arc::clone(&self.database.store), Arc::clone(&self.database.metrics));
-        let answer = self.put(store.figures(negocio, today)).await;
+        let answer = match negocios {
+            [negocio] => self.put(async { Ok(vec![store.figures(negocio, today).await?]) }).await,
+            several => self.put(store.figures_of_several(several, today)).await,
+        };
         metrics.rollup_used.set(store.reads_rollup().into());
         answer
     }

@@ -4,6 +4,7 @@
 
 mod refresher;
 mod slot;
+mod turns;
 mod upkeep;
 
 pub use refresher::{Reading, Refresher, Unavailable};

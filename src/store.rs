@@ -117,6 +117,22 @@ pub trait Store: Send + Sync + 'static {
     /// The figures of `negocio`; zeros when it has no rows. `today` is the business's calendar day.
     async fn figures(&self, negocio: &NegocioId, today: Date) -> Result<Figures, StoreError>;
 
+    /// How many businesses may be asked for at once.
+    fn most_at_once(&self) -> usize {
+        1
+    }
+
+    /// The figures of up to [`Store::most_at_once`] businesses, in their order, each as it stands when its own turn
+    /// comes. All together get the time that one alone would get, so only for such as are quickly read; a failure is
+    /// everybody's.
+    async fn figures_of_several(&self, negocios: &[NegocioId], today: Date) -> Result<Vec<Figures>, StoreError> {
+        let mut figures = Vec::with_capacity(negocios.len());
+        for negocio in negocios {
+            figures.push(self.figures(negocio, today).await?);
+        }
+        Ok(figures)
+    }
+
     /// Those of `asked` that the database confirms. A user id that the column cannot hold owns nothing.
     async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError>;
 

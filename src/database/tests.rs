@@ -61,7 +61,8 @@ async fn guarded() -> Guarded {
 
 async fn read(database: &Database, urgency: Urgency) -> Result<Figures, StoreError> {
     let negocio = IdType::Text.parse("n").unwrap();
-    database.admit(urgency).await?.figures(&negocio, date(2026, 1, 1)).await
+    let figures = database.admit(urgency).await?.figures(&[negocio], date(2026, 1, 1)).await?;
+    Ok(figures[0])
 }
 
 #[tokio::test(start_paused = true)]

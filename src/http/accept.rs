@@ -24,6 +24,7 @@ use warp::reply::Response;
 
 use super::annex::Annex;
 use super::engine::Engine;
+use super::hooks::{self, Hook};
 use super::pace::{Pace, Paced};
 use super::places::AddressPlace;
 use super::{Gate, Peer, forwarded, routes};
@@ -168,7 +169,7 @@ async fn exchange(
 ) {
     let held = Arc::new(held);
     let service = service_fn({
-        let pace = Arc::clone(&pace);
+        let (pace, gate) = (Arc::clone(&pace), Arc::clone(&gate));
         move |mut request: http::Request<hyper::body::Incoming>| {
             pace.on_request();
             request.extensions_mut().insert(Peer(address));
@@ -177,8 +178,10 @@ async fn exchange(
             let pace = Arc::clone(&pace);
             let answer = if is_below(request.uri().path()) {
                 Either::Left(doors.engine.clone().answer(request, Arc::clone(&pace)))
+            } else if let Some(hook) = Hook::from_path(request.uri().path()) {
+                Either::Right(Either::Left(hooks::call(Arc::clone(&gate), hook, request)))
             } else {
-                Either::Right(warp::service(doors.routes.clone()).call(request))
+                Either::Right(Either::Right(warp::service(doors.routes.clone()).call(request)))
             };
             async move {
                 let response = answer.await;

@@ -11,13 +11,12 @@ use warp::reply::Response;
 use super::accept::ConnectionPlace;
 use super::admission::Endpoint;
 use super::annex::{self, Annex};
-use super::hooks::Hook;
 use super::pace::Pace;
 use super::upgrade::{self, Handshake};
-use super::{Gate, Peer, answer, assets, health, hooks, pull, sse};
+use super::{Gate, Peer, answer, assets, health, pull, sse};
 use crate::telemetry::metrics::RefusalReason;
 
-/// Everything Pulso answers to. Path first, then the method: a wrong method is a 405 that names the right one.
+/// Everything Pulso answers to but the hooks and Socket.IO. Path first, then the method: a wrong method is a 405 that names the right one.
 pub(super) fn routes(
     gate: &Arc<Gate>,
     annex: Option<Annex>,
@@ -54,13 +53,6 @@ pub(super) fn routes(
         .then(|gate, method, headers, query, peer, connection, pace| {
             sse::stream(gate, sse::Request { method, headers, query, peer, connection, pace })
         });
-    let hook = warp::path::full().and_then(|path: warp::path::FullPath| async move {
-        Hook::from_path(path.as_str()).ok_or_else(warp::reject::not_found)
-    });
-    let hook =
-        hook.and(state.clone()).and(warp::method()).and(warp::header::headers_cloned()).and(warp::body::stream()).then(
-            |hook, gate, method: Method, headers: HeaderMap, body| hooks::call(gate, hook, method, headers, body),
-        );
     let pull = warp::path!("sync" / "pull-changes").or(warp::path!("api" / "sync" / "pull-changes")).unify();
     let pull = pull
         .and(state.clone())
@@ -98,8 +90,6 @@ pub(super) fn routes(
         });
     websocket
         .or(sse)
-        .unify()
-        .or(hook)
         .unify()
         .or(pull)
         .unify()

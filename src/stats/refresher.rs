@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::civil::Date;
 use rand::seq::IteratorRandom;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -12,10 +13,11 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::slot::{Slot, Step, Unasked, Waiter};
+use super::turns::{Turn, Turns};
 use crate::channel::Channel;
 use crate::clock::Clock;
 use crate::config::StatsConfig;
-use crate::database::{Database, Urgency};
+use crate::database::{Admission, Database, Urgency};
 use crate::dialect;
 use crate::hub::Hub;
 use crate::negocio::NegocioId;
@@ -43,6 +45,7 @@ pub struct Refresher {
     pub(super) config: StatsConfig,
     pub(super) metrics: Arc<Metrics>,
     slots: Mutex<HashMap<NegocioId, Watched>>,
+    turns: Turns,
     last_version: AtomicU64,
     runners: TaskTracker,
 }
@@ -71,6 +74,7 @@ impl Refresher {
             config,
             metrics,
             slots: Mutex::default(),
+            turns: Turns::default(),
             last_version: AtomicU64::new(first),
             runners: TaskTracker::new(),
         })
@@ -238,55 +242,114 @@ impl Refresher {
         Some(step)
     }
 
+    /// Reads the figures of `negocio`: itself, with others that wait for a connection, or by another runner that takes it
+    /// along.
     async fn read(&self, negocio: &NegocioId, urgency: Urgency) {
-        // Whatever is announced while this waits for a connection is still in time for this read.
-        let admission = self.database.admit(urgency).await;
+        let may_share = self.with_slot(negocio, |slot| slot.may_share() && !slot.is_to_verify()).unwrap_or_default();
+        let mut over = self.turns.queue(negocio.clone(), may_share);
+        tokio::select! {
+            biased;
+            _ = &mut over => return,
+            // Whatever is announced while this waits for a connection is still in time for this read.
+            admission = self.database.admit(urgency) => match admission {
+                Ok(admission) => {
+                    let turns = self.turns.take(negocio, self.database.most_at_once());
+                    if !turns.is_empty() {
+                        return self.read_together(admission, turns).await;
+                    }
+                }
+                Err(failure) => if let [_own] = self.turns.take(negocio, 1).as_slice() {
+                    self.with_slot(negocio, |slot| slot.begin(Instant::now()));
+                    return self.fail(negocio, &failure);
+                },
+            },
+        }
+        // Another runner makes this read just now.
+        let _ = over.await;
+    }
+
+    /// Makes the reads whose turn it is.
+    async fn read_together(&self, admission: Admission<'_>, turns: Vec<Turn>) {
         let begun = Instant::now();
-        let started = self.with_slot(negocio, |slot| (slot.is_to_verify(), slot.begin(begun)));
-        let Some((verifies, noticed)) = started else { return };
-        let version = self.last_version.fetch_add(1, Ordering::Relaxed) + 1;
-        let read_at = self.clock.now();
-        let day = self.clock.day_of(read_at);
-        let answer = match admission {
-            Ok(admission) => {
-                self.metrics.queries.inc();
-                if verifies {
-                    admission.verified_figures(negocio, day).await
-                } else {
-                    admission.figures(negocio, day).await.map(|figures| Verified { figures, drifted: false })
+        let mut negocios = Vec::with_capacity(turns.len());
+        let mut noticed = Vec::with_capacity(turns.len());
+        let mut verifies = false;
+        {
+            let mut slots = self.lock();
+            for turn in &turns {
+                if let Some(watched) = slots.get_mut(&turn.negocio) {
+                    // Such a read is shared with nobody.
+                    verifies = turns.len() == 1 && watched.slot.is_to_verify();
+                    noticed.push(watched.slot.begin(begun));
+                    negocios.push(turn.negocio.clone());
                 }
-            }
-            Err(failure) => Err(failure),
-        };
-        match answer {
-            Ok(Verified { figures, drifted }) => {
-                self.metrics.query_seconds.observe(begun.elapsed().as_secs_f64());
-                let channel = Channel::Estadisticas(negocio.clone());
-                let frame = dialect::stats::stats(negocio, &figures, read_at.as_second(), version);
-                let reading = Arc::new(Publication::state(channel, version, frame, noticed));
-                let finished = self
-                    .with_slot(negocio, |slot| {
-                        let finished = slot.succeed(Arc::clone(&reading), figures, day, Instant::now());
-                        if drifted {
-                            slot.acquit();
-                        }
-                        finished
-                    })
-                    .unwrap_or_default();
-                if finished.corrected {
-                    self.metrics.trailing_corrections.inc();
-                }
-                if finished.publish {
-                    self.hub.publish(&reading);
-                }
-                answer_all(finished.waiters, &Ok(reading));
-            }
-            Err(failure) => {
-                self.note_failure(negocio, &failure);
-                let waiters = self.with_slot(negocio, |slot| slot.fail(Instant::now())).unwrap_or_default();
-                answer_all(waiters, &Err(Unavailable));
             }
         }
+        if negocios.is_empty() {
+            return;
+        }
+        self.metrics.queries.inc_by(negocios.len() as u64);
+        let read_at = self.clock.now();
+        let day = self.clock.day_of(read_at);
+        let answer = match negocios.as_slice() {
+            [negocio] if verifies => admission.verified_figures(negocio, day).await.map(|verified| vec![verified]),
+            _ => {
+                admission.figures(&negocios, day).await.map(|several| several.into_iter().map(Verified::from).collect())
+            }
+        };
+        match answer {
+            Ok(figures) => {
+                let took = begun.elapsed();
+                let each = took / u32::try_from(negocios.len()).unwrap_or(u32::MAX);
+                for ((negocio, figures), noticed) in negocios.iter().zip(figures).zip(noticed) {
+                    self.metrics.query_seconds.observe(took.as_secs_f64());
+                    self.succeed(negocio, figures, (read_at.as_second(), day), noticed, each);
+                }
+            }
+            // Perhaps for one of them only.
+            Err(StoreError::Refused(_) | StoreError::TimedOut(_)) if negocios.len() > 1 => {
+                debug!(together = negocios.len(), "figures not read together; each is read alone");
+                for negocio in &negocios {
+                    self.with_slot(negocio, Slot::put_back);
+                }
+            }
+            Err(failure) => negocios.iter().for_each(|negocio| self.fail(negocio, &failure)),
+        }
+    }
+
+    fn succeed(
+        &self,
+        negocio: &NegocioId,
+        Verified { figures, drifted }: Verified,
+        (second, day): (i64, Date),
+        noticed: Option<Instant>,
+        took: Duration,
+    ) {
+        let version = self.last_version.fetch_add(1, Ordering::Relaxed) + 1;
+        let frame = dialect::stats::stats(negocio, &figures, second, version);
+        let reading = Arc::new(Publication::state(Channel::Estadisticas(negocio.clone()), version, frame, noticed));
+        let finished = self
+            .with_slot(negocio, |slot| {
+                let finished = slot.succeed(Arc::clone(&reading), figures, day, Instant::now(), took);
+                if drifted {
+                    slot.acquit();
+                }
+                finished
+            })
+            .unwrap_or_default();
+        if finished.corrected {
+            self.metrics.trailing_corrections.inc();
+        }
+        if finished.publish {
+            self.hub.publish(&reading);
+        }
+        answer_all(finished.waiters, &Ok(reading));
+    }
+
+    fn fail(&self, negocio: &NegocioId, failure: &StoreError) {
+        self.note_failure(negocio, failure);
+        let waiters = self.with_slot(negocio, |slot| slot.fail(Instant::now())).unwrap_or_default();
+        answer_all(waiters, &Err(Unavailable));
     }
 
     fn note_failure(&self, negocio: &NegocioId, failure: &StoreError) {

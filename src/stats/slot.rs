@@ -15,6 +15,8 @@ use crate::store::Figures;
 
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LONGEST_RETRY: Duration = Duration::from_secs(2);
+/// A read that took longer is made alone: others would wait for it.
+const QUICK: Duration = Duration::from_millis(50);
 /// A notice that comes this much after its change is late, not forgotten.
 const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
 
@@ -32,6 +34,8 @@ pub(super) struct Slot {
     /// When to look again for a commit that came after its notice.
     trailing_due: Option<Instant>,
     retry: Option<Retry>,
+    /// The last read was quick, and may be made together with others'.
+    is_quick: bool,
     /// When the sentinel found a difference that no notice has explained since.
     suspected: Option<Instant>,
 }
@@ -190,6 +194,25 @@ impl Slot {
         noticed
     }
 
+    /// Whether the next read may be made together with others'.
+    pub(super) fn may_share(&self) -> bool {
+        self.is_quick
+    }
+
+    /// The read was made together with others' and failed, perhaps for one of those: all it had to do is still wanted,
+    /// of a read of its own.
+    pub(super) fn put_back(&mut self) {
+        self.is_quick = false;
+        let Some(Running { wanted, .. }) = self.running.take() else { return };
+        self.next.owed |= wanted.owed;
+        self.next.live |= wanted.live;
+        self.next.noticed = wanted.noticed.or(self.next.noticed);
+        self.next.waiters.extend(wanted.waiters);
+        for why in wanted.unasked {
+            self.on_unasked(why);
+        }
+    }
+
     /// Nobody watches any more: nothing is read. Returns whom to tell.
     pub(super) fn abandon(&mut self) -> Vec<Waiter> {
         let waiters = std::mem::take(&mut self.next.waiters);
@@ -202,9 +225,17 @@ impl Slot {
         !self.has_runner && self.trailing_due.is_none_or(|due| due <= now)
     }
 
-    /// The read has its answer. `reading` is what to hand out.
-    pub(super) fn succeed(&mut self, reading: Reading, figures: Figures, day: Date, now: Instant) -> Finished {
+    /// The read has its answer, after `took` of its own. `reading` is what to hand out.
+    pub(super) fn succeed(
+        &mut self,
+        reading: Reading,
+        figures: Figures,
+        day: Date,
+        now: Instant,
+        took: Duration,
+    ) -> Finished {
         let Some(Running { wanted, begun, outdated }) = self.running.take() else { return Finished::default() };
+        self.is_quick = took <= QUICK;
         self.retry = None;
         let before = self.latest.as_ref();
         let moved = before.is_none_or(|before| before.figures != figures);
@@ -223,6 +254,7 @@ impl Slot {
 
     /// The read failed: what it owed is still owed, and newcomers get theirs by the broadcast that follows.
     pub(super) fn fail(&mut self, now: Instant) -> Vec<Waiter> {
+        self.is_quick = false;
         let Some(Running { mut wanted, .. }) = self.running.take() else { return Vec::new() };
         let waiters = std::mem::take(&mut wanted.waiters);
         self.next.owed |= wanted.owed || !waiters.is_empty();

@@ -8,6 +8,7 @@ use pulso::negocio::IdType;
 use pulso::store::{Store, StoreError, open};
 use pulso_harness::pgbouncer::Options;
 use pulso_harness::{Database, PgBouncer, Postgres, wait};
+use sqlx::Row;
 use tokio::task::JoinSet;
 
 use crate::backend::{TODAY, figures, owns, postgres_config};
@@ -108,4 +109,18 @@ async fn a_server_that_died_behind_the_pooler_is_a_failure_and_then_found_again(
     }
     server.start();
     wait::until(async || store.figures(&negocio, TODAY).await.is_ok(), "the server is found again").await;
+}
+
+#[tokio::test]
+async fn figures_are_asked_for_in_one_message() {
+    let database = twenty_negocios().await;
+    let store = open(&postgres_config(&database.url())).unwrap();
+    let negocio = store.contact().await.unwrap().parse("00000000-0000-4000-8000-000000000004").unwrap();
+    assert_eq!(store.figures(&negocio, TODAY).await.unwrap(), figures(4, 2, 4, 0));
+    let asked = database
+        .rows("SELECT query FROM pg_stat_activity WHERE application_name = 'pulso' AND datname = current_database()")
+        .await;
+    let asked: Vec<String> = asked.iter().map(|row| row.get(0)).collect();
+    // What came last on the one connection there is.
+    assert!(matches!(asked.as_slice(), [one] if one.starts_with("BEGIN") && one.ends_with("COMMIT")), "{asked:?}");
 }

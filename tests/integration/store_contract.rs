@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use pulso::negocio::IdType;
-use pulso::store::{ContactError, StoreError};
+use pulso::store::{ContactError, Figures, StoreError};
 
 use crate::backend::{Prepared, TODAY, figures, owns};
 
@@ -60,6 +60,9 @@ promises!(
     a_missing_column_is_named,
     questions_before_contact_are_refused,
     own_query_files_are_used,
+    a_text_id_is_compared_letter_by_letter_whatever_it_holds,
+    what_only_looks_like_a_parameter_of_an_own_query_is_left_alone,
+    an_own_query_may_hold_what_no_parameter_can_be_found_in,
     query_without_a_column_is_refused_with_the_reason,
     query_with_a_column_too_many_is_refused,
     query_whose_count_is_no_integer_is_refused,
@@ -287,6 +290,50 @@ async fn refusal(mut prepared: Prepared, sql: &str) -> String {
         ContactError::WrongQuery { variable: "STATS_SQL", reason } => reason,
         other => panic!("{other:?}"),
     }
+}
+
+async fn a_text_id_is_compared_letter_by_letter_whatever_it_holds(prepared: Prepared) {
+    let ids =
+        ["o'x", r"o\'x", r"\", "$1", "$$", "--", "/*", "ñ€😀", "a\"b", "a;b", "'; DROP TABLE citas; --", "%s", "x'41'"];
+    let prepared = prepared.with_tables("text", "text").await;
+    for id in ids {
+        prepared.cita(&id.replace('\'', "''"), "2026-11-22", "atendida").await;
+    }
+    let (store, kind) = prepared.contacted().await;
+    for id in ids {
+        assert_eq!(store.figures(&kind.parse(id).unwrap(), TODAY).await.unwrap(), figures(1, 1, 1, 0), "{id}");
+    }
+}
+
+/// The figures that `sql` finds among a row whose state is `estado` and one that is attended.
+async fn own_figures(mut prepared: Prepared, sql: &str, estado: &str) -> Figures {
+    prepared.config.stats_sql = Some(prepared.scratch.write("stats.sql", sql));
+    let prepared = prepared.with_tables("text", "text").await;
+    prepared.cita("suyo", "2026-11-22", estado).await;
+    prepared.cita("suyo", "2026-11-21", "atendida").await;
+    prepared.cita("otro", "2026-11-22", estado).await;
+    let (store, id) = prepared.contacted().await;
+    store.figures(&id.parse("suyo").unwrap(), TODAY).await.unwrap()
+}
+
+async fn what_only_looks_like_a_parameter_of_an_own_query_is_left_alone(prepared: Prepared) {
+    let sql = "/* it's $1 */ SELECT COUNT(*) AS total_citas, -- $2's day\n
+        COUNT(*) FILTER (WHERE fecha = $2 AND '$2' <> 'it''s $1') AS citas_hoy,
+        COUNT(*) FILTER (WHERE estado = 'atendida') AS citas_completadas,
+        COUNT(*) FILTER (WHERE estado = '$1') AS \"citas_canceladas\"
+        FROM citas AS a$1 WHERE negocio_id = $1 -- and $3";
+    // SQLite takes a$1 for a parameter.
+    let sql = if prepared.is_postgres() { sql.to_owned() } else { sql.replace("AS a$1", "") };
+    assert_eq!(own_figures(prepared, &sql, "$1").await, figures(2, 1, 1, 1));
+}
+
+async fn an_own_query_may_hold_what_no_parameter_can_be_found_in(prepared: Prepared) {
+    let sql = r"SELECT COUNT(*) AS total_citas, COUNT(*) FILTER (WHERE fecha = $2) AS citas_hoy,
+        COUNT(*) FILTER (WHERE estado = '\' AND $1 <> '\') AS citas_completadas, 0 AS citas_canceladas
+        FROM citas WHERE negocio_id = $1";
+    let sql =
+        if prepared.is_postgres() { sql.replace("fecha = $2", "fecha = $2 AND $$'$1$$ <> $1") } else { sql.to_owned() };
+    assert_eq!(own_figures(prepared, &sql, r"\").await, figures(2, 1, 1, 0));
 }
 
 async fn query_without_a_column_is_refused_with_the_reason(prepared: Prepared) {

@@ -1,6 +1,7 @@
 //! One call: the key it carries, and its body whole and in time.
 
 use std::borrow::Cow;
+use std::error::Error;
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
@@ -30,7 +31,7 @@ pub(in crate::http) fn bearer_token(header: &str) -> Option<&str> {
 /// The body, whole and in time, if it says that it is JSON.
 pub(in crate::http) async fn json_body(
     headers: &HeaderMap,
-    body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send + Unpin,
+    body: impl Stream<Item = Result<impl Buf, impl Error>> + Send + Unpin,
     most: usize,
     deadline: Instant,
 ) -> Result<Bytes, Refusal> {
@@ -57,7 +58,7 @@ fn is_json(content_type: &str) -> bool {
 
 /// The body, whole, whatever it is.
 pub(in crate::http) async fn collect(
-    mut body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send + Unpin,
+    mut body: impl Stream<Item = Result<impl Buf, impl Error>> + Send + Unpin,
     most: usize,
 ) -> Result<Bytes, Refusal> {
     let mut whole = BytesMut::new();

@@ -5,6 +5,7 @@
 //! databases are tried by the integration tests.
 
 mod model;
+mod together;
 
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
@@ -68,10 +69,15 @@ struct World {
 
 impl World {
     async fn new(shows_events: bool) -> Self {
+        Self::with_connections(8, shows_events).await
+    }
+
+    async fn with_connections(connections: u32, shows_events: bool) -> Self {
         let model = Arc::new(Model::default());
         model.state().shows_events = shows_events;
         let metrics = Arc::new(Metrics::new());
-        let config = DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new("sqlite::memory:")));
+        let mut config = DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new("sqlite::memory:")));
+        config.max_connections = connections;
         let store: Arc<dyn Store> = model.clone();
         let database = Arc::new(Database::new(store, &config, Arc::clone(&metrics)));
         database.contact().await.unwrap();
@@ -135,9 +141,9 @@ enum Op {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        5 => (0..2_usize, prop::option::of(prop_oneof![3 => Just(0), 1 => 1..250_u64]))
+        5 => (0..3_usize, prop::option::of(prop_oneof![3 => Just(0), 1 => 1..250_u64]))
             .prop_map(|(who, commits)| Op::Notice { who, commits }),
-        2 => (0..2_usize).prop_map(Op::Subscribe),
+        2 => (0..3_usize).prop_map(Op::Subscribe),
         1 => any::<usize>().prop_map(Op::Leave),
         2 => (0..400_u64, 0..400_u64).prop_map(|(before, after)| Op::Dawdle(before, after)),
         1 => (0..3_u8, prop::collection::vec(0..3_u8, 1..6)).prop_map(|(kind, more)| Op::Fail(kind, more)),
@@ -149,12 +155,12 @@ fn failure(kind: u8) -> Failure {
     [Failure::Unreachable, Failure::TimedOut, Failure::Refused][usize::from(kind)]
 }
 
-async fn play(ops: Vec<Op>, shows_events: bool) {
-    let world = World::new(shows_events).await;
-    let who = [negocio("a"), negocio("b")];
+async fn play(ops: Vec<Op>, connections: u32, shows_events: bool) {
+    let world = World::with_connections(connections, shows_events).await;
+    let who = [negocio("a"), negocio("b"), negocio("c")];
     let mut subscribers: Vec<(usize, Subscriber)> = Vec::new();
     let mut notices = Vec::new();
-    let last_noticed = [AtomicI64::new(0), AtomicI64::new(0)];
+    let last_noticed = [const { AtomicI64::new(0) }; 3];
     for op in ops {
         match op {
             Op::Notice { who: index, commits } => {
@@ -229,13 +235,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn after_the_last_notice_the_last_broadcast_was_read_after_it(ops in prop::collection::vec(op(), 1..60)) {
-        run_paused(play(ops, true));
+    fn after_the_last_notice_the_last_broadcast_was_read_after_it(
+        ops in prop::collection::vec(op(), 1..60),
+        connections in 1..4_u32,
+    ) {
+        run_paused(play(ops, connections, true));
     }
 
     #[test]
-    fn the_last_figures_on_every_screen_are_the_last_committed(ops in prop::collection::vec(op(), 1..60)) {
-        run_paused(play(ops, false));
+    fn the_last_figures_on_every_screen_are_the_last_committed(
+        ops in prop::collection::vec(op(), 1..60),
+        connections in 1..4_u32,
+    ) {
+        run_paused(play(ops, connections, false));
     }
 }
 

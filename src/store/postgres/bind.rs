@@ -61,7 +61,8 @@ where
     arguments.add(value).map_err(|error| StoreError::Refused(error.to_string()))
 }
 
-fn value<T: FromStr>(id: &str) -> Result<T, StoreError> {
+/// `id` in the type of its column.
+pub(super) fn value<T: FromStr>(id: &str) -> Result<T, StoreError> {
     id.parse().map_err(|_| StoreError::Refused("an id does not fit the id column, whose type has changed".to_owned()))
 }
 

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use sqlx::PgConnection;
 use sqlx::postgres::PgArguments;
+use tracing::debug;
 
 use super::shape::{OwnerShape, Shape, StatsShape};
 use super::transaction::{ask, describe, explain};
+use super::written::{Literal, Written};
 use super::{bind, failure};
 use crate::negocio::IdType;
 use crate::store::queries::{OWNER_SQL, Queries, STATS_SQL};
@@ -17,6 +19,9 @@ use crate::store::{ContactError, StoreError};
 
 /// Refuses the planner what a small table makes it prefer, to see whether an index could serve.
 const WITHOUT_SCAN: &str = "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off";
+
+/// Any would do.
+const A_DAY: Date = Date::constant(2000, 1, 1);
 
 /// What contact found, with the plans, for a person.
 pub(in crate::store) struct Examined {
@@ -31,6 +36,7 @@ pub(super) async fn learn(
     connection: &mut PgConnection,
     begin: &Arc<str>,
     queries: &Queries,
+    written: Option<&Written>,
     asks_figures: bool,
     asks_ownership: bool,
 ) -> Result<Shape, ContactError> {
@@ -39,7 +45,7 @@ pub(super) async fn learn(
         asked.map_err(|(error, _)| failure::of_query(&error))?;
         return Ok(Shape { stats: None, owner: None });
     }
-    let stats = Some(learn_stats(connection, begin, queries).await?);
+    let stats = Some(learn_stats(connection, begin, queries, written).await?);
     let owner = if asks_ownership { Some(learn_owner(connection, begin, queries).await?) } else { None };
     Ok(Shape { stats, owner })
 }
@@ -51,7 +57,7 @@ pub(super) async fn examine(
     queries: &Queries,
     asks_ownership: bool,
 ) -> Result<Examined, ContactError> {
-    let stats = learn_stats(connection, begin, queries).await?;
+    let stats = learn_stats(connection, begin, queries, None).await?;
     let forced: Arc<str> = format!("{begin}{WITHOUT_SCAN}").into();
     let of_stats = |error| failure::of_contact(&error, STATS_SQL);
     let of_owner = |error| failure::of_contact(&error, OWNER_SQL);
@@ -88,12 +94,24 @@ async fn learn_stats(
     connection: &mut PgConnection,
     begin: &Arc<str>,
     queries: &Queries,
+    written: Option<&Written>,
 ) -> Result<StatsShape, ContactError> {
     let failed = |error| failure::of_contact(&error, STATS_SQL);
     let described = describe(connection, begin, &queries.stats).await.map_err(failed)?;
     let shape = described.stats().map_err(|reason| ContactError::WrongQuery { variable: STATS_SQL, reason })?;
     explain(connection, begin, &queries.stats, stats_sample(shape)?).await.map_err(failed)?;
-    Ok(shape)
+    let Some(written) = written else { return Ok(shape) };
+    let day = Literal::today(shape.today, A_DAY);
+    let sample: Arc<str> = written.with(&[&Literal::id(shape.id, sample(shape.id))?, &day])?.into();
+    let may_be_written = match describe(connection, begin, &sample).await {
+        Ok(filled) => filled.parameters.is_empty() && filled.columns == described.columns,
+        Err(error) if failure::is_lost(&error) => return Err(failed(error)),
+        Err(error) => {
+            debug!(error = failure::plain(&error), "{STATS_SQL} is asked with its parameters beside it");
+            false
+        }
+    };
+    Ok(StatsShape { may_be_written, ..shape })
 }
 
 async fn learn_owner(
@@ -111,7 +129,7 @@ async fn learn_owner(
 fn stats_sample(shape: StatsShape) -> Result<PgArguments, StoreError> {
     let mut arguments = PgArguments::default();
     bind::id(&mut arguments, shape.id, sample(shape.id))?;
-    bind::today(&mut arguments, shape.today, Date::constant(2000, 1, 1))?;
+    bind::today(&mut arguments, shape.today, A_DAY)?;
     Ok(arguments)
 }
 

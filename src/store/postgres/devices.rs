@@ -29,12 +29,9 @@ async fn ask(store: &PostgresStore, uids: &[String], ids: &[String]) -> Result<V
     if uids.is_empty() && ids.is_empty() {
         return Ok(Vec::new());
     }
-    let arguments = || {
-        let mut arguments = PgArguments::default();
-        bind::ids(&mut arguments, shape.uid, &uids.iter().map(String::as_str).collect::<Vec<_>>())?;
-        bind::ids(&mut arguments, shape.id, &ids.iter().map(String::as_str).collect::<Vec<_>>())?;
-        Ok(arguments)
-    };
+    let mut arguments = PgArguments::default();
+    bind::ids(&mut arguments, shape.uid, &uids.iter().map(String::as_str).collect::<Vec<_>>())?;
+    bind::ids(&mut arguments, shape.id, &ids.iter().map(String::as_str).collect::<Vec<_>>())?;
     let answer = store.rows(&store.queries.devices, arguments).await;
     if matches!(answer, Err(StoreError::Refused(_))) {
         remember(store, None);

@@ -18,8 +18,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Which of the steps are not recorded here.
 pub(super) async fn missing(store: &PostgresStore) -> Result<Vec<Step>, StoreError> {
-    let nothing = || Ok(PgArguments::default());
-    let table = store.rows(&"SELECT to_regclass('pulso_migrations') IS NOT NULL".into(), nothing).await?;
+    let nothing = PgArguments::default();
+    let table = store.rows(&"SELECT to_regclass('pulso_migrations') IS NOT NULL".into(), nothing.clone()).await?;
     if !table.first().is_some_and(|row| row.try_get(0).unwrap_or(false)) {
         return Ok(POSTGRES.to_vec());
     }

@@ -132,11 +132,11 @@ impl Outbox for PostgresStore {
     }
 
     async fn has_pending(&self, tenant: &str) -> Result<bool, StoreError> {
-        first(&self.rows(&HAS_PENDING.into(), || of_tenant(tenant)).await?)
+        first(&self.rows(&HAS_PENDING.into(), of_tenant(tenant)?).await?)
     }
 
     async fn recall(&self, path: &str, key: &str, max_age: Duration) -> Result<Option<Answered>, StoreError> {
-        answered(&self.rows(&RECALL.into(), || call(path, key, max_age)).await?)
+        answered(&self.rows(&RECALL.into(), call(path, key, max_age)?).await?)
     }
 
     async fn remember(&self, once: &Once) -> Result<(), StoreError> {

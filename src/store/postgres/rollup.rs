@@ -205,7 +205,7 @@ impl State {
 
 /// The building that is complete and may be read, or what is the matter with it.
 pub(in crate::store) async fn look(store: &PostgresStore) -> Result<Result<String, Unfit>, StoreError> {
-    let rows = store.rows(&LOOK.into(), || Ok(PgArguments::default())).await?;
+    let rows = store.rows(&LOOK.into(), PgArguments::default()).await?;
     let row = rows.first().ok_or_else(|| StoreError::Refused("no answer about the rollup".to_owned()))?;
     judge(row).map_err(|error| failure::of_query(&error))
 }

@@ -23,6 +23,8 @@ pub(super) struct Shape {
 pub(super) struct StatsShape {
     pub id: IdType,
     pub today: TodayForm,
+    /// The server takes the query with its parameters written into it for the same query.
+    pub may_be_written: bool,
 }
 
 /// The types of the ownership query's ids, which need not be those of the statistics query.
@@ -40,6 +42,7 @@ pub(super) struct DeviceShape {
 }
 
 /// A query's parameters and columns by the names of their types, upper case.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Description {
     pub parameters: Vec<String>,
     pub columns: Vec<(String, String)>,
@@ -86,7 +89,7 @@ impl Description {
                 ));
             }
         }
-        Ok(StatsShape { id, today })
+        Ok(StatsShape { id, today, may_be_written: false })
     }
 
     /// As the ownership query, or what must change.

@@ -1,14 +1,18 @@
-//! One statement, alone in its transaction: the only way in which anything is asked here.
+//! One statement, alone in its transaction: the only ways in which anything is asked here.
 //!
 //! Must not know what is asked, nor keep time.
 
 use std::sync::Arc;
 
+use futures_util::TryStreamExt;
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Connection, Either, Executor, PgConnection, Row, SqlSafeStr};
 
 use super::failure;
 use super::shape::Description;
+
+/// Statements with which a transaction in one message begins: BEGIN, and the time it has.
+const BEGINNING: usize = 2;
 
 /// The rows of `sql`. An error comes with whether the connection is fit for another question.
 pub(super) async fn ask(
@@ -28,6 +32,37 @@ pub(super) async fn ask(
             Err((error, usable))
         }
     }
+}
+
+/// The rows of each statement of a whole transaction in one message. The message begins it with the statements of
+/// [`BEGINNING`], and commits it.
+pub(super) async fn ask_at_once(
+    connection: &mut PgConnection,
+    transaction: &Arc<str>,
+) -> Result<Vec<Vec<PgRow>>, (sqlx::Error, bool)> {
+    let error = match answers(connection, transaction).await {
+        Ok(answers) => return Ok(answers),
+        Err(error) if failure::is_lost(&error) => return Err((error, false)),
+        Err(error) => error,
+    };
+    // What followed the error in the message was skipped, its COMMIT too.
+    let usable = connection.execute(sqlx::raw_sql("ROLLBACK")).await.is_ok();
+    Err((error, usable))
+}
+
+async fn answers(connection: &mut PgConnection, transaction: &Arc<str>) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {
+    let mut answers = Vec::new();
+    let mut rows = Vec::new();
+    let mut steps = connection.fetch_many(sqlx::raw_sql(AssertSqlSafe(Arc::clone(transaction))));
+    while let Some(step) = steps.try_next().await? {
+        match step {
+            Either::Right(row) => rows.push(row),
+            // The end of one statement.
+            Either::Left(_) => answers.push(std::mem::take(&mut rows)),
+        }
+    }
+    answers.pop();
+    Ok(answers.split_off(BEGINNING.min(answers.len())))
 }
 
 /// What `sql` takes and returns. The statement it leaves behind has a name, and behind a pooler that name may be

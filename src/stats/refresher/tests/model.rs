@@ -25,6 +25,10 @@ pub(super) struct ModelState {
     pub(super) under_way: HashSet<NegocioId>,
     pub(super) queries: usize,
     pub(super) failures: Vec<Failure>,
+    /// Whose figures are always refused.
+    pub(super) refused: HashSet<NegocioId>,
+    /// How many were asked for at once, where it was more than one.
+    pub(super) together: Vec<usize>,
     pub(super) dawdle: Dawdle,
     pub(super) shows_events: bool,
     pub(super) days: Vec<Date>,
@@ -81,6 +85,9 @@ impl Store for Model {
         let total = self.state().committed.get(negocio).copied().unwrap_or_default();
         sleep(Duration::from_millis(dawdle.after)).await;
         self.state().under_way.remove(negocio);
+        if self.state().refused.contains(negocio) {
+            return Err(StoreError::Refused("model".into()));
+        }
         match failure {
             None => Ok(Figures {
                 total_citas: total,
@@ -91,6 +98,19 @@ impl Store for Model {
             Some(Failure::TimedOut) => Err(StoreError::TimedOut("model".into())),
             Some(Failure::Refused) => Err(StoreError::Refused("model".into())),
         }
+    }
+
+    fn most_at_once(&self) -> usize {
+        3
+    }
+
+    async fn figures_of_several(&self, negocios: &[NegocioId], today: Date) -> Result<Vec<Figures>, StoreError> {
+        self.state().together.push(negocios.len());
+        let mut figures = Vec::new();
+        for negocio in negocios {
+            figures.push(self.figures(negocio, today).await?);
+        }
+        Ok(figures)
     }
 
     async fn owners(&self, _: &[Ownership]) -> Result<HashSet<Ownership>, StoreError> {

@@ -47,7 +47,7 @@ pub(in crate::store::postgres) async fn change(
 
 /// Any part of it.
 async fn is_there(store: &PostgresStore) -> Result<bool, StoreError> {
-    let rows = store.rows(&PARTS.into(), || Ok(PgArguments::default())).await?;
+    let rows = store.rows(&PARTS.into(), PgArguments::default()).await?;
     Ok(rows.first().is_some_and(|row| row.try_get(0).unwrap_or(true)))
 }
 
