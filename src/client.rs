@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use rand::Rng;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -121,11 +122,22 @@ where
 }
 
 /// The client of an admitted connection; `None` after closing one that may not stay.
-/// `outlet`: where publications may be sent to past its task; without one the task writes them all itself.
 /// `early`: bytes that came right behind the handshake.
-pub async fn enter<S>(
+pub async fn enter(
+    stream: TcpStream,
+    early: Vec<u8>,
+    admitted: Admitted,
+    environment: Arc<Environment>,
+) -> Option<Client<Transport>> {
+    let (capacity, wants_ids) = (environment.limits.outbound_buffer, admitted.since.is_some());
+    let mailbox = Arc::new(Mailbox::with_outlet(capacity, Outlet::new(stream), wants_ids));
+    enter_with(Transport::new(Arc::clone(&mailbox)), mailbox, early, admitted, environment).await
+}
+
+/// As [`enter`], over any stream. Without an outlet in the mailbox the client's task writes everything itself.
+async fn enter_with<S>(
     stream: S,
-    outlet: Option<Outlet>,
+    mailbox: Arc<Mailbox>,
     early: Vec<u8>,
     admitted: Admitted,
     environment: Arc<Environment>,
@@ -135,9 +147,7 @@ where
 {
     let counted = Counted::new(&environment.metrics);
     let Admitted { purpose, since, address } = admitted;
-    let limits = &environment.limits;
-    let mailbox = Arc::new(Mailbox::with_outlet(limits.outbound_buffer, outlet, since.is_some()));
-    let socket = Socket::new(stream, early, Arc::clone(&mailbox), limits);
+    let socket = Socket::new(stream, early, Arc::clone(&mailbox), &environment.limits);
     let conversation = match door::open(purpose, since, address, &environment, &mailbox).await {
         Ok(conversation) => conversation,
         Err(reason) => {

@@ -100,11 +100,16 @@ async fn connect(environment: &Arc<Environment>, identity: Option<Identity>, pip
     connect_as(environment, admitted(identity), pipe).await
 }
 
+/// Without an outlet: a pipe has none.
+fn mailbox(environment: &Environment) -> Arc<Mailbox> {
+    Arc::new(Mailbox::new(environment.limits.outbound_buffer))
+}
+
 async fn connect_as(environment: &Arc<Environment>, admitted: Admitted, pipe: usize) -> Peer {
     let (ours, theirs) = duplex(pipe);
     let environment = Arc::clone(environment);
     let served = tokio::spawn(async move {
-        if let Some(client) = enter(theirs, None, Vec::new(), admitted, environment).await {
+        if let Some(client) = enter_with(theirs, mailbox(&environment), Vec::new(), admitted, environment).await {
             serve(client, ()).await;
         }
     });
@@ -370,7 +375,7 @@ async fn a_pong_never_lands_in_the_middle_of_a_frame() {
 async fn the_task_of_a_client_is_small() {
     let environment = environment(ClientLimits::default());
     let (_ours, theirs) = duplex(16);
-    let client = enter(theirs, None, Vec::new(), admitted(None), environment).await.unwrap();
+    let client = enter_with(theirs, mailbox(&environment), Vec::new(), admitted(None), environment).await.unwrap();
     let task = serve(client, ());
     assert!(size_of_val(&task) <= 1_024, "{} bytes, for every idle dashboard", size_of_val(&task));
 }

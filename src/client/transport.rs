@@ -11,27 +11,30 @@ use rustix::net::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::hub::mailbox::Mailbox;
 use crate::hub::outlet::Outlet;
 
-/// The end of the client's task. Its mailbox has the [`Outlet`], and says which of the two may send.
+/// The socket of a mailbox's [`Outlet`], as its client's task uses it. The mailbox says which of
+/// the two may send.
 #[derive(Debug)]
-pub struct Transport(Arc<TcpStream>);
+pub struct Transport(Arc<Mailbox>);
 
 impl Transport {
-    pub fn new(stream: TcpStream) -> Self {
-        Self(Arc::new(stream))
+    pub(super) fn new(mailbox: Arc<Mailbox>) -> Self {
+        Self(mailbox)
     }
 
-    pub fn outlet(&self) -> Outlet {
-        Outlet::new(Arc::clone(&self.0))
+    fn stream(&self) -> io::Result<&TcpStream> {
+        self.0.outlet().map(Outlet::stream).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
 
 impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let stream = self.stream()?;
         loop {
-            ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read_buf(buf) {
+            ready!(stream.poll_read_ready(cx))?;
+            match stream.try_read_buf(buf) {
                 // It only seemed ready, and has been noted as not being so.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return Poll::Ready(read.map(drop)),
@@ -42,9 +45,10 @@ impl AsyncRead for Transport {
 
 impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let stream = self.stream()?;
         loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            match self.0.try_write(buf) {
+            ready!(stream.poll_write_ready(cx))?;
+            match stream.try_write(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => return Poll::Ready(written),
             }
@@ -56,6 +60,6 @@ impl AsyncWrite for Transport {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(shutdown(&self.0, Shutdown::Write).map_err(io::Error::from))
+        Poll::Ready(shutdown(self.stream()?, Shutdown::Write).map_err(io::Error::from))
     }
 }

@@ -22,7 +22,7 @@ use super::admission::{self, Endpoint, sole};
 use super::pace::Paced;
 use super::refusal::Refusal;
 use super::{Gate, Peer};
-use crate::client::{self, Transport};
+use crate::client;
 use crate::telemetry::metrics::RefusalReason;
 
 /// A request for a WebSocket and what it came on.
@@ -55,9 +55,7 @@ pub(super) fn upgrade(gate: &Arc<Gate>, handshake: Handshake) -> Response {
             gate.clients.spawn(async move {
                 let Ok(upgraded) = on_upgrade.await else { return };
                 let Some((stream, early)) = take_stream(upgraded) else { return };
-                let stream = Transport::new(stream);
-                let outlet = Some(stream.outlet());
-                let Some(client) = client::enter(stream, outlet, early, admitted, environment).await else { return };
+                let Some(client) = client::enter(stream, early, admitted, environment).await else { return };
                 // A fresh task: this one would keep the size of its largest branch for the life of the connection.
                 clients.spawn(client::serve(client, held));
             });

@@ -6,6 +6,8 @@
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
+use smallvec::SmallVec;
+
 use super::outlet::Outlet;
 use super::queue::Queue;
 use super::sync::{AtomicWaker, Mutex, MutexGuard};
@@ -13,7 +15,7 @@ use crate::channel::Channel;
 use crate::close::CloseReason;
 use crate::publication::{Frame, Kind, Publication};
 
-/// The outgoing side of one connection.
+/// The outgoing side of one connection. What a delivery looks at lies together: one of thousands is never in the cache.
 #[derive(Debug)]
 pub struct Mailbox {
     inner: Mutex<Inner>,
@@ -30,10 +32,13 @@ struct Inner {
     /// `None` while nothing waits: most clients, most of the time.
     queue: Option<Box<Queue>>,
     /// What the client listens to, and the newest version pushed of each (of events: the newest it has no claim to).
-    expected: Vec<(Channel, u64)>,
+    expected: SmallVec<[(Channel, u64); FEW]>,
     writer: Writer,
     end: Option<End>,
 }
+
+/// Channels of a client that are kept without an allocation: its user's, its business's, its figures'.
+const FEW: usize = 3;
 
 /// Who writes to the socket without holding the lock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,6 +85,14 @@ pub enum Push {
     NotWanted,
 }
 
+/// How much of a message the socket has taken.
+#[derive(Clone, Copy, Debug)]
+enum Sent {
+    All,
+    /// So many bytes.
+    Some(usize),
+}
+
 /// What is to be done with a publication whose sending the caller does itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Begun {
@@ -101,19 +114,21 @@ pub enum Next {
 impl Mailbox {
     /// `capacity`: messages that may wait.
     pub fn new(capacity: usize) -> Self {
-        Self::with_outlet(capacity, None, false)
+        Self::of(capacity, None, false)
     }
 
-    pub fn with_outlet(capacity: usize, outlet: Option<Outlet>, wants_ids: bool) -> Self {
+    /// `wants_ids`: the client knows ids.
+    pub fn with_outlet(capacity: usize, outlet: Outlet, wants_ids: bool) -> Self {
+        Self::of(capacity, Some(outlet), wants_ids)
+    }
+
+    fn of(capacity: usize, outlet: Option<Outlet>, wants_ids: bool) -> Self {
         Self { inner: Mutex::default(), reader: AtomicWaker::new(), capacity, outlet, wants_ids }
     }
 
     /// From now on what is published on `channel` is taken, if it is newer than `floor`.
     pub(super) fn expect_channel(&self, channel: Channel, floor: u64) {
-        let mut inner = self.lock();
-        // Most expect one or two: a vector's own way would be room for four.
-        inner.expected.reserve_exact(1);
-        inner.expected.push((channel, floor));
+        self.lock().expected.push((channel, floor));
     }
 
     /// The newest version of `channel` that was pushed; 0 for none.
@@ -148,7 +163,10 @@ impl Mailbox {
         if publication.kind == Kind::State && inner.queue.as_mut().is_some_and(|queue| queue.replace(publication)) {
             return Push::Replaced;
         }
-        self.send_or_append(inner, Outgoing::Published(Arc::clone(publication)))
+        match self.send(&inner, self.frame_of(publication)) {
+            Sent::All => Push::Sent,
+            sent => self.append(inner, Outgoing::Published(Arc::clone(publication)), sent),
+        }
     }
 
     /// As [`Self::push`], for a caller that sends many at once by a way of its own. The frame to send is
@@ -217,33 +235,42 @@ impl Mailbox {
         self.send_or_append(inner, Outgoing::Control(frame))
     }
 
-    fn send_or_append(&self, mut inner: MutexGuard<'_, Inner>, message: Outgoing) -> Push {
+    fn send_or_append(&self, inner: MutexGuard<'_, Inner>, message: Outgoing) -> Push {
+        match self.send(&inner, self.frame_of_outgoing(&message)) {
+            Sent::All => Push::Sent,
+            sent => self.append(inner, message, sent),
+        }
+    }
+
+    /// Sends at once, if it is this one's turn.
+    fn send(&self, inner: &Inner, frame: &Frame) -> Sent {
+        let outlet = self.outlet.as_ref().filter(|_| inner.is_clear() && inner.end.is_none());
+        let Some(outlet) = outlet else { return Sent::Some(0) };
+        match outlet.try_send(frame.bytes()) {
+            sent if sent >= frame.bytes().len() => Sent::All,
+            sent => Sent::Some(sent),
+        }
+    }
+
+    fn append(&self, mut inner: MutexGuard<'_, Inner>, message: Outgoing, sent: Sent) -> Push {
         if inner.end.is_some() {
             return Push::NotWanted;
         }
-        let mut sent = 0;
-        if inner.is_clear()
-            && let Some(outlet) = &self.outlet
-        {
-            let bytes = self.frame_of_outgoing(&message).bytes();
-            sent = outlet.try_send(bytes);
-            if sent >= bytes.len() {
-                return Push::Sent;
-            }
-        }
         let capacity = self.capacity;
         let queue = inner.queue.get_or_insert_default();
-        let outcome = if sent > 0 {
-            queue.put_back(message, sent);
-            Push::Queued
-        } else if queue.append(message, capacity) {
-            Push::Queued
-        } else {
-            queue.clear();
-            inner.end = Some(End::Overflowed);
-            inner.expected = Vec::new();
-            inner.release_if_empty();
-            Push::Overflowed
+        let outcome = match sent {
+            Sent::Some(sent) if sent > 0 => {
+                queue.put_back(message, sent);
+                Push::Queued
+            }
+            _ if queue.append(message, capacity) => Push::Queued,
+            _ => {
+                queue.clear();
+                inner.end = Some(End::Overflowed);
+                inner.expected = SmallVec::new();
+                inner.release_if_empty();
+                Push::Overflowed
+            }
         };
         drop(inner);
         self.reader.wake();
@@ -270,7 +297,7 @@ impl Mailbox {
     pub fn close(&self, to_be_sent: bool) {
         let mut inner = self.lock();
         inner.end = Some(End::Closing);
-        inner.expected = Vec::new();
+        inner.expected = SmallVec::new();
         if let Some(queue) = inner.queue.as_mut().filter(|_| !to_be_sent) {
             queue.clear();
         }
@@ -300,7 +327,7 @@ impl Mailbox {
         }
     }
 
-    pub(super) fn outlet(&self) -> Option<&Outlet> {
+    pub fn outlet(&self) -> Option<&Outlet> {
         self.outlet.as_ref()
     }
 

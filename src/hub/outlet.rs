@@ -3,17 +3,16 @@
 //! Knows bytes and nothing else. When it may be used at all is the mailbox's to say.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
 
 use rustix::net::{SendFlags, send};
 use tokio::net::TcpStream;
 
-/// The sending half of a connection whose reading half belongs to its client's task.
-#[derive(Clone, Debug)]
-pub struct Outlet(Arc<TcpStream>);
+/// A connection that is read by its client's task and written to by whoever has the turn.
+#[derive(Debug)]
+pub struct Outlet(TcpStream);
 
 impl Outlet {
-    pub fn new(stream: Arc<TcpStream>) -> Self {
+    pub fn new(stream: TcpStream) -> Self {
         Self(stream)
     }
 
@@ -21,6 +20,11 @@ impl Outlet {
     /// Past tokio, whose idea of whether the socket is ready is the task's alone.
     pub fn try_send(&self, bytes: &[u8]) -> usize {
         send(&self.0, bytes, SendFlags::DONTWAIT).unwrap_or(0)
+    }
+
+    /// For the client's task.
+    pub fn stream(&self) -> &TcpStream {
+        &self.0
     }
 }
 

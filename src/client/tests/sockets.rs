@@ -6,7 +6,6 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
 use crate::channel::Channel;
-use crate::client::Transport;
 use crate::config::Feed;
 use crate::hub::Draft;
 use crate::publication::Publication;
@@ -33,14 +32,13 @@ async fn join(environment: &Arc<Environment>, buffer: u32) -> (TcpStream, JoinHa
     let connecting = TcpSocket::new_v4().unwrap();
     connecting.set_recv_buffer_size(buffer).unwrap();
     let peer = connecting.connect(listener.local_addr().unwrap()).await.unwrap();
-    let stream = Transport::new(listener.accept().await.unwrap().0);
+    let stream = listener.accept().await.unwrap().0;
     let channels = vec![events_channel(), states_channel()];
     let purpose = Purpose::Listen { channels, issued_at: None, expires_at: None };
     let admitted = Admitted { purpose, since: None, address: [127, 0, 0, 1].into() };
     let environment = Arc::clone(environment);
     let served = tokio::spawn(async move {
-        let outlet = Some(stream.outlet());
-        if let Some(client) = enter(stream, outlet, Vec::new(), admitted, environment).await {
+        if let Some(client) = enter(stream, Vec::new(), admitted, environment).await {
             serve(client, ()).await;
         }
     });

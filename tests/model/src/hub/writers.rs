@@ -38,7 +38,7 @@ struct Client {
 impl Client {
     fn new(room: usize, capacity: usize) -> Self {
         let outlet = Outlet::new(room);
-        let mailbox = Arc::new(Mailbox::with_outlet(capacity, Some(outlet.clone()), false));
+        let mailbox = Arc::new(Mailbox::with_outlet(capacity, outlet.clone(), false));
         mailbox.expect_channel(Channel::Negocio(None), 0);
         mailbox.expect_channel(Channel::StaffOrders(None), 0);
         Self { mailbox, outlet }
