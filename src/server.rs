@@ -192,7 +192,13 @@ impl Server {
         let halt = CancellationToken::new();
         let accepting = CancellationToken::new();
         let fan_out_ended = environment.hub.start(io_uring)?;
-        background.spawn(accept::accept(listener, Arc::clone(&gate), additions, connections.clone(), accepting.clone()));
+        background.spawn(accept::accept(
+            listener,
+            Arc::clone(&gate),
+            additions,
+            connections.clone(),
+            accepting.clone(),
+        ));
         info!(%address, "listening");
 
         // Reachable but wrong is a mistake to mend now; not reachable is only a matter of time.
