@@ -6,6 +6,7 @@ pub mod allowance;
 mod conversation;
 mod dashboard;
 mod door;
+mod echo;
 pub mod fragments;
 mod listener;
 mod reader;
@@ -272,13 +273,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             Event::Close => Err(Ending::ByPeer),
             Event::Breach(reason) => Err(Ending::Breach(reason)),
             Event::Lost => Err(Ending::Lost),
-            Event::Text(_) | Event::Binary | Event::Control if !self.may_say_more() => {
+            Event::Text(_) | Event::Binary(_) | Event::Control if !self.may_say_more() => {
                 Err(Ending::Close(CloseReason::TooManyMessages))
             }
             // The library answers pings by itself.
             Event::Control | Event::Written(_) => Ok(()),
-            Event::Binary => {
-                self.conversation.on_binary();
+            Event::Binary(bytes) => {
+                self.conversation.on_binary(&bytes);
                 Ok(())
             }
             Event::Text(text) => self.conversation.on_text(&text).map_err(Ending::Close),

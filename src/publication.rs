@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::channel::Channel;
 
 const FIN_TEXT: u8 = 0x81;
+const FIN_BINARY: u8 = 0x82;
 const FIN_PING: u8 = 0x89;
 
 /// A complete WebSocket frame as a server sends it: unmasked, so one buffer serves every socket.
@@ -20,9 +21,17 @@ pub struct Frame(Bytes);
 impl Frame {
     /// One unfragmented text message.
     pub fn text(payload: &str) -> Self {
-        let payload = payload.as_bytes();
+        Self::whole(FIN_TEXT, payload.as_bytes())
+    }
+
+    /// One unfragmented binary message.
+    pub fn binary(payload: &[u8]) -> Self {
+        Self::whole(FIN_BINARY, payload)
+    }
+
+    fn whole(opening: u8, payload: &[u8]) -> Self {
         let mut out = BytesMut::with_capacity(payload.len() + 10);
-        out.put_u8(FIN_TEXT);
+        out.put_u8(opening);
         match payload.len() {
             #[expect(clippy::cast_possible_truncation, reason = "the arm says how long it is")]
             len @ 0..=125 => out.put_u8(len as u8),
@@ -54,7 +63,7 @@ impl Frame {
         &self.0
     }
 
-    /// The message in it, without the frame's head.
+    /// The text in it, without the frame's head.
     pub fn payload(&self) -> &str {
         let head = match self.0.get(1) {
             None => 0,
@@ -134,6 +143,9 @@ mod tests {
             let mut peer = WebSocket::from_raw_socket(wire, Role::Client, None);
             assert_eq!(peer.read().unwrap(), Message::text(&payload), "length {len}");
             assert_eq!(Frame::text(&payload).payload(), payload);
+            let wire = std::io::Cursor::new(Frame::binary(payload.as_bytes()).bytes().to_vec());
+            let mut peer = WebSocket::from_raw_socket(wire, Role::Client, None);
+            assert_eq!(peer.read().unwrap(), Message::binary(payload), "length {len}");
         }
     }
 

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Feed, ListenSource};
 use crate::database::Database;
 use crate::devices;
-use crate::http::annex::Annex;
+use crate::http::annex::{Additions, Annex};
 use crate::http::places::Places;
 use crate::http::{Gate, accept};
 use crate::hub::Hub;
@@ -56,7 +56,7 @@ pub struct Server {
     keeps_outbox: bool,
     io_uring: bool,
     grace: Duration,
-    annex: Option<Annex>,
+    additions: Additions,
 }
 
 /// Why a server does not start.
@@ -143,14 +143,22 @@ impl Server {
             keeps_outbox: config.database.keeps_outbox,
             io_uring: config.io_uring,
             grace,
-            annex: None,
+            additions: Additions::default(),
         })
     }
 
     /// Somebody else's API on the same port.
     #[must_use]
-    pub fn with_annex(self, annex: Annex) -> Self {
-        Self { annex: Some(annex), ..self }
+    pub fn with_annex(mut self, annex: Annex) -> Self {
+        self.additions.annex = Some(annex);
+        self
+    }
+
+    /// A WebSocket at `/echo` that says back what it hears, for those who test how this server speaks the protocol.
+    #[must_use]
+    pub fn with_echo(mut self) -> Self {
+        self.additions.has_echo = true;
+        self
     }
 
     /// Resolves once the database has been contacted; to be polled beside [`Self::run`].
@@ -177,14 +185,20 @@ impl Server {
             keeps_outbox,
             io_uring,
             grace,
-            annex,
+            additions,
         } = self;
         let environment = Arc::clone(&gate.environment);
         let (connections, background) = (TaskTracker::new(), TaskTracker::new());
         let halt = CancellationToken::new();
         let accepting = CancellationToken::new();
         let fan_out_ended = environment.hub.start(io_uring)?;
-        background.spawn(accept::accept(listener, Arc::clone(&gate), annex, connections.clone(), accepting.clone()));
+        background.spawn(accept::accept(
+            listener,
+            Arc::clone(&gate),
+            additions,
+            connections.clone(),
+            accepting.clone(),
+        ));
         info!(%address, "listening");
 
         // Reachable but wrong is a mistake to mend now; not reachable is only a matter of time.

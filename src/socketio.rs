@@ -10,6 +10,7 @@ mod line;
 mod polling;
 mod query;
 mod restaurant;
+mod seat;
 mod session;
 mod sync;
 
@@ -38,11 +39,11 @@ use crate::client::Environment;
 use crate::config::{ClientLimits, Feed, SyncConfig};
 use crate::telemetry::metrics::RefusalReason;
 
-use actor::Seat;
 use auth::{Auth, Refused};
 use line::Line;
 pub use polling::Polling;
 pub use query::{Query, is_below};
+use seat::Seat;
 pub use session::{Held, Session};
 
 /// Packets that the library may hold for one session. Few, for it holds a copy of each; behind them publications wait in
@@ -54,8 +55,8 @@ const POLL_WINDOW: usize = 12;
 /// One answer to a polling client takes all that waits. What did not fit would be lost in an upgrade; requests have a
 /// limit of our own.
 const MAX_PAYLOAD: u64 = 100_000_000;
-/// Read at once from a WebSocket; every idle one holds it.
-const READ_BUFFER: usize = 512;
+/// Read at once from a WebSocket; every idle one holds it. The answer to a ping is seven bytes.
+const READ_BUFFER: usize = 128;
 /// Binary attachments of one event. No event of ours has any; what comes is ignored once it is complete.
 const MAX_ATTACHMENTS: usize = 8;
 /// For the attachments of an event, and for a polling session to become a WebSocket.
@@ -127,7 +128,8 @@ impl Namespaces {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         H: Send + Unpin + 'static,
     {
-        let line = Line::new(stream, early, Arc::clone(session), held, &self.0.environment.limits);
+        // Boxed, for the library's task has room for several of it, one at a time.
+        let line = Box::new(Line::new(stream, early, Arc::clone(session), held, &self.0.environment.limits));
         let mut request = Request::new(());
         *request.uri_mut() = query::uri("websocket", session.sid());
         if session.sid().is_none() {
@@ -135,7 +137,7 @@ impl Namespaces {
         }
         // The library starts a task of its own. It refuses requests that it cannot read, and this one is ours.
         let mut library = self.0.library.clone();
-        drop(Service::<(Line<S, H>, Request<()>)>::call(&mut library, (line, request)));
+        drop(Service::<(Box<Line<S, H>>, Request<()>)>::call(&mut library, (line, request)));
     }
 
     /// Ends the polling sessions that are left: their requests would keep the HTTP connections.

@@ -1,4 +1,4 @@
-//! What is said on a connection, whatever carries it: a dashboard's, or one that only listens.
+//! What is said on a connection, whatever carries it: a dashboard's, one that only listens, or an echo's.
 //!
 //! Must not know sockets.
 
@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 use super::dashboard::Dashboard;
+use super::echo::Echo;
 use super::listener::Listener;
 use super::subscriptions::Settled;
 use crate::close::CloseReason;
@@ -16,6 +17,7 @@ use crate::close::CloseReason;
 pub(super) enum Conversation {
     Dashboard(Dashboard),
     Listener(Listener),
+    Echo(Echo),
 }
 
 impl Conversation {
@@ -27,12 +29,18 @@ impl Conversation {
                 listener.on_text(text);
                 Ok(())
             }
+            Self::Echo(echo) => {
+                echo.on_text(text);
+                Ok(())
+            }
         }
     }
 
-    pub(super) fn on_binary(&mut self) {
-        if let Self::Dashboard(dashboard) = self {
-            dashboard.on_binary();
+    pub(super) fn on_binary(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Dashboard(dashboard) => dashboard.on_binary(),
+            Self::Listener(_) => {}
+            Self::Echo(echo) => echo.on_binary(bytes),
         }
     }
 
@@ -44,7 +52,7 @@ impl Conversation {
     fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Settled> {
         match self {
             Self::Dashboard(dashboard) => dashboard.poll_settled(cx),
-            Self::Listener(_) => Poll::Pending,
+            Self::Listener(_) | Self::Echo(_) => Poll::Pending,
         }
     }
 
@@ -59,6 +67,7 @@ impl Conversation {
         match self {
             Self::Dashboard(dashboard) => Some(dashboard.due()),
             Self::Listener(listener) => listener.due(),
+            Self::Echo(_) => None,
         }
     }
 
@@ -66,6 +75,7 @@ impl Conversation {
         match self {
             Self::Dashboard(dashboard) => dashboard.on_time(now),
             Self::Listener(listener) => listener.on_time(now),
+            Self::Echo(_) => Ok(()),
         }
     }
 }

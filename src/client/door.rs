@@ -11,6 +11,7 @@ use tracing::warn;
 use super::Environment;
 use super::conversation::Conversation;
 use super::dashboard::Dashboard;
+use super::echo::Echo;
 use super::listener::Listener;
 use super::session::{Expiry, end_if_dismissed};
 use crate::auth::token::{Identity, StaffIdentity};
@@ -47,6 +48,8 @@ pub enum Purpose {
     /// Channels that were checked already, until a token ends (Unix seconds).
     /// `issued_at`: as the token says.
     Listen { channels: Vec<Channel>, issued_at: Option<i64>, expires_at: Option<i64> },
+    /// To hear back what it says.
+    Echo,
 }
 
 /// The conversation of an admitted connection, or why it has to end before it begins.
@@ -74,6 +77,7 @@ pub(super) async fn open(
                 since,
             )));
         }
+        Purpose::Echo => return Ok(Conversation::Echo(Echo::new(Arc::clone(mailbox)))),
         Purpose::Listen { channels, issued_at, expires_at } => (channels, issued_at, expires_at),
         Purpose::Staff(identity) => {
             let identity = identity?;

@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
@@ -35,7 +36,7 @@ pub(super) enum Event {
     /// The message has been written: there is room for another.
     Written(Outgoing),
     Text(Utf8Bytes),
-    Binary,
+    Binary(Bytes),
     /// A ping or pong: the peer is alive.
     Control,
     /// The peer closes; the answer has been said.
@@ -95,7 +96,7 @@ impl Reader {
         }
         match message {
             Ok(Message::Text(text)) => Poll::Ready(Event::Text(text)),
-            Ok(Message::Binary(_)) => Poll::Ready(Event::Binary),
+            Ok(Message::Binary(bytes)) => Poll::Ready(Event::Binary(bytes)),
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Poll::Ready(Event::Control),
             Ok(Message::Close(_)) => Poll::Ready(Event::Close),
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -101,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             loop {
                 match poll_fn(|cx| reader.poll_event(stream, cx, &mut |_| {})).await {
                     Event::Close | Event::Breach(_) | Event::Lost => return Ok(()),
-                    Event::Written(_) | Event::Text(_) | Event::Binary | Event::Control => {}
+                    Event::Written(_) | Event::Text(_) | Event::Binary(_) | Event::Control => {}
                 }
             }
         };

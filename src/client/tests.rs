@@ -337,6 +337,16 @@ async fn a_kiosk_that_cannot_be_looked_up_is_told_to_come_back_and_counts_as_no_
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_echo_says_back_what_it_hears_as_it_hears_it() {
+    let environment = environment(ClientLimits::default());
+    let mut peer = connect_as(&environment, listener(Purpose::Echo), 4 * 1024).await;
+    for message in [Message::text("ñandú"), Message::binary(vec![0, 0xff, 0x80])] {
+        peer.socket.send(message.clone()).await.unwrap();
+        assert_eq!(peer.hear().await, message);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pong_never_lands_in_the_middle_of_a_frame() {
     let environment = environment(ClientLimits { message_burst: 10_000, ..ClientLimits::default() });
     let identity = identity(&environment, "ana");

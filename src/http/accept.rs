@@ -22,7 +22,7 @@ use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
-use super::annex::Annex;
+use super::annex::Additions;
 use super::engine::Engine;
 use super::hooks::{self, Hook};
 use super::pace::{Pace, Paced};
@@ -72,11 +72,11 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub async fn accept(
     listener: TcpListener,
     gate: Arc<Gate>,
-    annex: Option<Annex>,
+    additions: Additions,
     connections: TaskTracker,
     stop: CancellationToken,
 ) {
-    let doors = Arc::new(Doors { routes: routes::routes(&gate, annex).boxed(), engine: Engine::new(&gate) });
+    let doors = Arc::new(Doors { routes: routes::routes(&gate, additions).boxed(), engine: Engine::new(&gate) });
     let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let mut was_failing = false;
     loop {

@@ -29,6 +29,8 @@ pub(super) enum Endpoint {
     Staff,
     /// `/ws/kiosk/orders/`.
     Kiosk,
+    /// `/echo`, for who embeds the server and asks for it.
+    Echo,
 }
 
 impl Endpoint {
@@ -36,11 +38,12 @@ impl Endpoint {
         match self {
             Self::Dashboard => &[Feed::Stats, Feed::Pos, Feed::Channels],
             Self::Staff | Self::Kiosk => &[Feed::Clinic],
+            Self::Echo => &Feed::ALL,
         }
     }
 
     fn has_tokens(self) -> bool {
-        self != Self::Kiosk
+        matches!(self, Self::Dashboard | Self::Staff)
     }
 }
 
@@ -86,6 +89,7 @@ pub(super) fn admit(
             Err(CloseReason::TokenRefused)
         }),
         Endpoint::Kiosk => Purpose::Kiosk(query.device_uid),
+        Endpoint::Echo => Purpose::Echo,
     };
     let place = place(gate, peer, address)?;
     let purpose = match purpose {

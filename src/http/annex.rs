@@ -1,4 +1,5 @@
-//! Paths of somebody else's application on Pulso's port: the demo's customers have their APIs there.
+//! What a program that embeds the server adds to its paths: an application of its own (the demo's customers have their
+//! APIs there), an echo.
 //!
 //! Must not know what is asked there. Pulso's own paths come first.
 
@@ -18,6 +19,14 @@ use super::hooks::call::{bearer_token, collect};
 use super::refusal::Refusal;
 use super::{Gate, answer};
 use crate::telemetry::metrics::RefusalReason;
+
+/// Nothing, unless that program says otherwise: no setting does.
+#[derive(Clone, Debug, Default)]
+pub struct Additions {
+    pub annex: Option<Annex>,
+    /// `/echo`: a WebSocket that says back what it hears, through everything that a client's goes through.
+    pub has_echo: bool,
+}
 
 /// An application that answers JSON.
 #[derive(Clone)]

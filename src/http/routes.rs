@@ -10,7 +10,7 @@ use warp::reply::Response;
 
 use super::accept::ConnectionPlace;
 use super::admission::Endpoint;
-use super::annex::{self, Annex};
+use super::annex::{self, Additions, Annex};
 use super::pace::Pace;
 use super::upgrade::{self, Handshake};
 use super::{Gate, Peer, answer, assets, health, pull, sse};
@@ -19,7 +19,7 @@ use crate::telemetry::metrics::RefusalReason;
 /// Everything Pulso answers to but the hooks and Socket.IO. Path first, then the method: a wrong method is a 405 that names the right one.
 pub(super) fn routes(
     gate: &Arc<Gate>,
-    annex: Option<Annex>,
+    Additions { annex, has_echo }: Additions,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + use<> {
     let state = {
         let gate = Arc::clone(gate);
@@ -30,6 +30,10 @@ pub(super) fn routes(
         .or(warp::path!("ws" / "staff" / "orders").map(|| Endpoint::Staff))
         .unify()
         .or(warp::path!("ws" / "kiosk" / "orders").map(|| Endpoint::Kiosk))
+        .unify()
+        .or(warp::path!("echo").and_then(move || async move {
+            if has_echo { Ok(Endpoint::Echo) } else { Err(warp::reject::not_found()) }
+        }))
         .unify();
     let websocket = endpoint
         .and(state.clone())

@@ -5,7 +5,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng;
@@ -15,16 +15,15 @@ use socketioxide::extract::SocketRef;
 use socketioxide::socket::DisconnectReason;
 use socketioxide::{ParserError, SendError, SocketError, TransportType};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
 
 use super::Session;
-use super::changes::{Changes, News};
+use super::changes::News;
+use super::seat::{Ended, Feed, Seat, Taken};
 use crate::client::Environment;
 use crate::client::session::Expiry;
 use crate::close::CloseReason;
-use crate::hub::Membership;
 use crate::hub::mailbox::{Mailbox, Next, Outgoing};
 use crate::publication::Publication;
 use crate::telemetry::metrics::Close;
@@ -43,45 +42,6 @@ const CHANGES_PENDING: &str = "changes:pending";
 const ORDERS_PENDING: &str = "orders:pending";
 /// After [`CHANGES_PENDING`]: what changes meanwhile is told together.
 const REST: Duration = Duration::from_millis(100);
-
-/// What a socket has been granted before it knows that it is connected.
-pub(super) struct Seat {
-    pub(super) session: Arc<Session>,
-    pub(super) mailbox: Arc<Mailbox>,
-    pub(super) memberships: Vec<Membership>,
-    /// Of its token, if it has one.
-    pub(super) expiry: Option<Expiry>,
-    pub(super) feed: Feed,
-}
-
-/// What is said on a socket.
-pub(super) enum Feed {
-    /// Events, one by one.
-    Events {
-        /// The client understands ids: every event has a second argument.
-        with_ids: bool,
-        /// Not everything that it missed can be replayed.
-        has_gap: bool,
-    },
-    /// That changes are pending, and which when it asks.
-    Sync(Box<Changes>),
-}
-
-/// A seat on its way from the check to the actor. The library copies what it passes on.
-#[derive(Clone)]
-struct Reserved(Arc<Mutex<Option<Taken>>>);
-
-struct Taken {
-    seat: Seat,
-    ended: Arc<Ended>,
-}
-
-/// Said by the library when the socket is no longer connected, for whatever reason.
-#[derive(Debug, Default)]
-struct Ended {
-    reason: OnceLock<DisconnectReason>,
-    token: CancellationToken,
-}
 
 /// How a socket ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +66,7 @@ struct Actor {
     ended: Arc<Ended>,
     expiry: Option<Expiry>,
     feed: Feed,
-    stuck: Option<Stuck>,
+    stuck: Option<Box<Stuck>>,
     /// Nothing of the mailbox is sent until then.
     rests_until: Option<Instant>,
     leaves_at: Option<Instant>,
@@ -141,28 +101,12 @@ struct Id {
     id: String,
 }
 
-impl Seat {
-    /// Keeps the seat for the actor. If the socket is never connected it is given back with the socket.
-    pub(super) fn take(self, socket: &SocketRef) {
-        let ended = Arc::new(Ended::default());
-        socket.on_disconnect({
-            let ended = Arc::clone(&ended);
-            async move |reason: DisconnectReason| {
-                let _ = ended.reason.set(reason);
-                ended.token.cancel();
-            }
-        });
-        socket.extensions.insert(Reserved(Arc::new(Mutex::new(Some(Taken { seat: self, ended })))));
-    }
-}
-
 /// Starts the actor of a socket that has taken its seat.
 pub(super) fn start(socket: SocketRef, environment: Arc<Environment>, tasks: &TaskTracker) {
-    let Some(Reserved(reserved)) = socket.extensions.remove::<Reserved>() else { return };
-    let Some(Taken { seat, ended }) = reserved.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    let Some(Taken { seat, ended }) = Taken::of(&socket) else { return };
     let Seat { session, mailbox, memberships, expiry, feed } = seat;
     session.on_connected();
-    let actor = Actor {
+    let mut actor = Actor {
         environment,
         socket,
         session,
@@ -174,20 +118,16 @@ pub(super) fn start(socket: SocketRef, environment: Arc<Environment>, tasks: &Ta
         rests_until: None,
         leaves_at: None,
     };
-    tasks.spawn(actor.serve(memberships));
+    // A block: the task of an `async fn` has room for its arguments twice.
+    tasks.spawn(async move {
+        let ending = actor.run().await;
+        drop(memberships);
+        // Boxed: a task is as large as its largest branch for all of its life, and this one is short.
+        Box::pin(actor.farewell(ending)).await;
+    });
 }
 
 impl Actor {
-    async fn serve(mut self, memberships: Vec<Membership>) {
-        let ending = self.run().await;
-        drop(memberships);
-        let code = self.code_of(ending);
-        self.environment.metrics.closes.get_or_create(&Close { code }).inc();
-        debug!(address = %self.session.address, namespace = self.socket.ns(), ?ending, code, "socket ends");
-        // Boxed: a task is as large as its largest branch for all of its life, and this one is short.
-        Box::pin(self.farewell(ending)).await;
-    }
-
     async fn run(&mut self) -> Ending {
         if let Feed::Events { has_gap: true, .. } = self.feed {
             self.environment.metrics.resyncs.inc();
@@ -197,7 +137,6 @@ impl Actor {
         }
         let mut timer = pin!(sleep_until(self.next_due()));
         let mut goodbye = pin!(self.environment.goodbye.clone().cancelled_owned());
-        let mut over = pin!(self.ended.token.clone().cancelled_owned());
         loop {
             let due = self.next_due();
             if due < timer.deadline() {
@@ -207,7 +146,7 @@ impl Actor {
             let turn = tokio::select! {
                 // In this order: what ends the socket, then what goes out.
                 biased;
-                () = &mut over => Err(Ending::Over),
+                () = poll_fn(|cx| self.ended.poll(cx)) => Err(Ending::Over),
                 () = &mut goodbye, if self.leaves_at.is_none() => {
                     let spread = self.environment.goodbye_spread.mul_f64(rand::rng().random::<f64>());
                     self.leaves_at = Some(Instant::now() + spread);
@@ -277,7 +216,7 @@ impl Actor {
                 }
                 stuck.again_at = now + stuck.pause;
                 stuck.pause = (stuck.pause * 2).min(LONGEST_PAUSE);
-                self.stuck = Some(stuck);
+                self.stuck = Some(Box::new(stuck));
             }
             // The reason is said by the library.
             Err(SendError::Socket(SocketError::Closed)) => {}
@@ -318,7 +257,7 @@ impl Actor {
             self.rests_until = None;
         }
         match self.stuck.take_if(|stuck| stuck.again_at <= now) {
-            Some(stuck) => self.try_send(stuck),
+            Some(stuck) => self.try_send(*stuck),
             None => Ok(()),
         }
     }
@@ -335,7 +274,7 @@ impl Actor {
         match ending {
             Ending::Disconnect(reason) | Ending::Leave(reason) | Ending::Cut(reason) => reason.code(),
             Ending::Lost => 1006,
-            Ending::Over => match (self.session.why(), self.ended.reason.get()) {
+            Ending::Over => match (self.session.why(), self.ended.reason()) {
                 (Some(why), _) => why.code(),
                 (None, Some(Reason::TransportClose | Reason::ClientNSDisconnect)) => 1000,
                 (None, Some(Reason::PacketParsingError | Reason::MultipleHttpPollingError)) => {
@@ -347,6 +286,9 @@ impl Actor {
     }
 
     async fn farewell(self, ending: Ending) {
+        let code = self.code_of(ending);
+        self.environment.metrics.closes.get_or_create(&Close { code }).inc();
+        debug!(address = %self.session.address, namespace = self.socket.ns(), ?ending, code, "socket ends");
         let (socket, session) = (self.socket, self.session);
         match ending {
             Ending::Disconnect(_) => {
@@ -359,10 +301,11 @@ impl Actor {
             Ending::Over => {}
         }
         // Until it is out of the library, or the library is stuck with it.
-        let _ = timeout(self.environment.limits.write_timeout, self.ended.token.cancelled()).await;
+        let ended = &self.ended;
+        let _ = timeout(self.environment.limits.write_timeout, poll_fn(|cx| ended.poll(cx))).await;
         let others = session.on_disconnected();
         let may_come_back = matches!(
-            self.ended.reason.get(),
+            self.ended.reason(),
             Some(DisconnectReason::ClientNSDisconnect | DisconnectReason::ServerNSDisconnect)
         );
         if others == 0 && may_come_back {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use socketioxide::extract::SocketRef;
 
 use super::Session;
-use super::actor::{Feed, Seat};
 use super::auth::{Auth, Refused};
+use super::seat::{Feed, Seat};
 use crate::auth::token::RestaurantIdentity;
 use crate::channel::Channel;
 use crate::client::Environment;

@@ -6,9 +6,9 @@ use socketioxide::extract::SocketRef;
 use subtle::ConstantTimeEq;
 
 use super::Session;
-use super::actor::{Feed, Seat};
 use super::auth::{Auth, Refused};
 use super::changes::{Changes, Wanted};
+use super::seat::{Feed, Seat};
 use crate::channel::Channel;
 use crate::client::Environment;
 use crate::config::{Secret, SyncConfig};
