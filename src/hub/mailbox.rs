@@ -165,7 +165,7 @@ impl Mailbox {
         }
         match self.send(&inner, self.frame_of(publication)) {
             Sent::All => Push::Sent,
-            sent => self.append(inner, Outgoing::Published(Arc::clone(publication)), sent),
+            sent @ Sent::Some(_) => self.append(inner, Outgoing::Published(Arc::clone(publication)), sent),
         }
     }
 
@@ -238,7 +238,7 @@ impl Mailbox {
     fn send_or_append(&self, inner: MutexGuard<'_, Inner>, message: Outgoing) -> Push {
         match self.send(&inner, self.frame_of_outgoing(&message)) {
             Sent::All => Push::Sent,
-            sent => self.append(inner, message, sent),
+            sent @ Sent::Some(_) => self.append(inner, message, sent),
         }
     }
 
