@@ -16,7 +16,8 @@ use super::upgrade::{self, Handshake};
 use super::{Gate, Peer, answer, assets, health, pull, sse};
 use crate::telemetry::metrics::RefusalReason;
 
-/// Everything Pulso answers to but the hooks and Socket.IO. Path first, then the method: a wrong method is a 405 that names the right one.
+/// Everything Pulso answers to but the hooks and Socket.IO. Path first, then the method: a wrong method is a 405 that names
+/// the right one.
 pub(super) fn routes(
     gate: &Arc<Gate>,
     Additions { annex, has_echo }: Additions,

@@ -152,8 +152,8 @@ impl PostgresStore {
         Err(StoreError::Refused(format!("{} answers to {} questions", answers.len(), queries.len())))
     }
 
-    /// The rows of each statement, on a connection that waits or else a new one. What a waiting one that has died cannot answer is asked
-    /// once more, on a new one.
+    /// The rows of each statement, on a connection that waits or else a new one. What a waiting one that has died cannot
+    /// answer is asked once more, on a new one.
     async fn answer(&self, question: Question<'_>) -> Result<Vec<Vec<PgRow>>, StoreError> {
         let deadline = self.limits.deadline();
         let _permit = self.permit().await?;
