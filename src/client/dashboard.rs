@@ -201,7 +201,6 @@ fn own_channels(identity: &Identity, environment: &Environment) -> Vec<Channel> 
     let id_type = environment.database.id_type();
     for named in identity.negocios.iter().take(environment.limits.max_channels) {
         let channel = NegocioId::named(named, id_type).map(|negocio| Channel::Negocio(Some(negocio)));
-        let channel = channel.map(|channel| environment.hub.shared(channel));
         channels.extend(channel.filter(|channel| !channels.contains(channel)));
     }
     channels

@@ -90,10 +90,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Poll::Ready(self.writing.take().map(|(message, _)| message).ok_or(LineLost))
     }
 
-    /// Says why, waits a moment for the peer's Close so that it sees the code, and ends the line. What waits goes out first,
-    /// unless the peer would not take it.
+    /// Says why, waits a moment for the peer's Close so that it sees the code, and ends the line. What waits goes out first
+    /// where it is the node that leaves: who is ended for what it is or does gets nothing more than what is half out.
     pub(super) async fn close(mut self, reason: CloseReason) {
-        self.mailbox.close(reason != CloseReason::SlowConsumer);
+        self.mailbox.close(reason == CloseReason::GoingAway);
         let farewell = async {
             self.empty_mailbox().await?;
             self.stream.write_all(&close_frame(reason)).await?;
@@ -112,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// As [`Self::close`] after a breach: what the peer sends no longer means anything.
     pub(super) async fn close_after_breach(mut self, reason: CloseReason) {
-        self.mailbox.close(true);
+        self.mailbox.close(false);
         let farewell = async {
             self.empty_mailbox().await?;
             self.stream.write_all(&close_frame(reason)).await?;

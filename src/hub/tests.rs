@@ -1,7 +1,7 @@
 //! The hub with mailboxes and no sockets: who is handed what, and who has left.
 
 use super::*;
-use crate::hub::fanout::WALK_SLICE;
+use crate::hub::fanout::{AT_ONCE, WALK_SLICE};
 use crate::hub::mailbox::{Next, Outgoing, Push};
 use crate::negocio::IdType;
 use crate::publication::Frame;
@@ -186,4 +186,24 @@ fn those_of_one_channel_can_be_dismissed_and_nobody_else() {
     assert_eq!(hub.dismiss(&channel("gone"), CloseReason::SessionEnded), 1);
     assert!(matches!(gone.try_next(), Some(Next::Dismissed(CloseReason::SessionEnded))));
     assert!(other.try_next().is_none());
+}
+
+#[tokio::test]
+async fn events_that_find_no_room_are_refused_whole_and_later_ones_are_taken() {
+    let hub = hub();
+    let members: Vec<_> = (0..=AT_ONCE).map(|_| member(&hub, "n", MAX_WAITING * 2)).collect();
+    // Nobody works it off yet.
+    for _ in 0..MAX_WAITING {
+        assert_eq!(hub.publish_events(vec![sale("n")]), Ok(vec![members.len()]));
+    }
+    assert_eq!(hub.publish_events(vec![sale("n"), sale("other")]), Err(Full));
+    let _end = hub.start(true).unwrap();
+    hub.until_handed_out().await;
+    assert_eq!(hub.publish_events(vec![sale("n")]), Ok(vec![members.len()]));
+    hub.until_handed_out().await;
+    for (mailbox, _) in &members {
+        let ids = drain(mailbox);
+        assert_eq!(ids.len(), MAX_WAITING + 1);
+        assert_eq!(ids[MAX_WAITING], ids[0] + MAX_WAITING as u64, "what was refused took no id");
+    }
 }

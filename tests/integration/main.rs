@@ -11,6 +11,7 @@ mod connect;
 mod container;
 mod dashboard;
 mod documents;
+mod fan_out;
 mod feeds;
 mod figures;
 mod foreign;

@@ -209,3 +209,28 @@ async fn a_client_that_does_not_read_is_cut_by_one_call_for_many() {
 async fn a_client_that_does_not_read_is_cut_by_one_call_each() {
     a_client_that_does_not_read_is_cut(false).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_dismissed_gets_nothing_of_what_waited() {
+    let environment = environment(ClientLimits { outbound_buffer: 10_000, ..ClientLimits::default() });
+    let (stuck, task) = join(&environment, 1).await;
+    while environment.hub.subscribers(&events_channel()) == 0 {
+        tokio::task::yield_now().await;
+    }
+    // Far more than the line holds.
+    let published = 5_000;
+    for number in 0..published {
+        let payload = json!({ "event": number, "padding": "x".repeat(900) }).to_string();
+        let draft = Draft { channel: events_channel(), event: "", frame: Frame::text(&payload) };
+        assert_eq!(environment.hub.publish_events(vec![draft]), Ok(vec![1]));
+    }
+    assert_eq!(environment.hub.dismiss(&events_channel(), CloseReason::SessionEnded), 1);
+    while environment.hub.subscribers(&events_channel()) > 0 {
+        tokio::task::yield_now().await;
+    }
+    let seen = watch(stuck, Duration::ZERO).await;
+    assert_eq!(seen.code, Some(CloseReason::SessionEnded.code()));
+    assert_eq!(seen.events, (0..seen.events.len()).collect::<Vec<_>>());
+    assert!(seen.events.len() < published);
+    timeout(Duration::from_secs(30), task).await.expect("it ends").unwrap();
+}
