@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use loom::future::block_on;
-use loom::thread;
+use loom::thread::{self, JoinHandle};
 
 use super::mailbox::{Begun, Mailbox, Next, Outgoing};
 use super::outlet::Outlet;
@@ -42,6 +42,12 @@ impl Client {
         mailbox.expect_channel(Channel::Negocio(None), 0);
         mailbox.expect_channel(Channel::StaffOrders(None), 0);
         Self { mailbox, outlet }
+    }
+
+    /// Does something on a thread of its own.
+    fn beside(self: &Arc<Self>, act: impl FnOnce(&Self) + 'static) -> JoinHandle<()> {
+        let client = Arc::clone(self);
+        thread::spawn(move || act(&client))
     }
 
     /// What the fan-out thread does with io_uring: the send happens between two holds of the lock.
@@ -106,18 +112,12 @@ fn check(scenario: impl Fn(usize) + Sync + Send + Clone + 'static) {
 fn three_writers_never_tear_a_frame_nor_lose_one_nor_sleep_for_ever() {
     check(|room| {
         let client = Arc::new(Client::new(room, 8));
-        let ring = thread::spawn({
-            let client = Arc::clone(&client);
-            move || {
-                client.send_by_ring(&event(1, b'a'));
-                client.send_by_ring(&event(2, b'b'));
-            }
+        let ring = client.beside(|client| {
+            client.send_by_ring(&event(1, b'a'));
+            client.send_by_ring(&event(2, b'b'));
         });
-        let publisher = thread::spawn({
-            let client = Arc::clone(&client);
-            move || {
-                let _ = client.mailbox.push_answer(frame(b'x'));
-            }
+        let publisher = client.beside(|client| {
+            let _ = client.mailbox.push_answer(frame(b'x'));
         });
         assert!(client.work_until(3));
         ring.join().expect("no panic");
@@ -131,15 +131,9 @@ fn three_writers_never_tear_a_frame_nor_lose_one_nor_sleep_for_ever() {
 fn the_newest_state_arrives_and_none_before_an_older_one() {
     check(|room| {
         let client = Arc::new(Client::new(room, 8));
-        let older = thread::spawn({
-            let client = Arc::clone(&client);
-            move || client.send_by_ring(&state(1, b'1'))
-        });
-        let newer = thread::spawn({
-            let client = Arc::clone(&client);
-            move || {
-                client.mailbox.push(&state(2, b'2'));
-            }
+        let older = client.beside(|client| client.send_by_ring(&state(1, b'1')));
+        let newer = client.beside(|client| {
+            client.mailbox.push(&state(2, b'2'));
         });
         // At least one; when both threads are done, whatever is left.
         assert!(client.work_until(1));
@@ -157,12 +151,9 @@ fn the_newest_state_arrives_and_none_before_an_older_one() {
 fn the_farewell_comes_last_and_behind_what_is_half_out() {
     check(|room| {
         let client = Arc::new(Client::new(room, 8));
-        let ring = thread::spawn({
-            let client = Arc::clone(&client);
-            move || {
-                client.send_by_ring(&event(1, b'a'));
-                client.send_by_ring(&event(2, b'b'));
-            }
+        let ring = client.beside(|client| {
+            client.send_by_ring(&event(1, b'a'));
+            client.send_by_ring(&event(2, b'b'));
         });
         client.close(true);
         ring.join().expect("no panic");
@@ -175,14 +166,8 @@ fn the_farewell_comes_last_and_behind_what_is_half_out() {
 fn who_is_dismissed_in_the_middle_of_a_send_ends_with_a_whole_frame() {
     check(|room| {
         let client = Arc::new(Client::new(room, 8));
-        let ring = thread::spawn({
-            let client = Arc::clone(&client);
-            move || client.send_by_ring(&event(1, b'a'))
-        });
-        let judge = thread::spawn({
-            let client = Arc::clone(&client);
-            move || client.mailbox.dismiss(CloseReason::SessionEnded)
-        });
+        let ring = client.beside(|client| client.send_by_ring(&event(1, b'a')));
+        let judge = client.beside(|client| client.mailbox.dismiss(CloseReason::SessionEnded));
         assert!(!client.work_until(usize::MAX / LENGTH));
         client.close(false);
         ring.join().expect("no panic");
@@ -196,12 +181,9 @@ fn who_is_dismissed_in_the_middle_of_a_send_ends_with_a_whole_frame() {
 fn a_full_mailbox_ends_its_client_with_what_is_half_out_and_nothing_more() {
     check(|room| {
         let client = Arc::new(Client::new(room, 1));
-        let ring = thread::spawn({
-            let client = Arc::clone(&client);
-            move || {
-                for (id, name) in [(1, b'a'), (2, b'b'), (3, b'c')] {
-                    client.send_by_ring(&event(id, name));
-                }
+        let ring = client.beside(|client| {
+            for (id, name) in [(1, b'a'), (2, b'b'), (3, b'c')] {
+                client.send_by_ring(&event(id, name));
             }
         });
         // The task comes too late for some.
