@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use pulso_harness::{Running, Script};
 use serde_json::{Value, json};
 
-const PATIENCE_MS: u64 = 20_000;
+/// Longer than the page itself may wait: 30 s before it tries a line again, 10 s for an answer.
+const PATIENCE_MS: u64 = 45_000;
 
 /// One tab of a browser of its own.
 pub struct Tab(Script);

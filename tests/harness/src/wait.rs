@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// More than anything a test waits for should ever take.
-pub const LIMIT: Duration = Duration::from_secs(30);
+/// More than anything a test waits for should ever take: a page or a client may wait 30 s before it connects again.
+pub const LIMIT: Duration = Duration::from_secs(60);
 pub const PAUSE: Duration = Duration::from_millis(10);
 
-/// Returns once `condition` holds; panics with `what` when it does not within 30 s.
+/// Returns once `condition` holds; panics with `what` when it does not within [`LIMIT`].
 pub async fn until<F, Fut>(mut condition: F, what: &str)
 where
     F: FnMut() -> Fut,
