@@ -134,6 +134,6 @@ async fn the_static_binary_serves_alone_in_an_empty_root_directory() {
 
     let port = pulso.port().to_string();
     let asked = server.with("PORT", &port);
-    let healthy = tokio::task::spawn_blocking(move || asked.command(&["health"]).output().unwrap()).await.unwrap();
-    assert_eq!(healthy.status.code(), Some(0), "{healthy:?}");
+    let healthy = asked.run(&["health"]).await;
+    assert_eq!(healthy.0, 0, "{healthy:?}");
 }

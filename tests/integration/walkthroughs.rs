@@ -1,5 +1,5 @@
 //! The products' own walk-throughs work against `pulso demo`, with nothing changed but host, port, token and ids. They
-//! stand in `tests/clients/walkthroughs`, letter by letter.
+//! stand in `tests/clients/{walkthroughs,snippets}`, letter by letter.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -48,7 +48,8 @@ impl Visit {
     /// Runs what is meant for a browser in which somebody has logged in with `token`.
     fn browser(&self, name: &str, changes: &[(&str, &str)], token: &str) -> Transcript {
         let mut command = Command::new(find("node", "nodejs"));
-        command.arg("--import").arg(self.copy("browser_stand_in.mjs", &[])).arg(self.copy(name, changes));
+        let stand_in = self.copy("walkthroughs/browser_stand_in.mjs", &[]);
+        command.arg("--import").arg(stand_in).arg(self.copy(name, changes));
         command.env("TOKEN", token);
         Transcript::of(&command)
     }
@@ -63,12 +64,13 @@ impl Visit {
     }
 
     fn copy(&self, name: &str, changes: &[(&str, &str)]) -> PathBuf {
-        let mut text = fs::read_to_string(installed(&format!("walkthroughs/{name}"))).unwrap();
+        let original = installed(name);
+        let mut text = fs::read_to_string(&original).unwrap();
         for (from, to) in changes {
             assert!(text.contains(from), "{name} has no {from}");
             text = text.replace(from, to);
         }
-        let copy = self.scratch.path().join(name);
+        let copy = self.scratch.path().join(original.file_name().unwrap());
         fs::write(&copy, text).unwrap();
         copy
     }
@@ -115,10 +117,11 @@ async fn a_restaurants_order_goes_from_the_waiter_to_every_screen() {
     let visit = Visit::new().await;
     let token = visit.login("/api/v1/auth/login", "waiter@restaurante.com", "password123", "accessToken").await;
     let host = visit.host();
-    let client = visit.node("restaurant.cjs", &[("localhost:3000", &host), ("your-jwt-token-here", &token)]);
+    let client =
+        visit.node("walkthroughs/restaurant.cjs", &[("localhost:3000", &host), ("your-jwt-token-here", &token)]);
     client.until("Connected to WebSocket server").await;
 
-    let shell = visit.shell("restaurant.sh", &[("localhost:3000", &host)]).await;
+    let shell = visit.shell("walkthroughs/restaurant.sh", &[("localhost:3000", &host)]).await;
     let answers = shell.objects();
     let order = answers.iter().find_map(|answer| answer["orderId"].as_str()).unwrap().to_owned();
     client.until_it("both changes of our order", |_| about(&client, STATUS, &order).len() == 2).await;
@@ -163,12 +166,12 @@ async fn a_restaurants_order_goes_from_the_waiter_to_every_screen() {
 async fn a_kiosks_order_reaches_the_staff_and_its_steps_reach_the_kiosk() {
     let visit = Visit::new().await;
     let host = visit.host();
-    let staff = visit.browser("clinic_staff.mjs", &[("localhost:8000", &host)], &visit.admin().await);
-    let kiosk = visit.browser("clinic_kiosk.mjs", &[("localhost:8000", &host)], "none");
+    let staff = visit.browser("snippets/staff.js", &[("localhost:8000", &host)], &visit.admin().await);
+    let kiosk = visit.browser("snippets/kiosk.js", &[("localhost:8000", &host)], "none");
     staff.until("✅ Conectado al WebSocket de pedidos (staff)").await;
     kiosk.until("✅ Conectado al WebSocket de pedidos (kiosk)").await;
 
-    let shell = visit.shell("clinic.sh", &[("localhost:8000", &host)]).await;
+    let shell = visit.shell("walkthroughs/clinic.sh", &[("localhost:8000", &host)]).await;
     let answers = shell.objects();
     let [login, first, second] = answers.as_slice() else { panic!("{}", shell.text()) };
     assert!(login["access"].is_string());
@@ -191,7 +194,7 @@ async fn a_kiosks_order_reaches_the_staff_and_its_steps_reach_the_kiosk() {
 async fn a_clinics_client_that_reconnects_by_itself_stays_connected() {
     let visit = Visit::new().await;
     let token = visit.admin().await;
-    let client = visit.browser("clinic_reconnect.mjs", &[("localhost:8000", &visit.host())], &token);
+    let client = visit.browser("snippets/staff-backoff.js", &[("localhost:8000", &visit.host())], &token);
     client.until("✅ Conectado").await;
     let path = format!("/ws/staff/orders/?token={token}");
     let mut staff = Dashboard::connect(visit.demo.port(), &path, &[]).await;
@@ -215,7 +218,7 @@ async fn a_clinics_client_that_reconnects_by_itself_stays_connected() {
 async fn a_back_end_is_told_of_changes_and_pulls_them() {
     let visit = Visit::new().await;
     let (host, key) = (visit.host(), visit.demo.cloud_key());
-    let guide = visit.node("sync_guide.mjs", &[("localhost:5000", &host), ("tu-cloud-api-key", key)]);
+    let guide = visit.node("walkthroughs/sync_guide.mjs", &[("localhost:5000", &host), ("tu-cloud-api-key", key)]);
     guide.until("✅ Conectado correctamente").await;
     guide.until("📦 Órdenes pendientes:").await;
     visit.change("pedido-de-la-visita").await;
@@ -225,7 +228,7 @@ async fn a_back_end_is_told_of_changes_and_pulls_them() {
     assert!(guide.text().contains("Cambios pendientes recibidos:") && guide.text().contains("pending_orders"));
 
     // Another, which was away when it happened.
-    let client = visit.node("sync_client.mjs", &[("localhost:5000", &host), ("tu-api-key", key)]);
+    let client = visit.node("walkthroughs/sync_client.mjs", &[("localhost:5000", &host), ("tu-api-key", key)]);
     client.until("✅ Conectado al servidor de sincronización").await;
     client.until("📨 Cambios pendientes detectados").await;
     client.until("id: 'pedido-de-la-visita'").await;
@@ -235,9 +238,9 @@ async fn a_back_end_is_told_of_changes_and_pulls_them() {
 async fn a_back_end_with_a_wrong_key_is_told_what_is_wrong() {
     let visit = Visit::new().await;
     let host = visit.host();
-    let wrong = visit.node("sync_guide.mjs", &[("localhost:5000", &host)]);
+    let wrong = visit.node("walkthroughs/sync_guide.mjs", &[("localhost:5000", &host)]);
     wrong.until("❌ Error de conexión: Invalid API key").await;
     wrong.until("El API key proporcionado no es válido").await;
-    let none = visit.node("sync_guide.mjs", &[("localhost:5000", &host), ("apiKey: CLOUD_API_KEY", "")]);
+    let none = visit.node("walkthroughs/sync_guide.mjs", &[("localhost:5000", &host), ("apiKey: CLOUD_API_KEY", "")]);
     none.until("❌ Error de conexión: API key required").await;
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -114,6 +114,16 @@ impl Pulso {
         }
         command.current_dir(Path::new("/")).stdin(Stdio::null());
         command
+    }
+
+    /// Runs a command to its end: its exit code (-1 for a signal's), and what it wrote to its output and to its error
+    /// output.
+    pub async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = self.command(arguments);
+        let run = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let Output { status, stdout, stderr } = run.await.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap_or(-1), text(stdout), text(stderr))
     }
 
     /// Starts `serve` and waits until it listens. Whether its database is there is another matter: see

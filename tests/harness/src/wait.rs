@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// More than anything a test waits for should ever take: a page or a client may wait 30 s before it connects again.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_mins(1);
 pub const PAUSE: Duration = Duration::from_millis(10);
 
 /// Returns once `condition` holds; panics with `what` when it does not within [`LIMIT`].

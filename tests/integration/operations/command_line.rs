@@ -1,20 +1,9 @@
 //! The command line: what it prints and how it exits.
 
-use std::process::Output;
-
-use pulso_harness::Pulso;
-
 use crate::business::{open, pulso};
 
 /// What the tests hide in settings and must not see again.
 const HIDDEN: &str = "cl4ve";
-
-async fn run(server: Pulso, arguments: &'static [&'static str]) -> (i32, String, String) {
-    let run = tokio::task::spawn_blocking(move || server.command(arguments).output().unwrap());
-    let Output { status, stdout, stderr } = run.await.unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (status.code().unwrap_or(-1), text(stdout), text(stderr))
-}
 
 #[tokio::test]
 async fn every_mistake_is_reported_at_once_with_its_variable_and_no_secret() {
@@ -35,7 +24,7 @@ async fn every_mistake_is_reported_at_once_with_its_variable_and_no_secret() {
         ("NOTIFY_API_KEY", "cl4ve with spaces"),
     ];
     let server = mistaken.iter().fold(pulso("x"), |server, (name, value)| server.with(name, value));
-    let (code, stdout, stderr) = run(server, &["serve"]).await;
+    let (code, stdout, stderr) = server.run(&["serve"]).await;
     assert_eq!(code, 64, "{stderr}");
     for (name, _) in mistaken {
         assert_eq!(stderr.lines().filter(|line| line.starts_with(&format!("{name}: "))).count(), 1, "{name}: {stderr}");
@@ -43,7 +32,7 @@ async fn every_mistake_is_reported_at_once_with_its_variable_and_no_secret() {
     assert!(!stderr.contains(HIDDEN) && !stdout.contains(HIDDEN), "{stderr}");
 
     let bare = pulso("").with("JWT_SECRET", "");
-    let (code, _, stderr) = run(bare, &["serve"]).await;
+    let (code, _, stderr) = bare.run(&["serve"]).await;
     assert_eq!(code, 64);
     assert!(stderr.contains("DATABASE_URL: ") && stderr.contains("JWT_SECRET: "), "{stderr}");
 }
@@ -52,10 +41,10 @@ async fn every_mistake_is_reported_at_once_with_its_variable_and_no_secret() {
 async fn a_port_that_is_taken_is_said() {
     let (running, database) = open().await;
     let server = pulso(&database.url()).with("PORT", &running.port().to_string());
-    let (code, _, stderr) = run(server, &["serve"]).await;
+    let (code, _, stderr) = server.run(&["serve"]).await;
     assert_eq!(code, 1);
     assert!(stderr.contains("cannot listen on 127.0.0.1:") && stderr.contains("Set PORT"), "{stderr}");
-    let (code, _, stderr) = run(pulso("").with("PORT", &running.port().to_string()), &["demo"]).await;
+    let (code, _, stderr) = pulso("").with("PORT", &running.port().to_string()).run(&["demo"]).await;
     assert_eq!(code, 1);
     assert!(stderr.contains("cannot listen on 127.0.0.1:"), "{stderr}");
 }
@@ -72,26 +61,26 @@ async fn help_gets_a_newcomer_going() {
         (&["health", "--help"], &["PORT"]),
         (&["--version"], &["pulso"]),
     ] {
-        let (code, stdout, stderr) = run(pulso(""), arguments).await;
+        let (code, stdout, stderr) = pulso("").run(arguments).await;
         assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}");
         for word in words {
             assert!(stdout.contains(word), "{word} in {arguments:?}: {stdout}");
         }
     }
-    let (code, _, stderr) = run(pulso(""), &[]).await;
+    let (code, _, stderr) = pulso("").run(&[]).await;
     assert!(code == 2 && stderr.contains("Usage"), "{stderr}");
-    assert_eq!(run(pulso(""), &["dance"]).await.0, 2);
+    assert_eq!(pulso("").run(&["dance"]).await.0, 2);
 }
 
 #[tokio::test]
 async fn a_printed_token_opens_the_door() {
     let (running, _database) = open().await;
-    let (code, stdout, stderr) = run(pulso(""), &["token", "--user", crate::business::OWNER]).await;
+    let (code, stdout, stderr) = pulso("").run(&["token", "--user", crate::business::OWNER]).await;
     assert_eq!((code, stderr.as_str()), (0, ""));
     let path = format!("/ws?token={}", stdout.trim_end());
     pulso_harness::Dashboard::connect(running.port(), &path, &[]).await.watch(crate::business::NEGOCIO).await;
-    assert_eq!(run(pulso(""), &["token"]).await.0, 2);
-    let (code, stdout, stderr) = run(pulso("").with("JWT_SECRET", ""), &["token", "--user", "u"]).await;
+    assert_eq!(pulso("").run(&["token"]).await.0, 2);
+    let (code, stdout, stderr) = pulso("").with("JWT_SECRET", "").run(&["token", "--user", "u"]).await;
     assert_eq!((code, stdout.as_str()), (64, ""));
     assert!(stderr.contains("JWT_SECRET"), "{stderr}");
 }
@@ -100,9 +89,9 @@ async fn a_printed_token_opens_the_door() {
 async fn health_tells_a_container_whether_the_server_lives() {
     let (running, _database) = open().await;
     let asked = pulso("").with("PORT", &running.port().to_string());
-    assert_eq!(run(asked.clone(), &["health"]).await, (0, String::new(), String::new()));
+    assert_eq!(asked.run(&["health"]).await, (0, String::new(), String::new()));
     drop(running);
-    let (code, _, stderr) = run(asked.clone(), &["health"]).await;
+    let (code, _, stderr) = asked.run(&["health"]).await;
     assert!(code == 1 && stderr.contains("no healthy server"), "{stderr}");
-    assert_eq!(run(asked.with("PORT", "eighty"), &["health"]).await.0, 64);
+    assert_eq!(asked.with("PORT", "eighty").run(&["health"]).await.0, 64);
 }

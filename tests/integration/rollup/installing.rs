@@ -1,7 +1,5 @@
 //! An operator installs the rollup, and removes it; nobody else does.
 
-use std::process::Output;
-
 use pulso::config::{DatabaseConfig, DatabaseUrl, Secret};
 use pulso::store::StoreError;
 use pulso_harness::postgres::PASSWORD;
@@ -169,26 +167,19 @@ async fn sqlite_has_no_rollup() {
     assert!(!open(&config).unwrap().reads_rollup());
 }
 
-async fn run(server: Pulso, arguments: &'static [&'static str]) -> (i32, String, String) {
-    let run = tokio::task::spawn_blocking(move || server.command(arguments).output().unwrap());
-    let Output { status, stdout, stderr } = run.await.unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (status.code().unwrap_or(-1), text(stdout), text(stderr))
-}
-
 #[tokio::test]
 async fn the_command_installs_it_when_asked_and_when_configured() {
     let database = founded().await;
     let server = Pulso::new(env!("CARGO_BIN_EXE_pulso"), &database.url());
     let said = |text: &str| (0, format!("{text}\n"), String::new());
-    assert_eq!(run(server.clone(), &["migrate"]).await, said("applied 0001_outbox\napplied 0002_idempotency"));
+    assert_eq!(server.run(&["migrate"]).await, said("applied 0001_outbox\napplied 0002_idempotency"));
     assert_eq!(parts(&database).await, 0, "nobody asked for it");
-    assert_eq!(run(server.clone(), &["migrate", "--rollup"]).await, said("created the rollup"));
-    assert_eq!(run(server.clone(), &["migrate", "--rollup"]).await, said("nothing to do"));
-    assert_eq!(run(server.clone(), &["migrate", "--rollup", "rebuild"]).await, said("rebuilt the rollup"));
-    assert_eq!(run(server.clone(), &["migrate", "--rollup", "remove"]).await, said("removed the rollup"));
-    assert_eq!(run(server.clone(), &["migrate", "--rollup", "remove"]).await, said("nothing to do"));
+    assert_eq!(server.run(&["migrate", "--rollup"]).await, said("created the rollup"));
+    assert_eq!(server.run(&["migrate", "--rollup"]).await, said("nothing to do"));
+    assert_eq!(server.run(&["migrate", "--rollup", "rebuild"]).await, said("rebuilt the rollup"));
+    assert_eq!(server.run(&["migrate", "--rollup", "remove"]).await, said("removed the rollup"));
+    assert_eq!(server.run(&["migrate", "--rollup", "remove"]).await, said("nothing to do"));
     let configured = server.with("STATS_SOURCE", "rollup");
-    assert_eq!(run(configured.clone(), &["migrate"]).await, said("created the rollup"));
-    assert_eq!(run(configured, &["migrate"]).await, said("nothing to do"));
+    assert_eq!(configured.run(&["migrate"]).await, said("created the rollup"));
+    assert_eq!(configured.run(&["migrate"]).await, said("nothing to do"));
 }

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::Output;
 use std::sync::Arc;
 
 use pulso::config::{DatabaseConfig, DatabaseUrl, Secret};
@@ -145,13 +144,6 @@ async fn a_role_that_reads_by_default_migrates_and_writes_all_the_same() {
     store.outbox().unwrap().keep(&change("1"), None).await.unwrap();
 }
 
-async fn run(server: Pulso, arguments: &'static [&'static str]) -> (i32, String, String) {
-    let run = tokio::task::spawn_blocking(move || server.command(arguments).output().unwrap());
-    let Output { status, stdout, stderr } = run.await.unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (status.code().unwrap_or(-1), text(stdout), text(stderr))
-}
-
 #[tokio::test]
 async fn the_command_says_what_it_does_and_needs_the_database_only() {
     let scratch = Scratch::new();
@@ -159,12 +151,12 @@ async fn the_command_says_what_it_does_and_needs_the_database_only() {
     let url = format!("sqlite://{}", file.display());
     let server = Pulso::new(env!("CARGO_BIN_EXE_pulso"), &url).with("JWT_SECRET", "");
     let said = format!("created {}\napplied 0001_outbox\napplied 0002_idempotency\n", file.display());
-    assert_eq!(run(server.clone(), &["migrate"]).await, (0, said, String::new()));
-    assert_eq!(run(server.clone(), &["migrate"]).await, (0, "nothing to do\n".to_owned(), String::new()));
+    assert_eq!(server.run(&["migrate"]).await, (0, said, String::new()));
+    assert_eq!(server.run(&["migrate"]).await, (0, "nothing to do\n".to_owned(), String::new()));
     let (code, _, stderr) =
-        run(server.clone().with("DATABASE_URL", "postgres://a:cl4ve@127.0.0.1:1/x"), &["migrate"]).await;
+        server.clone().with("DATABASE_URL", "postgres://a:cl4ve@127.0.0.1:1/x").run(&["migrate"]).await;
     assert!(code == 1 && stderr.contains("Cannot connect") && !stderr.contains("cl4ve"), "{stderr}");
-    let (code, _, stderr) = run(server.with("DATABASE_URL", ""), &["migrate"]).await;
+    let (code, _, stderr) = server.with("DATABASE_URL", "").run(&["migrate"]).await;
     assert!(code == 64 && stderr.contains("DATABASE_URL: "), "{stderr}");
 }
 

@@ -60,9 +60,8 @@ async fn a_query_file_with_wrong_columns_is_refused_at_the_start_with_the_reason
     let scratch = Scratch::new();
     let file = scratch.write("stats.sql", "SELECT count(*) AS total FROM citas WHERE negocio_id = $1 AND fecha <> $2");
     let server = pulso(&database.url()).with("STATS_SQL", file.to_str().unwrap());
-    let output = tokio::task::spawn_blocking(move || server.command(&["serve"]).output().unwrap()).await.unwrap();
-    assert_eq!(output.status.code(), Some(64));
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let (code, _, said) = server.run(&["serve"]).await;
+    assert_eq!(code, 64);
     assert!(said.contains("STATS_SQL") && said.contains("citas_hoy"), "{said}");
 }
 
