@@ -89,7 +89,7 @@ impl Subscriptions {
         match self.stage_for(key, name, identity, true) {
             Ok(stage) => {
                 if matches!(stage, Stage::Parked(_)) {
-                    self.park(Denial::CannotCheck);
+                    self.park();
                 }
                 // Most have one: a vector's own way would be room for four.
                 self.entries.reserve_exact(1);
@@ -112,7 +112,7 @@ impl Subscriptions {
         for place in 0..self.entries.len() {
             let (topic, was_named) = match &self.entries[place].stage {
                 Stage::Parked(_) => continue,
-                Stage::Checking(topic) => (topic.clone(), false),
+                Stage::Checking { topic, .. } => (topic.clone(), false),
                 Stage::Joined(joined) => (joined.topic.clone(), !joined.by_ownership),
             };
             let is_named = self.environment.access.is_granted_by_token(identity, topic.negocio(), id_type);
@@ -122,13 +122,13 @@ impl Subscriptions {
                     (joined.by_ownership, joined.is_proven) = (true, false);
                     self.recheck(place, &identity.user);
                 }
-                Stage::Checking(_) if is_named => {
+                Stage::Checking { .. } if is_named => {
                     // A new key: the answer that is under way no longer matters.
                     let key = self.next_key();
                     let stage = self.join(key, topic, false);
                     self.entries[place] = Entry { key, stage };
                 }
-                Stage::Joined(_) | Stage::Checking(_) | Stage::Parked(_) => {}
+                Stage::Joined(_) | Stage::Checking { .. } | Stage::Parked(_) => {}
             }
         }
     }
@@ -155,24 +155,28 @@ impl Subscriptions {
     fn on_checked(&mut self, key: u32, verdict: Result<bool, CannotCheck>, user: Option<&UserId>) {
         let Some(place) = self.entries.iter().position(|entry| entry.key == key) else { return };
         match (&mut self.entries[place].stage, verdict) {
-            (Stage::Checking(topic), Ok(true)) if user.is_some() => {
+            (Stage::Checking { topic, .. }, Ok(true)) if user.is_some() => {
                 let topic = topic.clone();
                 self.entries[place].stage = self.join(key, topic, true);
             }
-            (Stage::Checking(_), Ok(_)) => {
+            (Stage::Checking { .. }, Ok(_)) => {
                 self.remove(place);
                 self.deny(Denial::NotAllowed, RefusalReason::Ownership);
             }
-            (stage @ Stage::Checking(_), Err(CannotCheck)) => {
+            (stage @ Stage::Checking { again: true, .. }, Err(CannotCheck)) => {
                 stage.park();
-                self.park(Denial::CannotCheck);
+                self.wait_to_retry();
+            }
+            (stage @ Stage::Checking { again: false, .. }, Err(CannotCheck)) => {
+                stage.park();
+                self.park();
             }
             (Stage::Joined(joined), Ok(false)) if joined.by_ownership => self.withdraw(place),
             (Stage::Joined(joined), Err(CannotCheck)) if joined.by_ownership && !joined.is_proven => {
                 // Nothing grants it just now: neither the token any more, nor the database yet.
                 self.mailbox.forget_channel(&joined.topic.channel());
                 self.entries[place].stage.park();
-                self.park(Denial::CannotCheck);
+                self.park();
             }
             (Stage::Joined(joined), verdict) => {
                 joined.is_rechecked = false;
@@ -264,7 +268,7 @@ impl Subscriptions {
             return Err((Denial::TooManyChecks, RefusalReason::OwnershipRate));
         }
         self.request_check(key, asked);
-        Ok(Stage::Checking(topic))
+        Ok(Stage::Checking { topic, again: !is_first })
     }
 
     /// Joins first, then asks for figures: what changes in between arrives by the hub.
@@ -337,7 +341,9 @@ impl Subscriptions {
         let topic = topic_of(name);
         self.entries.iter().position(|entry| match &entry.stage {
             Stage::Parked(theirs) => **theirs == *name || (topic.is_some() && topic_of(theirs) == topic),
-            Stage::Checking(theirs) | Stage::Joined(Joined { topic: theirs, .. }) => Some(theirs) == topic.as_ref(),
+            Stage::Checking { topic: theirs, .. } | Stage::Joined(Joined { topic: theirs, .. }) => {
+                Some(theirs) == topic.as_ref()
+            }
         })
     }
 
@@ -355,10 +361,10 @@ impl Subscriptions {
         }
     }
 
-    fn park(&mut self, denial: Denial) {
+    /// The client is told once: a retry that fails says nothing new.
+    fn park(&mut self) {
         self.wait_to_retry();
-        self.environment.metrics.refuse(RefusalReason::DatabaseUnavailable);
-        self.answer(denial);
+        self.deny(Denial::CannotCheck, RefusalReason::DatabaseUnavailable);
     }
 
     /// A retry is due when the database comes back, and after a while anyway.

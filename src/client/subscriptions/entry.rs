@@ -16,15 +16,18 @@ pub(super) struct Entry {
 pub(super) enum Stage {
     /// Access could not be checked; tried again. As the client spells it, for the column's type may not be known yet.
     Parked(Box<ChannelName>),
-    /// Access is being checked.
-    Checking(Topic),
+    /// Access is being checked: `again` where the client knows that it could not be.
+    Checking {
+        topic: Topic,
+        again: bool,
+    },
     Joined(Joined),
 }
 
 impl Stage {
     /// Access cannot be checked any more, or not yet.
     pub(super) fn park(&mut self) {
-        if let Self::Checking(topic) | Self::Joined(Joined { topic, .. }) = self {
+        if let Self::Checking { topic, .. } | Self::Joined(Joined { topic, .. }) = self {
             *self = Self::Parked(Box::new(topic.name()));
         }
     }
