@@ -18,7 +18,14 @@ fn canal(negocio: &str, name: &str) -> String {
     format!("canal:{negocio}:{name}")
 }
 
-/// Subscribes, which is answered with nothing, and waits until it is joined.
+/// A connection that has joined what its token gives it.
+async fn settled(pulso: &Running, claims: &Claims) -> Dashboard {
+    let mut dashboard = pulso.connect(claims).await;
+    dashboard.ping().await;
+    dashboard
+}
+
+/// Subscribes, which is answered with nothing, and waits until it is joined. All connections are [`settled`].
 async fn join(pulso: &Running, dashboard: &mut Dashboard, channel: &str) {
     let before = pulso.count("pulso_subscriptions").await;
     dashboard.send(&json!({ "type": "subscribe", "channel": channel })).await;
@@ -42,10 +49,10 @@ async fn hears(dashboard: &mut Dashboard, channel: &str, kind: &str, data: &str)
 async fn what_an_application_publishes_reaches_those_who_subscribed_to_the_letter() {
     let (pulso, _database) = open().await;
     let channel = canal(NEGOCIO, "caja-1");
-    let mut one = pulso.connect(&owner()).await;
-    let mut named = pulso.connect(&Claims::naming("cajera", &[&NEGOCIO.to_uppercase()])).await;
-    let mut elsewhere = pulso.connect(&owner()).await;
-    let mut nowhere = pulso.connect(&owner()).await;
+    let mut one = settled(&pulso, &owner()).await;
+    let mut named = settled(&pulso, &Claims::naming("cajera", &[&NEGOCIO.to_uppercase()])).await;
+    let mut elsewhere = settled(&pulso, &owner()).await;
+    let mut nowhere = settled(&pulso, &owner()).await;
     join(&pulso, &mut one, &channel).await;
     join(&pulso, &mut named, &canal(&NEGOCIO.to_uppercase(), "caja-1")).await;
     join(&pulso, &mut elsewhere, &canal(NEGOCIO, "caja-2")).await;
@@ -81,7 +88,7 @@ async fn what_an_application_publishes_reaches_those_who_subscribed_to_the_lette
 async fn a_batch_is_published_in_its_order_or_not_at_all() {
     let (pulso, _database) = open().await;
     let (first, second) = (canal(NEGOCIO, "a"), canal(NEGOCIO, "b"));
-    let mut both = pulso.connect(&owner()).await;
+    let mut both = settled(&pulso, &owner()).await;
     join(&pulso, &mut both, &first).await;
     join(&pulso, &mut both, &second).await;
     let messages: Vec<_> = (0..6).map(|n| message([&first, &second][n % 2], "x", &n.to_string())).collect();
@@ -107,7 +114,7 @@ async fn a_batch_is_published_in_its_order_or_not_at_all() {
 #[tokio::test]
 async fn pulsos_own_words_and_other_peoples_channels_cannot_be_published() {
     let (pulso, _database) = open().await;
-    let mut screen = pulso.connect(&Claims::naming("cajera", &[NEGOCIO]).with("role", json!("STAFF"))).await;
+    let mut screen = settled(&pulso, &Claims::naming("cajera", &[NEGOCIO]).with("role", json!("STAFF"))).await;
     let channel = canal(NEGOCIO, "a");
     join(&pulso, &mut screen, &channel).await;
     for kind in [
@@ -173,7 +180,7 @@ async fn a_batch_and_the_channels_of_a_connection_have_their_limits() {
     assert_reached(&pulso.post("/api/publish", &list(3)).await, 0);
     assert_refused(&pulso.post("/api/publish", &list(4)).await, 400, "messages must be 3 messages at most");
     assert_refused(&pulso.post("/api/publish", "[]").await, 400, "messages must be at least one message");
-    let mut screen = pulso.connect(&owner()).await;
+    let mut screen = settled(&pulso, &owner()).await;
     join(&pulso, &mut screen, &canal(NEGOCIO, "a")).await;
     screen.watch(NEGOCIO).await;
     screen.send(&json!({ "type": "subscribe", "channel": canal(NEGOCIO, "b") })).await;
@@ -183,7 +190,7 @@ async fn a_batch_and_the_channels_of_a_connection_have_their_limits() {
 #[tokio::test]
 async fn what_is_not_yours_is_refused_in_the_same_words_whether_it_exists_or_not() {
     let (pulso, _database) = open().await;
-    let mut dashboard = pulso.connect(&owner()).await;
+    let mut dashboard = settled(&pulso, &owner()).await;
     for channel in [
         canal(OTHER_NEGOCIO, "a"),
         canal("33333333-3333-4333-8333-333333333333", "a"),
@@ -210,8 +217,8 @@ async fn what_is_not_yours_is_refused_in_the_same_words_whether_it_exists_or_not
 async fn a_right_that_is_withdrawn_ends_the_subscription_and_one_that_is_given_begins_it() {
     let (pulso, database) = attentive().await;
     let channel = canal(NEGOCIO, "a");
-    let mut losing = pulso.connect(&owner()).await;
-    let mut named = pulso.connect(&Claims::naming(OWNER, &[NEGOCIO])).await;
+    let mut losing = settled(&pulso, &owner()).await;
+    let mut named = settled(&pulso, &Claims::naming(OWNER, &[NEGOCIO])).await;
     join(&pulso, &mut losing, &channel).await;
     join(&pulso, &mut named, &channel).await;
     let give = async |user: &str| {
@@ -219,7 +226,7 @@ async fn a_right_that_is_withdrawn_ends_the_subscription_and_one_that_is_given_b
     };
     give(OTHER_OWNER).await;
     assert_eq!(losing.error().await, "access to this channel was withdrawn");
-    let mut gaining = pulso.connect(&Claims::user(OTHER_OWNER)).await;
+    let mut gaining = settled(&pulso, &Claims::user(OTHER_OWNER)).await;
     join(&pulso, &mut gaining, &channel).await;
     losing.send(&json!({ "type": "subscribe", "channel": channel })).await;
     assert_eq!(losing.error().await, NOT_ALLOWED);
@@ -233,7 +240,7 @@ async fn a_right_that_is_withdrawn_ends_the_subscription_and_one_that_is_given_b
 
     // A token that names it no more leaves it to the database, which does not know this user.
     let token = |claims: Claims| json!({ "type": "auth", "token": claims.sign(pulso_harness::SECRET) });
-    let mut cashier = pulso.connect(&Claims::naming("cajera", &[NEGOCIO])).await;
+    let mut cashier = settled(&pulso, &Claims::naming("cajera", &[NEGOCIO])).await;
     join(&pulso, &mut cashier, &channel).await;
     cashier.send(&token(Claims::user("cajera"))).await;
     assert_eq!(cashier.error().await, "access to this channel was withdrawn");
