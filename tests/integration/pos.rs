@@ -282,6 +282,9 @@ async fn many_callers_at_once_are_heard_whole_and_in_one_order_by_everybody() {
     const SALES: usize = 40;
     let (pulso, _database) = open().await;
     let mut screens = [pulso.connect(&naming(NEGOCIO)).await, pulso.connect(&naming(NEGOCIO)).await];
+    for screen in &mut screens {
+        screen.ping().await;
+    }
     let [one, other] = &mut screens;
     let selling = futures_util::future::join_all((0..CALLERS).map(|caller| sell(&pulso, caller, SALES)));
     let (_, one, other) = tokio::join!(selling, heard(one, CALLERS * SALES), heard(other, CALLERS * SALES));

@@ -76,6 +76,7 @@ async fn what_happened_while_the_line_was_cut_is_there_afterwards_once() {
     begin(&stage, &mut tab).await;
     proxy.refuse().await;
     wait_tones(&mut tab, &["restaurante wait", "kiosko wait", "clinica wait", "ventas wait"]).await;
+    stage.running.until_count("pulso_connections", 0).await;
     go_on(&stage).await;
     tab.portraits("boards-reconnecting").await;
     proxy.restore().await;
@@ -144,6 +145,7 @@ async fn more_events_than_are_kept_are_a_gap_too() {
     tab.wait_text("ventas-total", "10.00").await;
     proxy.refuse().await;
     wait_tones(&mut tab, &["ventas wait"]).await;
+    stage.running.until_count("pulso_connections", 0).await;
     for id in 0..TOO_MANY {
         assert_eq!(stage.call("/notify/venta", &sale(NEGOCIO, 1_000 + id, "1.00")).await, 0);
     }

@@ -68,11 +68,20 @@ async fn slow_client_is_closed_and_others_still_receive() {
     }
     clog(&pulso, &mut slow).await;
 
-    // Two of one business are one message; more businesses than the buffer has room for are too many.
-    for number in [0, 0, 1, 1, 2, 3, 4, 5] {
-        let answer = pulso.notify(&negocio(number)).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(quick.stats().await.negocio_id, negocio(number));
+    let round = async |quick: &mut Dashboard| {
+        // Two of one business are one message; more businesses than the buffer has room for are too many.
+        for number in [0, 0, 1, 1, 2, 3, 4, 5] {
+            let answer = pulso.notify(&negocio(number)).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert_eq!(quick.stats().await.negocio_id, negocio(number));
+        }
+    };
+    // The kernel may still find room for some.
+    for _ in 0..10 {
+        round(&mut quick).await;
+        if pulso.count("pulso_slow_closes_total").await > 0 {
+            break;
+        }
     }
     assert_eq!(slow.closed().await, Closed { code: 1013, reason: "slow consumer".to_owned() });
     assert_eq!(pulso.closed_with(1013).await, 1);
@@ -104,8 +113,9 @@ async fn a_write_that_is_stuck_ends_the_connection() {
     let pulso = patient_server("5s").await;
     let mut slow = narrow(&pulso).await;
     clog(&pulso, &mut slow).await;
-    assert_eq!(pulso.notify(&negocio(1)).await.status, 200);
-    pulso.until_count("pulso_connections", 0).await;
+    // The kernel may still find room for some.
+    let is_over = async || pulso.notify(&negocio(1)).await.status == 200 && pulso.count("pulso_connections").await == 0;
+    wait::until(is_over, "the connection ends").await;
     assert_eq!(pulso.closed_with(1006).await, 1);
     assert_eq!(pulso.count("pulso_slow_closes_total").await, 0, "little waited for it");
     pulso.until_count("pulso_subscriptions", 0).await;
