@@ -120,14 +120,6 @@ impl Dashboard {
         }
     }
 
-    /// Sends a message many times over, in as few packets as possible.
-    pub async fn send_often(&mut self, message: &Value, times: usize) {
-        for _ in 0..times {
-            self.socket.feed(Message::text(message.to_string())).await.expect("the server reads");
-        }
-        self.socket.flush().await.expect("the server reads");
-    }
-
     /// The stream beneath.
     pub fn stream(&mut self) -> &mut TcpStream {
         self.socket.get_mut()
