@@ -139,7 +139,7 @@ impl Dashboard {
         self.stats().await
     }
 
-    /// The next JSON object. Panics on a Close, on anything else, and when nothing comes within 30 s.
+    /// The next JSON object. Panics on a Close, on anything else, and when nothing comes in time.
     pub async fn next(&mut self) -> Value {
         match self.next_or_close().await {
             Ok(message) => message,
