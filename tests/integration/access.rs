@@ -263,7 +263,7 @@ async fn any_authenticated_user_is_let_in_where_the_operator_says_so() {
     assert!(may_watch(&pulso, &Claims::user(STRANGER), NEGOCIO).await);
     assert!(!may_watch(&pulso, &Claims::user(STRANGER), "no-uuid").await);
     assert_eq!(pulso.count("pulso_ownership_queries_total").await, 0);
-    assert!(pulso.has_logged("SUBSCRIBE_ACCESS"));
+    pulso.until_logged("SUBSCRIBE_ACCESS").await;
 }
 
 #[tokio::test]

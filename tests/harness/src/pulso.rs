@@ -261,6 +261,11 @@ impl Running {
         self.log().iter().any(|line| line.contains(text))
     }
 
+    /// Waits until a log line contains `text`: what is written is read a moment later.
+    pub async fn until_logged(&self, text: &str) {
+        wait::until(async || self.has_logged(text), text).await;
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).expect("the server runs");
     }

@@ -135,7 +135,7 @@ async fn the_sentinel_corrects_the_screens_and_counts_the_drift_once() {
     assert_eq!(dashboard.stats_until(|stats| stats.total != total).await.total, total + 1);
     pulso.until_count("pulso_rollup_drift_total", 1).await;
     assert_eq!(pulso.count("pulso_rollup_used").await, 0);
-    assert!(pulso.has_logged("pulso migrate --rollup rebuild"));
+    pulso.until_logged("pulso migrate --rollup rebuild").await;
     // From now on the truth is read, and nobody is said to have forgotten the hook.
     database.execute(&row).await;
     pulso.notify(business::NEGOCIO).await;
@@ -151,7 +151,7 @@ async fn the_sentinel_corrects_the_screens_and_counts_the_drift_once() {
 async fn a_server_without_its_counters_says_so_and_reads_them_once_they_are_there() {
     let database = business::database().await;
     let pulso = pulso(&database.url()).with("STATS_SOURCE", "rollup").ready().await;
-    assert!(pulso.has_logged("run `pulso migrate --rollup`"));
+    pulso.until_logged("run `pulso migrate --rollup`").await;
     let mut dashboard = pulso.connect(&business::owner()).await;
     let total = dashboard.watch(business::NEGOCIO).await.total;
     change(&database, RollupChange::Create).await;
