@@ -210,16 +210,16 @@ async fn a_client_that_does_not_read_is_cut_by_one_call_each() {
     a_client_that_does_not_read_is_cut(false).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_dismissed_gets_nothing_of_what_waited() {
+const FAR_TOO_MANY: usize = 5_000;
+
+/// A client whose line is full, dismissed: its end of the line, and its task.
+async fn stuck_and_dismissed() -> (TcpStream, JoinHandle<()>) {
     let environment = environment(ClientLimits { outbound_buffer: 10_000, ..ClientLimits::default() });
     let (stuck, task) = join(&environment, 1).await;
     while environment.hub.subscribers(&events_channel()) == 0 {
         tokio::task::yield_now().await;
     }
-    // Far more than the line holds.
-    let published = 5_000;
-    for number in 0..published {
+    for number in 0..FAR_TOO_MANY {
         let payload = json!({ "event": number, "padding": "x".repeat(900) }).to_string();
         let draft = Draft { channel: events_channel(), event: "", frame: Frame::text(&payload) };
         assert_eq!(environment.hub.publish_events(vec![draft]), Ok(vec![1]));
@@ -228,9 +228,22 @@ async fn who_is_dismissed_gets_nothing_of_what_waited() {
     while environment.hub.subscribers(&events_channel()) > 0 {
         tokio::task::yield_now().await;
     }
+    (stuck, task)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_dismissed_gets_nothing_of_what_waited() {
+    let (stuck, task) = stuck_and_dismissed().await;
     let seen = watch(stuck, Duration::ZERO).await;
     assert_eq!(seen.code, Some(CloseReason::SessionEnded.code()));
     assert_eq!(seen.events, (0..seen.events.len()).collect::<Vec<_>>());
-    assert!(seen.events.len() < published);
+    assert!(seen.events.len() < FAR_TOO_MANY);
     timeout(Duration::from_secs(30), task).await.expect("it ends").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_read_why_either_sees_the_line_end_without_a_word() {
+    let (stuck, task) = stuck_and_dismissed().await;
+    timeout(Duration::from_secs(30), task).await.expect("it ends").unwrap();
+    assert_eq!(watch(stuck, Duration::ZERO).await.code, None);
 }
