@@ -8,20 +8,23 @@ WORKDIR /build
 # The dependencies alone, with an empty program around them: this layer stays until a Cargo.toml or Cargo.lock changes.
 # The tests' harness and the benchmark are members of the workspace, so their manifests must be there.
 COPY Cargo.toml Cargo.lock ./
+COPY demo/Cargo.toml demo/
 COPY tests/harness/Cargo.toml tests/harness/
 COPY tests/model/Cargo.toml tests/model/
 COPY bench/Cargo.toml bench/
-RUN mkdir src tests/harness/src tests/model/src bench/src && touch src/lib.rs tests/harness/src/lib.rs tests/model/src/lib.rs \
+RUN mkdir src demo/src tests/harness/src tests/model/src bench/src \
+    && touch src/lib.rs demo/src/lib.rs tests/harness/src/lib.rs tests/model/src/lib.rs \
     && echo 'fn main() {}' | tee src/main.rs > bench/src/main.rs \
     && cargo build --release --locked --package pulso \
-    && rm -r src
+    && rm -r src demo/src
 
 COPY src src
+COPY demo/src demo/src
 COPY sql sql
 COPY web web
 COPY docs docs
 # Cargo goes by time, and the files just copied may be older than the empty program.
-RUN touch src/lib.rs src/main.rs \
+RUN touch src/lib.rs src/main.rs demo/src/lib.rs \
     && cargo build --release --locked --package pulso \
     && mkdir /image && mkdir -m 1777 /image/tmp && cp target/release/pulso /image/
 

@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         _ => None,
     };
     let (mut config, _) = Config::from_env(&settings).map_err(|mistakes| format!("{mistakes:?}"))?;
-    log::init(config.log.format, "warn");
+    log::init(config.log.format, "warn")?;
     // What a client has no use for and a test suite tries; the rest is as the server has it.
     config.client.max_message_bytes = MAX_MESSAGE_BYTES;
     config.client.max_message_fragments = MAX_MESSAGE_FRAGMENTS;

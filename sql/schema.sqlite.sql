@@ -20,3 +20,10 @@ CREATE TABLE citas (
 );
 
 CREATE INDEX citas_estadisticas ON citas (negocio_id, fecha, estado);
+
+-- The clinic's kiosks.
+CREATE TABLE devices (
+    id         INTEGER PRIMARY KEY,
+    device_uid TEXT    NOT NULL UNIQUE,
+    is_active  INTEGER NOT NULL DEFAULT 1
+);

@@ -1,4 +1,5 @@
--- Two businesses with a few hundred appointments around today, for compose.yaml. Not for production.
+-- Two businesses with a few hundred appointments around today, and a clinic's three kiosks, one of them switched off, for
+-- compose.yaml. Not for production.
 -- Dates are relative to the day the database is created; `pulso token` makes tokens for the two owners:
 --   Barbería El Corte   negocio 6f1c2b3a-1b7e-4c55-9d0a-0a4b5c6d7e8f   owner 11111111-1111-4111-8111-111111111111
 --   Clínica La Sonrisa  negocio a2d4e6f8-3c5b-4d7e-8f90-1a2b3c4d5e6f   owner 22222222-2222-4222-8222-222222222222
@@ -10,6 +11,9 @@ DO $$ BEGIN PERFORM setseed(0.42); END $$;
 INSERT INTO negocios (id, admin_negocio_id, nombre) VALUES
     ('6f1c2b3a-1b7e-4c55-9d0a-0a4b5c6d7e8f', '11111111-1111-4111-8111-111111111111', 'Barbería El Corte'),
     ('a2d4e6f8-3c5b-4d7e-8f90-1a2b3c4d5e6f', '22222222-2222-4222-8222-222222222222', 'Clínica La Sonrisa');
+
+INSERT INTO devices (device_uid, is_active) VALUES
+    ('ipad-room-101', true), ('ipad-room-102', true), ('ipad-room-103', false);
 
 -- Each business opens Monday to Saturday and works in slots, at several stations. A slot is taken more often in the
 -- past and today than in three weeks' time.
@@ -54,4 +58,4 @@ SELECT cliente_id,
 
 COMMIT;
 
-ANALYZE negocios, citas;
+ANALYZE negocios, citas, devices;

@@ -4,7 +4,9 @@
 
 mod check;
 mod demo;
+mod destination;
 mod health;
+mod issuers;
 mod migrate;
 mod serve;
 mod signals;
@@ -13,13 +15,19 @@ mod token;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use crate::config::{Mistake, Warning, settings_help};
+use crate::telemetry::log;
 
 /// sysexits' EX_USAGE: the operator has to mend something before another try makes sense.
 const EXIT_USAGE: u8 = 64;
+/// How long who reads what is wrong has for it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Pulso: the API says "something changed", every screen that watches has the new figures.
 ///
@@ -70,14 +78,16 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    match Cli::parse().command {
+    let code = match Cli::parse().command {
         Command::Serve => serve::run(),
         Command::Demo => demo::run(),
         Command::Token(args) => token::run(&args),
         Command::Check => check::run(),
         Command::Migrate(args) => migrate::run(&args),
         Command::Health => health::run(),
-    }
+    };
+    log::finish();
+    code
 }
 
 /// What was configured, or the exit code after saying all that is wrong with it.
@@ -88,13 +98,23 @@ fn or_complain<T>(loaded: Result<T, Vec<Mistake>>) -> Result<T, ExitCode> {
     })
 }
 
-/// Prints what is wrong, a line each.
+/// Prints what is wrong, a line each. Who does not read it keeps nobody: the exit code says it too.
 fn complain(lines: &[impl Display]) {
-    let mut out = io::stderr().lock();
-    for line in lines {
+    let text = lines.iter().fold(String::new(), |text, line| format!("{text}{line}\n"));
+    let (written, is_written) = sync_channel(1);
+    let writer = thread::Builder::new().spawn(move || {
         // Nobody is left to be told of a closed stderr.
-        let _ = writeln!(out, "{line}");
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let _ = written.send(());
+    });
+    if writer.is_ok() {
+        let _ = is_written.recv_timeout(PATIENCE);
     }
+}
+
+fn cannot_start(error: &io::Error) -> ExitCode {
+    complain(&[format!("cannot start: {error}")]);
+    ExitCode::FAILURE
 }
 
 /// Logs what the operator may want to mend.
@@ -113,9 +133,6 @@ fn block_on(future: impl Future<Output = ExitCode>) -> ExitCode {
             runtime.shutdown_background();
             code
         }
-        Err(error) => {
-            complain(&[format!("cannot start: {error}")]);
-            ExitCode::FAILURE
-        }
+        Err(error) => cannot_start(&error),
     }
 }

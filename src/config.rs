@@ -3,12 +3,22 @@
 //!
 //! Must not act on a setting: nothing here connects, listens or logs. Secrets never appear in `Debug`.
 
+mod algorithm;
+mod authority;
+mod bridges;
+mod claim_map;
+mod connections;
+mod defaults;
 mod dotenv;
 pub mod duration;
 pub mod env;
-mod feeds;
+mod fixed;
+mod issuer;
 pub mod origin;
+mod postgres_url;
 mod reader;
+mod redis_url;
+mod remote_keys;
 mod secret;
 mod settings;
 mod source;
@@ -21,10 +31,22 @@ use std::time::Duration;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
-use crate::negocio::Tenant;
+use crate::feeds::definition::Need;
+use crate::model::Tenant;
 
-pub use feeds::{Feed, Feeds};
+pub use crate::feeds::{Feed, Feeds};
+pub use algorithm::Algorithm;
+pub use authority::UrlProblem;
+pub use bridges::{Bridge, DjangoBridge, DjangoLayer, DjangoSerializer};
+pub use claim_map::{ClaimMap, ClaimPath, PathProblem};
+pub use connections::ConnectionLimits;
+pub use defaults::DEFAULT_SHUTDOWN_GRACE;
+pub use fixed::{MAX_BRIDGE_WAITING, MAX_DISMISSED, MAX_HEAD_BYTES, MAX_KEY_BYTES, MAX_VERIFIED};
+pub use issuer::{Audience, IssuerConfig, IssuerKeys, OwnTokens, USUAL_ALGORITHMS};
+pub use postgres_url::{PostgresUrl, SessionAttrs};
 pub use reader::{Mistake, Warning};
+pub use redis_url::{RedisConfig, RedisHost, RedisServers};
+pub use remote_keys::{KeysAt, RemoteKeys};
 pub use secret::Secret;
 pub use settings::{SETTINGS, Setting, settings_help};
 pub use source::StatsSource;
@@ -36,6 +58,12 @@ pub struct Config {
     pub feeds: Feeds,
     pub listen: ListenConfig,
     pub database: DatabaseConfig,
+    /// `NODE_NAME`: what people call this node; `None` for its host's name and its port.
+    pub node_name: Option<String>,
+    /// `REDIS_URL` or `REDIS_HOST`: what stands between several nodes; `None` where there is one.
+    pub redis: Option<RedisConfig>,
+    /// `BRIDGE_*`: other producers that are listened to.
+    pub bridges: Vec<Bridge>,
     pub auth: AuthConfig,
     pub hooks: HookConfig,
     pub publish: PublishConfig,
@@ -47,21 +75,21 @@ pub struct Config {
     pub log: LogConfig,
     /// `IO_URING`: whether it may be used where it is to be had.
     pub io_uring: bool,
-    /// `SHUTDOWN_GRACE`: from the signal to exit, whatever peers do.
+    /// `SHUTDOWN_DELAY`: for so long after the signal everything is still served while `/ready` says no.
+    pub shutdown_delay: Duration,
+    /// `SHUTDOWN_GRACE`: from the end of the delay to exit, whatever peers do.
     pub shutdown_grace: Duration,
 }
 
 impl Config {
     /// The variable without which a feed cannot work.
-    pub fn lacks(&self, feed: Feed) -> Option<&'static str> {
-        if feed == Feed::Sync && self.sync.keys.is_empty() {
-            return Some("CLOUD_API_KEY");
-        }
-        if feed != Feed::Sync && self.auth.secrets.is_empty() {
-            return Some("JWT_SECRET");
-        }
-        // The one hook that carries no data works without.
-        (feed != Feed::Stats && self.hooks.key.is_none()).then_some("NOTIFY_API_KEY")
+    pub fn missing_setting(&self, feed: Feed) -> Option<&'static str> {
+        let is_missing = |need: &Need| match need {
+            Need::Tokens => !self.auth.takes_tokens(),
+            Need::HookKey => self.hooks.key.is_none(),
+            Need::CloudKeys => self.sync.keys.is_empty(),
+        };
+        feed.definition().needs.iter().copied().find(is_missing).map(Need::variable)
     }
 }
 
@@ -70,7 +98,7 @@ impl Config {
 pub struct LogConfig {
     /// `LOG_FORMAT`.
     pub format: LogFormat,
-    /// `LOG_LEVEL`: a level, or directives such as `info,pulso::stats=debug`.
+    /// `LOG_LEVEL`: a level, or directives such as `info,pulso::store=debug`.
     pub level: String,
 }
 
@@ -105,6 +133,7 @@ pub enum AllowedOrigins {
 
 /// `DATABASE_URL` and what bounds its use.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says what is asked for, whatever the others are")]
 pub struct DatabaseConfig {
     pub url: DatabaseUrl,
     /// `DB_MAX_CONNECTIONS`: queries under way at once.
@@ -123,14 +152,18 @@ pub struct DatabaseConfig {
     pub device_sql: Option<PathBuf>,
     /// `LISTEN_CHANNEL`: listen for notices from the trigger in `sql/`; off when unset.
     pub listen: Option<ListenSource>,
-    /// Whether anybody wants figures: without the statistics feed neither its tables nor those of ownership need to be
-    /// there.
+    /// Whether anybody wants figures: else neither their tables nor those of ownership need to be there.
     pub asks_figures: bool,
+    /// Whether kiosks are looked up, so that `pulso check` looks for their table.
+    pub asks_devices: bool,
     /// Whether changes are kept for a back end to pull, so that `pulso check` looks for the tables.
     pub keeps_outbox: bool,
-    /// Whether ownership is asked at all: not when `SUBSCRIBE_ACCESS` lets everybody in, and then its table may be
-    /// missing.
+    /// `TIMEZONE`: what the clocks of the database's sessions show.
+    pub zone: TimeZone,
+    /// Whether ownership is asked at all: else (`SUBSCRIBE_ACCESS`) its table may be missing.
     pub asks_ownership: bool,
+    /// Whether a read of figures is to say where it stands among others, which costs a statement: where several nodes read.
+    pub orders_reads: bool,
 }
 
 /// `LISTEN_CHANNEL`, and `LISTEN_DATABASE_URL` (a direct connection where `DATABASE_URL` is a pooler's).
@@ -150,11 +183,12 @@ pub enum DatabaseUrl {
 /// `JWT_SECRET` and its companions.
 #[derive(Clone, Debug)]
 pub struct AuthConfig {
-    /// `JWT_SECRET` first, then `JWT_SECRET_PREVIOUS`: a token signed with any of them is good. Empty where no feed that
-    /// has tokens is configured.
+    /// `JWT_SECRET` first, then `JWT_SECRET_PREVIOUS`: any may have signed. Empty where no feed has tokens, or others sign.
     pub secrets: Vec<Secret>,
-    /// `JWT_AUDIENCE`: checked only when set.
-    pub audience: Option<String>,
+    /// What is asked of tokens that one of the secrets signed.
+    pub own: OwnTokens,
+    /// Who else signs. Where there are several, a token is judged by its `iss` alone.
+    pub issuers: Vec<IssuerConfig>,
     /// `JWT_MAX_TTL`: an `exp` further away is refused.
     pub max_ttl: Duration,
     /// `MAX_TOKEN_BYTES`.
@@ -165,6 +199,13 @@ pub struct AuthConfig {
     pub cache: Duration,
     /// `ACCESS_RECHECK`: how often a live subscription's ownership is asked again.
     pub recheck: Duration,
+}
+
+impl AuthConfig {
+    /// Whether there is any key: without one no token is good.
+    pub fn takes_tokens(&self) -> bool {
+        !self.secrets.is_empty() || !self.issuers.is_empty()
+    }
 }
 
 /// `SUBSCRIBE_ACCESS`: who may subscribe to a business's figures.
@@ -185,7 +226,7 @@ pub struct HookConfig {
     pub cita_open: bool,
     /// `HOOK_MAX_BODY_BYTES`.
     pub max_body_bytes: usize,
-    /// `MAX_HOOKS`: calls under way at once; beyond it 503.
+    /// `MAX_HOOKS`: calls under way at once, as many without a key, and as many bodies of each; beyond it 503.
     pub max_concurrent: usize,
     /// `HOOK_TIMEOUT`: every call is answered by then. At most 4.5 s: callers give up after 5.
     pub timeout: Duration,
@@ -220,23 +261,6 @@ pub struct ClinicConfig {
     pub device_recheck: Duration,
 }
 
-/// What bounds connections before they are clients.
-#[derive(Clone, Debug)]
-pub struct ConnectionLimits {
-    /// `MAX_CONNECTIONS`: WebSockets open at once.
-    pub max_websockets: usize,
-    /// `MAX_CONNECTIONS_PER_ADDRESS`: connections of one address; unset, only `MAX_CONNECTIONS` counts.
-    pub max_per_address: Option<usize>,
-    /// `MAX_HTTP_CONNECTIONS`: room kept for connections that are not WebSockets (hooks, health).
-    pub max_http: usize,
-    /// `MAX_UNAUTHENTICATED`: WebSockets that have not presented a token yet.
-    pub max_unauthenticated: usize,
-    /// `HANDSHAKE_TIMEOUT`: for a whole request head.
-    pub handshake_timeout: Duration,
-    /// `HTTP_IDLE_TIMEOUT`: for a kept-alive connection between two requests.
-    pub http_idle_timeout: Duration,
-}
-
 /// What bounds one WebSocket client.
 #[derive(Clone, Debug)]
 pub struct ClientLimits {
@@ -254,7 +278,7 @@ pub struct ClientLimits {
     pub max_channels: usize,
     /// `OUTBOUND_BUFFER`: messages that may wait for a client that does not read.
     pub outbound_buffer: usize,
-    /// `OWNERSHIP_BURST`: ownership look-ups a connection may cause at once.
+    /// `OWNERSHIP_BURST`: ownership look-ups a user may cause at once, over all connections.
     pub ownership_burst: u32,
     /// `OWNERSHIP_RATE`: ownership look-ups a second, sustained.
     pub ownership_rate: u32,
@@ -279,122 +303,4 @@ pub struct StatsConfig {
     pub sentinel_interval: Duration,
     /// `SENTINEL_SAMPLE`: how many each time.
     pub sentinel_sample: usize,
-}
-
-/// `SHUTDOWN_GRACE` when unset.
-pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
-
-impl Default for LogConfig {
-    fn default() -> Self {
-        Self { format: LogFormat::Text, level: "info".to_owned() }
-    }
-}
-
-impl Default for ConnectionLimits {
-    fn default() -> Self {
-        Self {
-            max_websockets: 20_000,
-            max_per_address: None,
-            max_http: 2_048,
-            max_unauthenticated: 512,
-            handshake_timeout: Duration::from_secs(10),
-            http_idle_timeout: Duration::from_secs(75),
-        }
-    }
-}
-
-impl Default for ClientLimits {
-    fn default() -> Self {
-        Self {
-            auth_timeout: Duration::from_secs(10),
-            max_message_bytes: 16 * 1024,
-            max_message_fragments: 64,
-            message_burst: 200,
-            message_rate: 20,
-            max_channels: 100,
-            outbound_buffer: 256,
-            ownership_burst: 100,
-            ownership_rate: 10,
-            write_timeout: Duration::from_secs(10),
-            ping_interval: Duration::from_secs(25),
-            pong_timeout: Duration::from_secs(20),
-        }
-    }
-}
-
-impl Default for StatsConfig {
-    fn default() -> Self {
-        Self {
-            zone: TimeZone::UTC,
-            trailing_reread: Duration::from_millis(300),
-            snapshot_max_age: Duration::from_secs(5),
-            sentinel_interval: Duration::from_secs(30),
-            sentinel_sample: 3,
-        }
-    }
-}
-
-impl Default for HookConfig {
-    fn default() -> Self {
-        Self {
-            key: None,
-            cita_open: false,
-            max_body_bytes: 16 * 1024,
-            max_concurrent: 1_024,
-            timeout: Duration::from_millis(4_500),
-        }
-    }
-}
-
-impl Default for PublishConfig {
-    fn default() -> Self {
-        Self { max_batch: 100, single_business: false }
-    }
-}
-
-impl Default for SyncConfig {
-    fn default() -> Self {
-        Self { keys: Vec::new(), pull_limit: 500, max_body_bytes: 256 * 1024 }
-    }
-}
-
-impl Default for ClinicConfig {
-    fn default() -> Self {
-        Self { bad_devices_per_minute: 30, device_recheck: Duration::from_secs(20) }
-    }
-}
-
-impl DatabaseConfig {
-    /// Defaults for everything but the URL.
-    pub fn new(url: DatabaseUrl) -> Self {
-        Self {
-            url,
-            max_connections: 8,
-            connect_timeout: Duration::from_secs(2),
-            statement_timeout: Duration::from_secs(3),
-            stats_sql: None,
-            stats_source: StatsSource::Query,
-            owner_sql: None,
-            device_sql: None,
-            listen: None,
-            asks_figures: true,
-            keeps_outbox: false,
-            asks_ownership: true,
-        }
-    }
-}
-
-impl AuthConfig {
-    /// Defaults for everything but the secret.
-    pub fn new(secret: Secret) -> Self {
-        Self {
-            secrets: vec![secret],
-            audience: None,
-            max_ttl: Duration::from_hours(366 * 24),
-            max_token_bytes: 8 * 1024,
-            access: AccessPolicy::Owner,
-            cache: Duration::from_secs(5),
-            recheck: Duration::from_secs(10),
-        }
-    }
 }

@@ -4,9 +4,10 @@
 //! Must not know what is asked, nor what becomes of an answer.
 
 mod breaker;
+mod down;
 mod outbox;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,11 +20,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::DatabaseConfig;
-use crate::negocio::{IdType, NegocioId};
-use crate::store::{ContactError, Device, Figures, Ownership, Store, StoreError, Verified};
+use crate::model::{Device, Ownership};
+use crate::model::{IdType, NegocioId};
+use crate::store::{ContactError, Counted, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 use breaker::Breaker;
+pub use outbox::NotKept;
+
+pub use down::{Down, DownWord};
 
 /// How often a database that is not there is tried.
 const RETRY: Duration = Duration::from_secs(1);
@@ -46,6 +51,9 @@ pub struct Database {
     is_doubted: AtomicBool,
     last_answer: Mutex<Instant>,
     longest_call: Duration,
+    orders_reads: bool,
+    /// What the log was told is refused, until it is not any more.
+    told: Mutex<HashMap<Matter, String>>,
     metrics: Arc<Metrics>,
 }
 
@@ -56,8 +64,8 @@ pub struct State {
     pub id_type: Option<IdType>,
     /// Grows whenever contact is made after an outage: what was read before may be outdated.
     pub contacts: u64,
-    /// Why questions are not answered just now. For operators, not for peers.
-    pub down: Option<String>,
+    /// Why questions are not answered just now.
+    pub down: Option<Down>,
 }
 
 /// Who is waiting for an answer.
@@ -67,6 +75,18 @@ pub enum Urgency {
     Live,
     /// Nobody in particular: while the breaker is open it is refused at once.
     Background,
+}
+
+/// What a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Matter {
+    /// What contact looks for: a refusal makes it look again.
+    Figures,
+    /// What some feeds do without: that it is refused says nothing of the database.
+    Ownership,
+    Devices,
+    /// Pulso's own tables.
+    Outbox,
 }
 
 /// Leave to put one question. Holds one of the connections' permits.
@@ -86,7 +106,7 @@ struct Passage<'a> {
 
 impl Database {
     pub fn new(store: Arc<dyn Store>, config: &DatabaseConfig, metrics: Arc<Metrics>) -> Self {
-        let waiting = State { id_type: None, contacts: 0, down: Some("not connected yet".to_owned()) };
+        let waiting = State { id_type: None, contacts: 0, down: Some(Down::starting()) };
         Self {
             store,
             permits: Arc::new(Semaphore::new(config.max_connections as usize)),
@@ -95,7 +115,9 @@ impl Database {
             trouble: Notify::new(),
             is_doubted: AtomicBool::new(false),
             last_answer: Mutex::new(Instant::now()),
+            orders_reads: config.orders_reads,
             longest_call: config.connect_timeout + config.statement_timeout + BEYOND,
+            told: Mutex::default(),
             metrics,
         }
     }
@@ -122,7 +144,7 @@ impl Database {
 
     fn pass(&self, urgency: Urgency) -> Result<Passage<'_>, StoreError> {
         match self.breaker().pass(urgency) {
-            Some(passage) => Ok(Passage { database: self, is_probe: passage == breaker::Passage::Probe }),
+            Some(passage) => Ok(Passage { database: self, is_probe: passage == breaker::Verdict::Probe }),
             None => Err(StoreError::Unreachable("the circuit breaker is open".to_owned())),
         }
     }
@@ -132,17 +154,22 @@ impl Database {
         self.store.most_at_once()
     }
 
+    /// Whether a read is to say where it stands among others.
+    pub fn orders_reads(&self) -> bool {
+        self.orders_reads
+    }
+
     /// Those of `asked` that hold.
     pub async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError> {
         let admission = self.admit(Urgency::Background).await?;
         self.metrics.ownership_queries.inc();
         self.metrics.ownership_pairs.inc_by(asked.len() as u64);
-        admission.put(self.store.owners(asked)).await
+        admission.put(Matter::Ownership, self.store.owners(asked)).await
     }
 
     /// The devices that have one of these names or ids.
     pub async fn devices(&self, uids: &[String], ids: &[String]) -> Result<Vec<Device>, StoreError> {
-        self.admit(Urgency::Background).await?.put(self.store.devices(uids, ids)).await
+        self.admit(Urgency::Background).await?.put(Matter::Devices, self.store.devices(uids, ids)).await
     }
 
     /// Makes contact, and again after every outage, until stopped. A query file that is wrong when the first contact
@@ -176,7 +203,7 @@ impl Database {
                 if matches!(failure, ContactError::Store(StoreError::Unreachable(_))) {
                     self.note_unreachable();
                 }
-                self.note_down(&failure.to_string(), matches!(failure, ContactError::WrongQuery { .. }));
+                self.note_down(failure.into());
             }
         }
         answer
@@ -187,8 +214,8 @@ impl Database {
             return;
         }
         let Ok(admission) = self.admit(Urgency::Background).await else { return };
-        if let Err(failure) = admission.put(self.store.ping()).await {
-            self.note_down(&failure.to_string(), false);
+        if let Err(failure) = admission.put(Matter::Figures, self.store.ping()).await {
+            self.note_down((&failure).into());
         }
     }
 
@@ -211,16 +238,16 @@ impl Database {
         });
     }
 
-    fn note_down(&self, reason: &str, is_the_operators: bool) {
+    fn note_down(&self, down: Down) {
         self.metrics.database_up.set(0);
         self.state.send_if_modified(|state| {
-            let news = state.down.as_deref() != Some(reason);
-            if news && is_the_operators {
-                error!(reason, "a query file must be mended");
+            let news = state.down.as_ref() != Some(&down);
+            if news && down.word == DownWord::WrongQuery {
+                error!(reason = down.detail, "a query file must be mended");
             } else if news {
-                warn!(reason, "the database does not answer");
+                warn!(reason = down.detail, "the database does not answer");
             }
-            state.down = Some(reason.to_owned());
+            state.down = Some(down);
             news
         });
     }
@@ -231,6 +258,29 @@ impl Database {
         if self.breaker().close() {
             self.metrics.breaker_open.set(0);
             info!("the circuit breaker is closed");
+        }
+    }
+
+    /// What is refused for ever is said when it begins to be.
+    fn tell_once(&self, matter: Matter, failure: Option<&StoreError>) {
+        let (what, variable) = match matter {
+            Matter::Ownership => ("ownership", "OWNER_SQL"),
+            Matter::Devices => ("devices", "DEVICE_SQL"),
+            Matter::Figures | Matter::Outbox => return,
+        };
+        let reason = match failure {
+            None => None,
+            Some(StoreError::Refused(reason)) => Some(reason),
+            Some(_) => return,
+        };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        match reason {
+            Some(reason) if told.get(&matter) != Some(reason) => {
+                warn!(reason, "{what} cannot be looked up: see {variable}");
+                told.insert(matter, reason.clone());
+            }
+            None if told.remove(&matter).is_some() => info!("{what} can be looked up again"),
+            _ => {}
         }
     }
 
@@ -253,20 +303,17 @@ impl Database {
 
 impl Admission<'_> {
     /// The figures of businesses, at most [`Database::most_at_once`], on their day `today`.
-    pub async fn figures(self, negocios: &[NegocioId], today: Date) -> Result<Vec<Figures>, StoreError> {
+    pub async fn figures(self, negocios: &[NegocioId], today: Date) -> Result<Vec<Counted>, StoreError> {
         let (store, metrics) = (Arc::clone(&self.database.store), Arc::clone(&self.database.metrics));
-        let answer = match negocios {
-            [negocio] => self.put(async { Ok(vec![store.figures(negocio, today).await?]) }).await,
-            several => self.put(store.figures_of_several(several, today)).await,
-        };
+        let answer = self.put(Matter::Figures, store.figures_of(negocios, today)).await;
         metrics.rollup_used.set(store.reads_rollup().into());
         answer
     }
 
     /// As [`Self::figures`], from the appointments themselves whatever is read otherwise.
-    pub async fn verified_figures(self, negocio: &NegocioId, today: Date) -> Result<Verified, StoreError> {
+    pub async fn verified_figures(self, negocio: &NegocioId, today: Date) -> Result<Counted, StoreError> {
         let (store, metrics) = (Arc::clone(&self.database.store), Arc::clone(&self.database.metrics));
-        let answer = self.put(store.verified_figures(negocio, today)).await;
+        let answer = self.put(Matter::Figures, store.verified_figures(negocio, today)).await;
         if answer.as_ref().is_ok_and(|verified| verified.drifted) {
             metrics.rollup_drift.inc();
         }
@@ -274,14 +321,19 @@ impl Admission<'_> {
         answer
     }
 
-    async fn put<T>(self, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    async fn put<T>(
+        self,
+        matter: Matter,
+        question: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let database = self.database;
         let answer = match timeout(database.longest_call, question).await {
             Ok(answer) => answer,
             Err(_) => Err(StoreError::TimedOut("no answer in time".to_owned())),
         };
         match &answer {
-            Ok(_) | Err(StoreError::Refused(_)) => {
+            Err(StoreError::Refused(_) | StoreError::Data(_)) if matter != Matter::Figures => database.note_answer(),
+            Ok(_) | Err(StoreError::Refused(_) | StoreError::Data(_)) => {
                 database.note_answer();
                 if answer.is_err() {
                     database.is_doubted.store(true, Ordering::Relaxed);
@@ -291,13 +343,14 @@ impl Admission<'_> {
                     database.trouble.notify_one();
                 }
             }
-            Err(StoreError::Unreachable(reason)) => {
+            Err(failure @ StoreError::Unreachable(_)) => {
                 database.note_unreachable();
-                database.note_down(&StoreError::Unreachable(reason.clone()).to_string(), false);
+                database.note_down(failure.into());
                 database.trouble.notify_one();
             }
             Err(StoreError::TimedOut(_)) => {}
         }
+        database.tell_once(matter, answer.as_ref().err());
         answer
     }
 }

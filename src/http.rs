@@ -4,60 +4,85 @@
 
 pub mod accept;
 mod admission;
-pub mod annex;
 mod answer;
 mod assets;
+mod bodies;
+mod connection;
+mod connects;
+mod cors;
+pub mod departure;
 mod engine;
 mod forwarded;
 mod health;
+mod held;
 mod hooks;
+pub mod mount;
+mod nodes;
 mod pace;
+mod paced;
 pub mod places;
+mod proxies;
 mod pull;
 mod query;
 mod refusal;
 mod routes;
 mod sse;
 mod upgrade;
+mod visitors;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::auth::origin::OriginPolicy;
-use crate::client::Environment;
-use crate::config::{ConnectionLimits, HookConfig, PublishConfig, SyncConfig};
-use crate::idempotency::Idempotency;
-use crate::socketio::Namespaces;
+use crate::access::origin::OriginPolicy;
+use crate::config::{ConnectionLimits, HookConfig, ListenConfig};
+use crate::node::Node;
+use crate::transport::socketio::SocketIo;
 
-use places::Places;
+use admission::Admission;
+use hooks::Hooks;
+use proxies::Proxies;
 
-/// What the routes work with.
+/// What the port is made of, each part with what it needs of the node.
 #[derive(Debug)]
-pub struct Gate {
-    pub environment: Arc<Environment>,
-    pub origins: OriginPolicy,
-    pub trusted_proxies: Vec<IpNet>,
-    pub hooks: HookConfig,
-    pub publish: PublishConfig,
-    pub sync: SyncConfig,
-    pub idempotency: Arc<Idempotency>,
-    /// Changes announced to back ends so far.
-    pub announced: AtomicU64,
-    pub limits: ConnectionLimits,
-    pub places: Places,
+pub struct Port {
+    admission: Arc<Admission>,
+    hooks: Arc<Hooks>,
     /// `None` while no feed needs Socket.IO.
-    pub namespaces: Option<Namespaces>,
-    /// The tasks of all clients.
-    pub clients: TaskTracker,
-    /// Set when the node goes away: `/ready` says no from then on.
-    pub is_stopping: AtomicBool,
+    socketio: Option<SocketIo>,
+    limits: ConnectionLimits,
     /// Cancelled when the HTTP connections have to end.
-    pub hang_up: CancellationToken,
+    hang_up: CancellationToken,
+}
+
+impl Port {
+    /// `name`: what people call this node.
+    pub fn new(
+        node: &Node,
+        name: Option<String>,
+        listen: ListenConfig,
+        hooks: HookConfig,
+        limits: ConnectionLimits,
+    ) -> Self {
+        let admission = Arc::new(Admission {
+            sessions: Arc::clone(&node.sessions),
+            origins: OriginPolicy::new(listen.origins),
+            proxies: Proxies::new(listen.trusted_proxies),
+            places: Arc::clone(&node.places),
+            departure: Arc::clone(&node.departure),
+            clients: node.clients.clone(),
+        });
+        let hooks = Arc::new(Hooks {
+            name,
+            config: hooks,
+            calls: Arc::clone(&node.calls),
+            idempotency: Arc::clone(&node.idempotency),
+            admission: Arc::clone(&admission),
+        });
+        let (socketio, hang_up) = (node.socketio.clone(), node.hang_up.clone());
+        Self { admission, hooks, socketio, limits, hang_up }
+    }
 }
 
 /// The address at the other end of a connection.

@@ -3,10 +3,13 @@
 //! Knows channels, publications and mailboxes. No JSON, no SQL, no dialect; the only I/O is a send that never waits. It
 //! never waits for anybody.
 
+mod elsewhere;
 mod fanout;
 mod fifo;
 pub mod history;
+mod inner;
 pub mod mailbox;
+mod outgoing;
 pub mod outlet;
 mod queue;
 #[cfg(target_os = "linux")]
@@ -22,14 +25,14 @@ use std::thread;
 
 use dashmap::DashMap;
 use slab::Slab;
-use tokio::sync::oneshot;
 use tracing::info;
 
-use crate::channel::Channel;
-use crate::close::CloseReason;
-use crate::publication::{Frame, Publication};
+use crate::model::Channel;
+use crate::model::CloseReason;
+use crate::publication::Publication;
 use crate::telemetry::metrics::Metrics;
 
+use elsewhere::Ahead;
 use fanout::AT_ONCE;
 use fifo::Fifo;
 pub use fifo::{Full, MAX_WAITING, MAX_WAITING_BYTES};
@@ -41,25 +44,34 @@ use ring::Ring;
 #[derive(Debug)]
 pub struct Hub {
     channels: DashMap<Channel, Arc<Members>>,
-    /// Held while an event gets its id and its place in line: all of them reach every mailbox in the order of their ids.
+    /// Held while an event is kept and gets its place in line: all of them reach every mailbox in the order of their ids.
     history: Mutex<History>,
     /// What the fan-out thread has to do.
     fifo: Arc<Fifo>,
+    /// Who has read elsewhere what is on its way here.
+    ahead: Mutex<Ahead>,
     metrics: Arc<Metrics>,
 }
 
-/// An event that has no id yet.
-#[derive(Clone, Debug)]
-pub struct Draft {
-    pub channel: Channel,
-    /// Its name where the transport has names.
-    pub event: &'static str,
-    pub frame: Frame,
+/// What a client is told, beside events, when it joins.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Words {
+    /// First, where not everything that it missed can be replayed.
+    pub resync: Option<&'static str>,
+    /// Where it stands, before any event.
+    pub position: bool,
 }
 
 /// Not everything that was missed can be replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap;
+
+/// Events on their way in, one behind the other, with the lock held that they are all kept under.
+#[derive(Debug)]
+pub struct Sequence<'a> {
+    hub: &'a Hub,
+    history: MutexGuard<'a, History>,
+}
 
 /// The clients of one channel. A slab keeps each at its place, so a walk in slices misses nobody.
 #[derive(Debug, Default)]
@@ -82,23 +94,22 @@ impl Membership {
 }
 
 impl Hub {
-    /// `first_id`: no event of an earlier run had a greater one. Big channels wait for [`Self::start`].
-    pub fn new(first_id: u64, metrics: Arc<Metrics>) -> Self {
-        let (channels, history) = (DashMap::new(), Mutex::new(History::new(first_id)));
-        Self { channels, history, fifo: Arc::default(), metrics }
+    /// Big channels wait for [`Self::start`].
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        let (channels, history) = (DashMap::new(), Mutex::new(History::new(0)));
+        Self { channels, history, fifo: Arc::default(), ahead: Mutex::default(), metrics }
     }
 
-    /// Starts the fan-out thread; what is returned resolves when it has ended, which it does after [`Self::stop`].
+    /// Starts the fan-out thread, which ends after [`Self::stop`]; `held` is dropped when it does.
     /// `io_uring`: whether it may be used where it is to be had.
-    pub fn start(self: &Arc<Self>, io_uring: bool) -> io::Result<oneshot::Receiver<()>> {
-        let (ended, end) = oneshot::channel();
+    pub fn start(self: &Arc<Self>, io_uring: bool, held: impl Send + 'static) -> io::Result<()> {
         let hub = Arc::downgrade(self);
         thread::Builder::new().name("fan-out".into()).spawn(move || {
+            let _held = held;
             let ring = io_uring.then(set_up_ring).flatten();
             fanout::run(&hub, ring);
-            drop(ended);
         })?;
-        Ok(end)
+        Ok(())
     }
 
     /// Lets the fan-out thread end when it has handed out what waits.
@@ -116,16 +127,20 @@ impl Hub {
         self.join_above(channel, mailbox, 0)
     }
 
-    /// `floor`: what is not newer is refused.
+    /// `floor`: events that are not newer are refused. Versions of states are another count.
     fn join_above(self: &Arc<Self>, channel: Channel, mailbox: &Arc<Mailbox>, floor: u64) -> Membership {
+        let floor = if channel.is_of_states() { 0 } else { floor };
         // The entry's lock is held while the place is taken, so that an emptied channel cannot be removed in between.
         let members = self.channels.entry(channel).or_default();
         // All members share one spelling of the channel's name.
         let channel = members.key().clone();
-        mailbox.expect_channel(channel.clone(), floor);
+        let is_heard = is_heard(&channel);
+        if is_heard {
+            mailbox.expect_channel(channel.clone(), floor);
+        }
         let place = members.add(mailbox);
         drop(members);
-        if counts(&channel) {
+        if is_heard {
             self.metrics.subscriptions.inc();
         }
         Membership { hub: Arc::clone(self), channel, place }
@@ -140,32 +155,65 @@ impl Hub {
     }
 
     /// Adds a mailbox to channels of events, behind what it missed of them: between the two nothing is lost, and
-    /// nothing comes twice.
+    /// nothing comes twice. Before that it is told what `words` says.
     pub fn join_since(
         self: &Arc<Self>,
         channels: &[Channel],
         mailbox: &Arc<Mailbox>,
         since: Since,
+        words: Words,
     ) -> (Vec<Membership>, Result<(), Gap>) {
         let mut history = self.history();
-        let floor = history.last_id();
+        let floor = self.floor(&history, mailbox, since);
         let join = |channel: &Channel| self.join_above(channel.clone(), mailbox, floor);
         let memberships = channels.iter().map(join).collect();
-        let missed = history.missed(channels, since);
+        let missed = self.tell(&mut history, channels, mailbox, since, words);
         (memberships, missed.map(|events| self.replay(events, mailbox)))
     }
 
-    /// As [`Self::join_since`] for one channel.
+    /// As [`Self::join_since`] for one channel of a client that hears `resync` where there is a gap.
     pub fn join_one_since(
         self: &Arc<Self>,
         channel: Channel,
         mailbox: &Arc<Mailbox>,
         since: Since,
-    ) -> (Membership, Result<(), Gap>) {
+        resync: &'static str,
+    ) -> Membership {
         let mut history = self.history();
-        let missed = history.missed(std::slice::from_ref(&channel), since);
-        let membership = self.join_above(channel, mailbox, history.last_id());
-        (membership, missed.map(|events| self.replay(events, mailbox)))
+        let membership = self.join_above(channel, mailbox, self.floor(&history, mailbox, since));
+        let words = Words { resync: Some(resync), position: false };
+        let missed = self.tell(&mut history, std::slice::from_ref(&membership.channel), mailbox, since, words);
+        if let Ok(events) = missed {
+            self.replay(events, mailbox);
+        }
+        membership
+    }
+
+    /// Under the history's lock, so that nothing new comes before: that there is a gap, and where the client stands.
+    /// Returns what it missed.
+    fn tell(
+        &self,
+        history: &mut History,
+        channels: &[Channel],
+        mailbox: &Mailbox,
+        since: Since,
+        words: Words,
+    ) -> Result<Vec<Arc<Publication>>, Gap> {
+        let missed = history.missed(channels, since);
+        if missed.is_err() {
+            self.metrics.resyncs.inc();
+            if let Some(resync) = words.resync {
+                // A full mailbox is noticed when it is read.
+                let _ = mailbox.push_answer(resync);
+            }
+        }
+        if words.position {
+            mailbox.push_position(match (&missed, since) {
+                (Ok(_), Since::After(id)) => id,
+                _ => history.last_id(),
+            });
+        }
+        missed
     }
 
     fn replay(&self, events: Vec<Arc<Publication>>, mailbox: &Mailbox) {
@@ -188,25 +236,15 @@ impl Hub {
         count
     }
 
-    /// Hands events out, in their order and with nothing in between; returns how many each is for. [`Full`] if too much
-    /// waits for the fan-out thread: then none of them is taken.
-    pub fn publish_events(&self, drafts: Vec<Draft>) -> Result<Vec<usize>, Full> {
-        let mut history = self.history();
-        if !self.fifo.has_room() {
-            return Err(Full);
-        }
-        let publish = |Draft { channel, event, frame }| {
-            let event = history.keep(|id| Publication::event(channel, id, event, frame));
-            self.metrics.broadcasts.inc();
-            let Some((members, count)) = self.audience(&event.channel) else { return 0 };
-            // Never past an event that still waits: it comes from under this lock, too.
-            if count <= AT_ONCE && !self.fifo.has_events() {
-                return fanout::hand_out(&members, &event, &self.metrics);
-            }
-            self.fifo.push_event(&event);
-            count
-        };
-        Ok(drafts.into_iter().map(publish).collect())
+    /// The way in for events: while it is held no others are delivered. [`Full`] if too much waits for the fan-out thread.
+    pub fn sequence(&self) -> Result<Sequence<'_>, Full> {
+        let history = self.history();
+        if self.fifo.has_room() { Ok(Sequence { hub: self, history }) } else { Err(Full) }
+    }
+
+    /// No event will come that is not newer than `id`, and what came up to it nobody knows here.
+    pub fn begin_after(&self, id: u64) {
+        *self.history() = History::new(id);
     }
 
     fn audience(&self, channel: &Channel) -> Option<(Arc<Members>, usize)> {
@@ -248,6 +286,32 @@ impl Hub {
     }
 }
 
+impl Sequence<'_> {
+    /// The id of the newest event.
+    pub fn last_id(&self) -> u64 {
+        self.history.last_id()
+    }
+
+    /// Keeps an event from before anybody listened.
+    pub fn keep(&mut self, event: Publication) {
+        self.history.keep(event);
+    }
+
+    /// Keeps an event and hands it out; returns how many it is for. Its id is greater than [`Self::last_id`].
+    pub fn deliver(&mut self, event: Publication) -> usize {
+        let hub = self.hub;
+        let event = self.history.keep(event);
+        hub.metrics.broadcasts.inc();
+        let Some((members, count)) = hub.audience(&event.channel) else { return 0 };
+        // Never past an event that still waits: it comes from under this lock, too.
+        if count <= AT_ONCE && !hub.fifo.has_events() {
+            return fanout::hand_out(&members, &event, &hub.metrics);
+        }
+        hub.fifo.push_event(&event);
+        count
+    }
+}
+
 impl Members {
     fn add(&self, mailbox: &Arc<Mailbox>) -> usize {
         let mut mailboxes = self.lock();
@@ -275,7 +339,7 @@ impl Drop for Membership {
             members.lock().try_remove(self.place);
         }
         self.hub.channels.remove_if(&self.channel, |_, members| members.lock().is_empty());
-        if counts(&self.channel) {
+        if is_heard(&self.channel) {
             self.hub.metrics.subscriptions.dec();
         }
     }
@@ -294,9 +358,9 @@ fn set_up_ring() -> Option<Ring> {
     }
 }
 
-/// Nobody subscribes to being ended.
-fn counts(channel: &Channel) -> bool {
-    !matches!(channel, Channel::User(_))
+/// Whether anything is published there: some are only for ending connections together.
+fn is_heard(channel: &Channel) -> bool {
+    !matches!(channel, Channel::User(_) | Channel::Kiosk(_) | Channel::Key(_))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Calls that carry an `Idempotency-Key`: each has its effect once, and every repetition gets the first answer.
+//! Answers that carry an `Idempotency-Key`: each has its effect once, and every repetition gets the first answer.
 //!
 //! Remembered in memory, and in the database where `pulso migrate` has made the tables. Must not know what a call does.
 
@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::database::Database;
+use crate::model::{Answered, Once};
 use crate::store::StoreError;
-use crate::store::outbox::{Answered, Once, PRUNED_AT_ONCE};
+use crate::store::outbox::PRUNED_AT_ONCE;
 
 /// How long an answer is remembered.
 pub const REMEMBERED_FOR: Duration = Duration::from_hours(24);
@@ -27,7 +28,7 @@ const PRUNE: Duration = Duration::from_mins(10);
 /// What has been answered.
 #[derive(Debug)]
 pub struct Idempotency {
-    calls: Arc<Calls>,
+    answers: Arc<Answers>,
     /// Only where the feed that has tables is on.
     database: Option<Arc<Database>>,
     without_tables_until: Mutex<Option<Instant>>,
@@ -36,8 +37,9 @@ pub struct Idempotency {
 /// A path and a key.
 type Name = (String, String);
 
+/// The calls that this node knows of.
 #[derive(Debug, Default)]
-struct Calls(Mutex<Book>);
+pub struct Answers(Mutex<Book>);
 
 #[derive(Debug, Default)]
 struct Book {
@@ -64,7 +66,7 @@ pub enum Turn {
 /// The right to have an effect. Dropped unfinished, it lets the next call have it.
 #[derive(Debug)]
 pub struct Ticket {
-    calls: Arc<Calls>,
+    answers: Arc<Answers>,
     name: Name,
     is_durable: bool,
     _under_way: watch::Sender<()>,
@@ -78,7 +80,12 @@ pub struct CannotKnow;
 impl Idempotency {
     /// `database`: where answers are kept as well, once it has the tables.
     pub fn new(database: Option<Arc<Database>>) -> Self {
-        Self { calls: Arc::default(), database, without_tables_until: Mutex::new(None) }
+        Self { answers: Arc::default(), database, without_tables_until: Mutex::new(None) }
+    }
+
+    /// For whoever hears of calls that other nodes have answered.
+    pub fn answers(&self) -> &Arc<Answers> {
+        &self.answers
     }
 
     /// Waits for an earlier call of the same key, if one is under way.
@@ -86,7 +93,7 @@ impl Idempotency {
         let name = (path.to_owned(), key.to_owned());
         let mut ticket = loop {
             let mut under_way = {
-                let mut book = self.calls.lock();
+                let mut book = self.answers.lock();
                 book.forget_old();
                 match book.calls.get(&name) {
                     Some(Call::Answered(answered)) => return Ok(Turn::Repeated(answered.clone())),
@@ -94,8 +101,8 @@ impl Idempotency {
                     None => {
                         let (sender, receiver) = watch::channel(());
                         book.calls.insert(name.clone(), Call::UnderWay(receiver));
-                        let calls = Arc::clone(&self.calls);
-                        break Ticket { calls, name, is_durable: false, _under_way: sender };
+                        let answers = Arc::clone(&self.answers);
+                        break Ticket { answers, name, is_durable: false, _under_way: sender };
                     }
                 }
             };
@@ -115,16 +122,18 @@ impl Idempotency {
         }
     }
 
-    /// Remembers the answer of a call that had its effect.
-    pub async fn finish(&self, ticket: Ticket, answered: Answered) {
-        // In memory first: whatever happens to the rest, this process does not do it twice.
+    /// Remembers the answer of a call that is settled in the database as well, where it has the tables.
+    #[must_use]
+    pub fn finish(&self, ticket: Ticket, answered: Answered) -> Option<impl Future<Output = ()> + Send + use<>> {
         let once = ticket.once(answered);
-        ticket.settle(&once.answered);
-        if let Some(database) = self.database.as_ref().filter(|_| ticket.is_durable)
-            && let Err(failure) = database.remember(&once).await
-        {
-            warn!(%failure, "the answer to a call is remembered in memory only");
-        }
+        let database = self.database.clone().filter(|_| ticket.is_durable)?;
+        // Who waits for this call has its answer.
+        drop(ticket);
+        Some(async move {
+            if let Err(failure) = database.remember(&once).await {
+                warn!(%failure, "the answer to a call is remembered in memory only");
+            }
+        })
     }
 
     async fn recall(&self, name: &Name) -> Result<Recalled, CannotKnow> {
@@ -149,7 +158,7 @@ impl Idempotency {
 
     /// Keeps the database's memory within its bounds until stopped.
     pub async fn keep_bounds(self: Arc<Self>, stop: CancellationToken) {
-        let Some(database) = &self.database else { return };
+        let Some(database) = &self.database else { return stop.cancelled().await };
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -179,31 +188,42 @@ impl Ticket {
         Once { path, key, answered, max_age: REMEMBERED_FOR }
     }
 
-    /// The answer is kept in the database already, or was found there.
+    /// Remembers the answer at once, so that this process does not do it twice whatever happens to the rest.
     pub fn settle(&self, answered: &Answered) {
-        let mut book = self.calls.lock();
-        book.calls.insert(self.name.clone(), Call::Answered(answered.clone()));
-        book.order.push_back((Instant::now(), self.name.clone()));
-        book.forget_old();
+        self.answers.lock().settle(self.name.clone(), answered);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut book = self.calls.lock();
+        let mut book = self.answers.lock();
         if matches!(book.calls.get(&self.name), Some(Call::UnderWay(_))) {
             book.calls.remove(&self.name);
         }
     }
 }
 
-impl Calls {
+impl Answers {
+    /// A call had its effect, on whatever node; the first answer counts.
+    pub(crate) fn note(&self, path: &str, key: &str, answered: &Answered) {
+        self.lock().settle((path.to_owned(), key.to_owned()), answered);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Book {
+    fn settle(&mut self, name: Name, answered: &Answered) {
+        if matches!(self.calls.get(&name), Some(Call::Answered(_))) {
+            return;
+        }
+        self.calls.insert(name.clone(), Call::Answered(answered.clone()));
+        self.order.push_back((Instant::now(), name));
+        self.forget_old();
+    }
+
     fn forget_old(&mut self) {
         while let Some((since, name)) = self.order.front() {
             if self.order.len() <= REMEMBERED as usize && since.elapsed() < REMEMBERED_FOR {

@@ -1,79 +1,21 @@
-//! What travels from the source of a change to every socket: encoded once, shared by all.
+//! What travels from the source of a change to everybody who listens.
 //!
-//! Must not know what the payload means.
+//! Must not know what the payload means, nor how it is carried: what is made of it for that is in its encodings.
 
-use std::sync::OnceLock;
+mod encoding;
+pub mod frame;
+mod lines;
+mod packets;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::{BufMut, Bytes, BytesMut};
 use tokio::time::Instant;
 
-use crate::channel::Channel;
+use crate::model::Channel;
 
-const FIN_TEXT: u8 = 0x81;
-const FIN_BINARY: u8 = 0x82;
-const FIN_PING: u8 = 0x89;
-
-/// A complete WebSocket frame as a server sends it: unmasked, so one buffer serves every socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame(Bytes);
-
-impl Frame {
-    /// One unfragmented text message.
-    pub fn text(payload: &str) -> Self {
-        Self::whole(FIN_TEXT, payload.as_bytes())
-    }
-
-    /// One unfragmented binary message.
-    pub fn binary(payload: &[u8]) -> Self {
-        Self::whole(FIN_BINARY, payload)
-    }
-
-    fn whole(opening: u8, payload: &[u8]) -> Self {
-        let mut out = BytesMut::with_capacity(payload.len() + 10);
-        out.put_u8(opening);
-        match payload.len() {
-            #[expect(clippy::cast_possible_truncation, reason = "the arm says how long it is")]
-            len @ 0..=125 => out.put_u8(len as u8),
-            #[expect(clippy::cast_possible_truncation, reason = "the arm says how long it is")]
-            len @ 126..=0xffff => {
-                out.put_u8(126);
-                out.put_u16(len as u16);
-            }
-            len => {
-                out.put_u8(127);
-                out.put_u64(len as u64);
-            }
-        }
-        out.put_slice(payload);
-        Self(out.freeze())
-    }
-
-    /// What is a frame already.
-    pub fn finished(frame: Bytes) -> Self {
-        Self(frame)
-    }
-
-    /// A ping without a payload.
-    pub fn ping() -> Self {
-        Self(Bytes::from_static(&[FIN_PING, 0]))
-    }
-
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The text in it, without the frame's head.
-    pub fn payload(&self) -> &str {
-        let head = match self.0.get(1) {
-            None => 0,
-            Some(126) => 4,
-            Some(127) => 10,
-            Some(_) => 2,
-        };
-        std::str::from_utf8(self.0.get(head..).unwrap_or_default()).unwrap_or_default()
-    }
-}
+pub use encoding::Encoding;
+use encoding::Encodings;
 
 /// What a publication says, and so what may become of it on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,32 +36,48 @@ pub struct Publication {
     pub version: u64,
     /// The event's name, where the transport has names (Socket.IO).
     pub event: &'static str,
-    pub frame: Frame,
-    with_id: OnceLock<Frame>,
+    /// What is said, as JSON; empty for a doorbell.
+    pub payload: Arc<str>,
+    encodings: Encodings,
+    /// Taken by who has a publication of this very version, too.
+    is_again: bool,
     /// When the notice arrived that this publication answers, until the first socket has it.
     noticed: Option<Instant>,
     measured: AtomicBool,
 }
 
 impl Publication {
-    pub fn state(channel: Channel, version: u64, frame: Frame, noticed: Option<Instant>) -> Self {
-        Self { kind: Kind::State, noticed, ..Self::event(channel, version, "", frame) }
+    pub fn state(channel: Channel, version: u64, payload: impl Into<Arc<str>>, noticed: Option<Instant>) -> Self {
+        Self { kind: Kind::State, noticed, ..Self::event(channel, version, "", payload) }
     }
 
-    pub fn event(channel: Channel, id: u64, event: &'static str, frame: Frame) -> Self {
-        let (with_id, measured) = (OnceLock::new(), AtomicBool::new(false));
-        Self { channel, kind: Kind::Event, version: id, event, frame, with_id, noticed: None, measured }
+    pub fn event(channel: Channel, id: u64, event: &'static str, payload: impl Into<Arc<str>>) -> Self {
+        Self {
+            channel,
+            kind: Kind::Event,
+            version: id,
+            event,
+            payload: payload.into(),
+            encodings: Encodings::default(),
+            is_again: false,
+            noticed: None,
+            measured: AtomicBool::new(false),
+        }
     }
 
-    /// An event as clients see it that asked for ids: a top-level key of its own, first.
-    pub fn frame_with_id(&self) -> &Frame {
-        self.with_id.get_or_init(|| {
-            let payload = self.frame.payload();
-            match payload.strip_prefix('{') {
-                Some(rest) => Frame::text(&format!("{{\"id\":\"{}\",{rest}", self.version)),
-                None => self.frame.clone(),
-            }
-        })
+    /// Says only that something is pending: what, whoever hears it asks for.
+    pub fn doorbell(channel: Channel, version: u64, event: &'static str) -> Self {
+        Self { event, ..Self::state(channel, version, "", None) }
+    }
+
+    /// Says once more what was said: nothing has changed, and that is what is to be told.
+    #[must_use]
+    pub fn again(self) -> Self {
+        Self { is_again: true, ..self }
+    }
+
+    pub fn is_again(&self) -> bool {
+        self.is_again
     }
 
     /// When the notice arrived; `Some` for the first caller only.
@@ -128,31 +86,29 @@ impl Publication {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use tokio_tungstenite::tungstenite::Message;
-    use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket};
+/// An event that has no id yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    pub channel: Channel,
+    /// Its name where the transport has names.
+    pub event: &'static str,
+    /// What is sent, as JSON.
+    pub payload: Arc<str>,
+}
 
-    use super::*;
-
-    #[test]
-    fn a_frame_of_every_length_form_is_read_back_by_another_implementation() {
-        for len in [0, 1, 125, 126, 127, 65_535, 65_536] {
-            let payload = "ñ".repeat(len / 2) + &"x".repeat(len % 2);
-            let wire = std::io::Cursor::new(Frame::text(&payload).bytes().to_vec());
-            let mut peer = WebSocket::from_raw_socket(wire, Role::Client, None);
-            assert_eq!(peer.read().unwrap(), Message::text(&payload), "length {len}");
-            assert_eq!(Frame::text(&payload).payload(), payload);
-            let wire = std::io::Cursor::new(Frame::binary(payload.as_bytes()).bytes().to_vec());
-            let mut peer = WebSocket::from_raw_socket(wire, Role::Client, None);
-            assert_eq!(peer.read().unwrap(), Message::binary(payload), "length {len}");
-        }
+impl Draft {
+    /// An event of a transport whose events have no names.
+    pub fn new(channel: Channel, payload: impl Into<Arc<str>>) -> Self {
+        Self::named(channel, "", payload)
     }
 
-    #[test]
-    fn an_id_stands_beside_what_an_event_says() {
-        let frame = Frame::text(r#"{"type":"newSale","data":{"total":45.50}}"#);
-        let event = Publication::event(Channel::Negocio(None), 7, "", frame);
-        assert_eq!(event.frame_with_id().payload(), r#"{"id":"7","type":"newSale","data":{"total":45.50}}"#);
+    pub fn named(channel: Channel, event: &'static str, payload: impl Into<Arc<str>>) -> Self {
+        Self { channel, event, payload: payload.into() }
+    }
+
+    /// The event that everybody gets. Of all events of a node the later one has the greater id.
+    pub fn with_id(self, id: u64) -> Publication {
+        let Self { channel, event, payload } = self;
+        Publication::event(channel, id, event, payload)
     }
 }

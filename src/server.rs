@@ -1,46 +1,36 @@
-//! The composition root: builds every part, starts it, stops it in order. The only file that names them all.
+//! Starts what a node has, serves on its port, and stops it in order.
+
+mod stopping;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use crate::auth::access::{Access, Questions};
-use crate::auth::attempts::Attempts;
-use crate::auth::origin::OriginPolicy;
-use crate::auth::token::TokenVerifier;
-use crate::client::Environment;
-use crate::clock::Clock;
-use crate::config::{Config, Feed, ListenSource};
-use crate::database::Database;
-use crate::devices;
-use crate::http::annex::{Additions, Annex};
-use crate::http::places::Places;
-use crate::http::{Gate, accept};
+use crate::access::{keys, ownership, withdrawal};
+use crate::config::{ClinicConfig, Config, Feed, ListenSource};
+use crate::feeds::definition::Start;
+use crate::http::mount::{Additions, Mount};
+use crate::http::{Port, accept};
 use crate::hub::Hub;
-use crate::idempotency::Idempotency;
-use crate::socketio::Namespaces;
-use crate::stats::Refresher;
-use crate::store::listen::{ListenEvent, listen};
+use crate::node::Node;
 use crate::store::{ContactError, SettingError, Store};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::log;
+use crate::workers::{Fallen, Workers};
 
-/// Goodbyes are spread over this long, so that a restart is not answered by everybody at once.
-const LONGEST_SPREAD: Duration = Duration::from_secs(3);
-/// How long reads that are still owed may keep a stopping server.
-const LONGEST_SETTLE: Duration = Duration::from_secs(1);
-/// Kept back from the grace for the last steps.
-const LAST_STEPS: Duration = Duration::from_millis(300);
+use stopping::{LAST_STEPS, announce_departure, close_the_door, stop_in_order};
+
 /// How often events that are too old to be replayed are forgotten.
 const SWEEP: Duration = Duration::from_mins(1);
+/// A node that starts waits for what the others have published, but not longer.
+const LONGEST_LEVEL: Duration = Duration::from_secs(10);
 /// Descriptors beside connections: the database's, the runtime's, the standard streams.
 const SPARE_DESCRIPTORS: u64 = 64;
 
@@ -49,17 +39,18 @@ const SPARE_DESCRIPTORS: u64 = 64;
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    gate: Arc<Gate>,
-    questions: Questions,
+    node: Node,
+    port: Arc<Port>,
+    questions: ownership::Questions,
     listen: Option<ListenSource>,
-    device_recheck: Duration,
-    keeps_outbox: bool,
+    clinic: ClinicConfig,
     io_uring: bool,
+    delay: Duration,
     grace: Duration,
     additions: Additions,
 }
 
-/// Why a server does not start.
+/// Why a server does not start, or ends by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("cannot listen on {address}: {source}. Set PORT or LISTEN_ADDR to one that is free")]
@@ -70,6 +61,8 @@ pub enum StartError {
     WrongQuery(ContactError),
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
+    #[error(transparent)]
+    Fallen(#[from] Fallen),
 }
 
 impl StartError {
@@ -81,67 +74,28 @@ impl StartError {
 
 impl Server {
     /// Builds every part around `store` and takes the address. Needs a running runtime.
-    pub fn bind(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
+    pub fn bind(mut config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let address = SocketAddr::new(config.listen.address, config.listen.port);
         let listener = accept::listen(address).map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr()?;
+        config.listen.port = address.port();
         announce(&config);
         raise_descriptor_limit(config.connections.max_websockets.saturating_add(config.connections.max_http));
 
-        let metrics = Arc::new(Metrics::new());
-        let clock = Clock::system(config.stats.zone.clone());
-        // Counting from the wall clock keeps ids growing across a restart.
-        let first_event = u64::try_from(clock.now().as_microsecond()).unwrap_or_default();
-        let hub = Arc::new(Hub::new(first_event, Arc::clone(&metrics)));
-        let database = Arc::new(Database::new(store, &config.database, Arc::clone(&metrics)));
-        let (access, questions) = Access::new(&config.auth, Arc::clone(&metrics));
-        let refresher =
-            Refresher::new(Arc::clone(&database), Arc::clone(&hub), clock.clone(), config.stats, Arc::clone(&metrics));
-        let environment = Arc::new(Environment {
-            hub,
-            refresher,
-            access,
-            database,
-            tokens: TokenVerifier::new(&config.auth),
-            clock,
-            feeds: config.feeds,
-            single_business: config.publish.single_business,
-            bad_devices: Attempts::new(config.clinic.bad_devices_per_minute),
-            limits: config.client,
-            recheck: config.auth.recheck,
-            since: Instant::now(),
-            goodbye: CancellationToken::new(),
-            goodbye_spread: LONGEST_SPREAD.min(config.shutdown_grace * 3 / 8),
-            metrics,
-        });
-        let tables = config.feeds.has(Feed::Sync).then(|| Arc::clone(&environment.database));
-        let clients = TaskTracker::new();
-        let gate = Arc::new(Gate {
-            namespaces: Namespaces::new(&environment, &config.sync, &clients),
-            environment,
-            origins: OriginPolicy::new(config.listen.origins),
-            trusted_proxies: config.listen.trusted_proxies,
-            places: Places::new(&config.connections, config.hooks.max_concurrent),
-            hooks: config.hooks,
-            publish: config.publish,
-            sync: config.sync,
-            idempotency: Arc::new(Idempotency::new(tables)),
-            announced: AtomicU64::new(0),
-            limits: config.connections,
-            clients,
-            is_stopping: AtomicBool::new(false),
-            hang_up: CancellationToken::new(),
-        });
-        let (listen, grace) = (config.database.listen, config.shutdown_grace);
+        let (node, questions) = Node::new(&config, store);
+        let name = config.node_name;
+        let port = Arc::new(Port::new(&node, name, config.listen, config.hooks, config.connections));
+        let (listen, delay, grace) = (config.database.listen, config.shutdown_delay, config.shutdown_grace);
         Ok(Self {
             listener,
             address,
-            gate,
+            node,
+            port,
             questions,
             listen,
-            device_recheck: config.clinic.device_recheck,
-            keeps_outbox: config.database.keeps_outbox,
+            clinic: config.clinic,
             io_uring: config.io_uring,
+            delay,
             grace,
             additions: Additions::default(),
         })
@@ -149,8 +103,8 @@ impl Server {
 
     /// Somebody else's API on the same port.
     #[must_use]
-    pub fn with_annex(mut self, annex: Annex) -> Self {
-        self.additions.annex = Some(annex);
+    pub fn with_mount(mut self, mount: Mount) -> Self {
+        self.additions.mount = Some(mount);
         self
     }
 
@@ -163,7 +117,7 @@ impl Server {
 
     /// Resolves once the database has been contacted; to be polled beside [`Self::run`].
     pub fn until_ready(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut state = self.gate.environment.database.state();
+        let mut state = self.node.database.state();
         // A server that ends before leaves nobody who waits.
         async move { drop(state.wait_for(|state| state.down.is_none()).await) }
     }
@@ -173,78 +127,92 @@ impl Server {
         self.address
     }
 
-    /// Serves until `stop`, then stops in order within the grace. Returns early only when a query file is wrong.
+    /// Serves until `stop`, then stops in order within the grace. Returns early only when a query file is wrong, and with
+    /// an error when something ended that it cannot do without.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
-        let Self {
-            listener,
-            address,
-            gate,
-            questions,
-            listen: source,
-            device_recheck,
-            keeps_outbox,
-            io_uring,
-            grace,
-            additions,
-        } = self;
-        let environment = Arc::clone(&gate.environment);
-        let (connections, background) = (TaskTracker::new(), TaskTracker::new());
-        let halt = CancellationToken::new();
-        let accepting = CancellationToken::new();
-        let fan_out_ended = environment.hub.start(io_uring)?;
-        background.spawn(accept::accept(
-            listener,
-            Arc::clone(&gate),
-            additions,
-            connections.clone(),
-            accepting.clone(),
-        ));
+        let Self { listener, address, node, port, questions, listen, clinic, io_uring, delay, grace, additions } = self;
+        let (connections, workers) = (TaskTracker::new(), Workers::default());
+        // The doors close first, then what goes on behind them, then what hands out.
+        let (accepting, halt, handed_out) =
+            (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+        // However this ends, nobody's end is a surprise then.
+        let _told = [&accepting, &halt, &handed_out].map(|stop| stop.clone().drop_guard());
+        node.hub.start(io_uring, workers.watch("the fan-out thread", &handed_out))?;
+        if node.broker.is_of_several_nodes() {
+            workers.spawn("the broker", &halt, |stop| {
+                let broker = Arc::clone(&node.broker);
+                async move { broker.run(stop).await }
+            });
+            // Who comes with a position is to find what it missed; without the log everybody is told of a gap.
+            tokio::select! {
+                level = timeout(LONGEST_LEVEL, node.broker.until_level()) => if level.is_err() {
+                    warn!("the log between the nodes is not to be had: this node begins without it");
+                },
+                () = stop.cancelled() => {}
+            }
+            node.broker.open();
+        }
+        workers.spawn("the accept loop", &accepting, |stop| {
+            accept::accept(listener, Arc::clone(&port), additions, connections.clone(), stop)
+        });
+        workers.spawn("the log's writer", &halt, log::keep);
         info!(%address, "listening");
 
         // Reachable but wrong is a mistake to mend now; not reachable is only a matter of time.
         tokio::select! {
-            contact = environment.database.contact() => if let Err(wrong @ ContactError::WrongQuery { .. }) = contact {
+            contact = node.database.contact() => if let Err(wrong @ ContactError::WrongQuery { .. }) = contact {
                 return Err(StartError::WrongQuery(wrong));
             },
             // A database that does not answer must not keep a server that is to stop.
             () = stop.cancelled() => {}
+            _ = workers.fallen() => {}
         }
-        background.spawn({
-            let (database, halt) = (Arc::clone(&environment.database), halt.clone());
-            async move { database.monitor(halt).await }
+        workers.spawn("the database's monitor", &halt, |stop| {
+            let database = Arc::clone(&node.database);
+            async move { database.monitor(stop).await }
         });
-        background.spawn(Arc::clone(&environment.refresher).keep_up(environment.database.state(), halt.clone()));
-        let (access, database) = (Arc::clone(&environment.access), Arc::clone(&environment.database));
-        background.spawn(access.answer_questions(questions, database, halt.clone()));
-        let (hub, database) = (Arc::clone(&environment.hub), Arc::clone(&environment.database));
-        background.spawn(devices::keep_watch(hub, database, device_recheck, halt.clone()));
-        background.spawn(Arc::clone(&gate.idempotency).keep_bounds(halt.clone()));
-        if keeps_outbox {
-            background.spawn(look_for_tables(Arc::clone(&environment.database)));
+        workers.spawn("the answering of ownership questions", &halt, |stop| {
+            Arc::clone(&node.access).answer_questions(questions, Arc::clone(&node.database), stop)
+        });
+        let start = Start { workers: &workers, stop: &halt, node: &node, clinic: &clinic, listen: listen.as_ref() };
+        for feed in node.sessions.feeds.on() {
+            (feed.definition().start)(&start);
         }
-        background.spawn(sweep(Arc::clone(&environment.hub), halt.clone()));
-        if let Some(source) = source {
-            let (environment, halt) = (Arc::clone(&environment), halt.clone());
-            background.spawn(async move {
-                listen(&source, |event| on_listen(&environment, event), halt).await;
-            });
+        workers.spawn("the keeping of issuers' keys", &halt, |stop| {
+            let sessions = &node.sessions;
+            keys::keep(sessions.tokens.sources(), sessions.clock.clone(), Arc::clone(&sessions.metrics), stop)
+        });
+        workers.spawn("the watch over withdrawn keys", &halt, |stop| {
+            let (hub, broker, sessions) = (Arc::clone(&node.hub), Arc::clone(&node.broker), Arc::clone(&node.sessions));
+            let changes = sessions.tokens.sources().iter().map(|source| source.changes()).collect();
+            withdrawal::keep_watch(changes, move |key| sessions.tokens.holds(key), hub, broker, stop)
+        });
+        // What is heard counts as a call: none is begun when the doors are closed.
+        for (bridges, bridge) in node.bridges.iter().flat_map(|bridges| bridges.on.iter().map(move |on| (bridges, on)))
+        {
+            workers.spawn("a bridge", &accepting, |stop| bridges.clone().keep(bridge.clone(), stop));
         }
+        workers.spawn("the bounds of idempotency", &halt, |stop| Arc::clone(&node.idempotency).keep_bounds(stop));
+        workers.spawn("the sweep of old events", &halt, |stop| sweep(Arc::clone(&node.hub), stop));
 
-        let is_told_to = tokio::select! {
-            () = stop.cancelled() => true,
-            _ = fan_out_ended => false,
+        let mut ended = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            fallen = workers.fallen() => Err(fallen),
         };
+        if ended.is_ok() {
+            ended = announce_departure(&node, delay, &workers).await;
+        }
         let deadline = Instant::now() + grace.saturating_sub(LAST_STEPS);
-        accepting.cancel();
-        stop_in_order(&gate, &connections, deadline).await;
+        close_the_door(&accepting, delay).await;
+        stop_in_order(&node, &connections, deadline).await;
         halt.cancel();
-        background.close();
         // What hangs here hangs on the database; nobody waits for it any more.
-        let _ = timeout_at(deadline + LAST_STEPS / 2, background.wait()).await;
-        environment.hub.stop();
+        let _ = timeout_at(deadline + LAST_STEPS / 2, workers.ended()).await;
+        handed_out.cancel();
+        node.hub.stop();
         info!("stopped");
-        // Without it nobody would be told anything any more: whoever runs this process starts it again.
-        if is_told_to { Ok(()) } else { Err(io::Error::other("the fan-out thread has ended").into()) }
+        // Whoever runs this process starts it again.
+        ended.map_err(StartError::Fallen)
     }
 }
 
@@ -254,16 +222,9 @@ fn announce(config: &Config) {
         let name = feed.word();
         if !config.feeds.has(feed) {
             info!(feed = name, "this feed is switched off (FEEDS): it answers 404");
-        } else if let Some(variable) = config.lacks(feed) {
+        } else if let Some(variable) = config.missing_setting(feed) {
             info!(feed = name, "this feed answers 503 until {variable} is set");
         }
-    }
-}
-
-/// Says it if order synchronisation lacks its tables.
-async fn look_for_tables(database: Arc<Database>) {
-    if database.is_migrated().await == Ok(false) {
-        warn!(feed = Feed::Sync.word(), "this feed answers 503 until its tables are there: run pulso migrate");
     }
 }
 
@@ -273,48 +234,6 @@ async fn sweep(hub: Arc<Hub>, halt: CancellationToken) {
         tokio::select! {
             () = halt.cancelled() => return,
             () = sleep(SWEEP) => hub.sweep(),
-        }
-    }
-}
-
-/// Hooks first, then their figures, then the goodbyes, then the rest of HTTP.
-async fn stop_in_order(gate: &Gate, connections: &TaskTracker, deadline: Instant) {
-    gate.is_stopping.store(true, Ordering::Relaxed);
-    let spread = gate.environment.goodbye_spread;
-    let hooks_until = (deadline - spread).max(Instant::now());
-    if timeout_at(hooks_until, gate.places.hooks_done()).await.is_err() {
-        warn!("hook calls still under way are given up");
-    }
-    let settle_until = (Instant::now() + LONGEST_SETTLE).min(hooks_until.max(Instant::now()));
-    gate.environment.refresher.settle(settle_until).await;
-    let _ = timeout_at(settle_until, gate.environment.hub.until_handed_out()).await;
-    gate.environment.goodbye.cancel();
-    gate.clients.close();
-    if timeout_at(deadline, gate.clients.wait()).await.is_err() {
-        warn!(clients = gate.clients.len(), "clients that do not take their goodbye are left behind");
-    }
-    if let Some(namespaces) = &gate.namespaces {
-        namespaces.close();
-    }
-    gate.hang_up.cancel();
-    connections.close();
-    let _ = timeout_at(deadline + LAST_STEPS / 3, connections.wait()).await;
-}
-
-fn on_listen(environment: &Environment, event: ListenEvent) {
-    match event {
-        ListenEvent::Notice(id) => {
-            // Before the first contact nobody watches anything.
-            let Some(id_type) = environment.database.id_type() else { return };
-            if let Some(negocio) = id_type.parse(&id) {
-                environment.refresher.triggered(&negocio);
-            } else {
-                error!(payload = ?id, "the trigger sent what is no id of a business");
-            }
-        }
-        ListenEvent::Gap => {
-            environment.metrics.listen_gaps.inc();
-            environment.refresher.recover();
         }
     }
 }

@@ -3,6 +3,8 @@
 //! A store knows SQL and nothing of who asks: no hub, no socket, no HTTP. Both stores pass the one suite in
 //! `tests/integration/store_contract.rs`.
 
+mod asked;
+mod counted;
 pub mod inspect;
 pub mod listen;
 pub mod migrations;
@@ -20,35 +22,11 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 
 use crate::config::{DatabaseConfig, DatabaseUrl};
-use crate::negocio::{IdType, NegocioId, UserId};
+use crate::model::{Device, Figures, IdType, NegocioId, Ownership};
 
+pub use counted::Counted;
 pub use outbox::Outbox;
-pub use rollup::{RollupChange, Verified};
-
-/// The four figures of a business. All are counts of rows, never negative.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
-    pub citas_hoy: i64,
-    pub total_citas: i64,
-    pub citas_completadas: i64,
-    pub citas_canceladas: i64,
-}
-
-/// "This user owns this business": asked, and answered by its presence in a set.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Ownership {
-    pub negocio: NegocioId,
-    pub user: UserId,
-}
-
-/// A device (a clinic's kiosk) as the database spells it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Device {
-    pub id: String,
-    /// What it calls itself when it connects.
-    pub uid: String,
-    pub is_active: bool,
-}
+pub use rollup::RollupChange;
 
 /// Why a question has no answer, by what the asker can do about it. The text is for the log and for operators only:
 /// it may name tables, so it never reaches a peer.
@@ -63,6 +41,10 @@ pub enum StoreError {
     /// The database answered with an error, or [`Store::contact`] has not succeeded yet.
     #[error("the database refused the query: {0}")]
     Refused(String),
+    /// A value is none that this database can have, such as a character that its encoding lacks: it knows no such thing,
+    /// now or later.
+    #[error("the database cannot hold such a value: {0}")]
+    Data(String),
 }
 
 /// Why the first contact failed.
@@ -122,28 +104,29 @@ pub trait Store: Send + Sync + 'static {
         1
     }
 
-    /// The figures of up to [`Store::most_at_once`] businesses, in their order, each as it stands when its own turn
-    /// comes. All together get the time that one alone would get, so only for such as are quickly read; a failure is
-    /// everybody's.
-    async fn figures_of_several(&self, negocios: &[NegocioId], today: Date) -> Result<Vec<Figures>, StoreError> {
-        let mut figures = Vec::with_capacity(negocios.len());
+    /// The figures of up to [`Store::most_at_once`] businesses, in their order, and where each read stands among others if
+    /// that is asked for (`DatabaseConfig::orders_reads`). All together get the time that one alone would get, so only for
+    /// such as are quickly read; a failure is everybody's.
+    async fn figures_of(&self, negocios: &[NegocioId], today: Date) -> Result<Vec<Counted>, StoreError> {
+        let mut counted = Vec::with_capacity(negocios.len());
         for negocio in negocios {
-            figures.push(self.figures(negocio, today).await?);
+            counted.push(self.figures(negocio, today).await?.into());
         }
-        Ok(figures)
+        Ok(counted)
     }
 
     /// Those of `asked` that the database confirms. A user id that the column cannot hold owns nothing.
     async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError>;
 
-    /// The devices that have one of these names or ids. What the columns cannot hold is not found.
+    /// The devices that have one of these names or ids, each by every name it was asked by. What the columns cannot hold
+    /// is not found.
     async fn devices(&self, _uids: &[String], _ids: &[String]) -> Result<Vec<Device>, StoreError> {
         Err(StoreError::Refused("this store knows no devices".to_owned()))
     }
 
     /// As [`Self::figures`], always from the appointments themselves, and whether the rollup says the same at that moment.
-    async fn verified_figures(&self, negocio: &NegocioId, today: Date) -> Result<Verified, StoreError> {
-        self.figures(negocio, today).await.map(|figures| Verified { figures, drifted: false })
+    async fn verified_figures(&self, negocio: &NegocioId, today: Date) -> Result<Counted, StoreError> {
+        self.figures(negocio, today).await.map(Counted::from)
     }
 
     /// Whether figures come from the rollup just now.
@@ -152,7 +135,10 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Installs, rebuilds or removes the rollup. False if there was nothing to do.
-    async fn change_rollup(&self, _change: RollupChange) -> Result<bool, StoreError> {
+    async fn change_rollup(&self, change: RollupChange) -> Result<bool, StoreError> {
+        if change == RollupChange::Repair {
+            return Ok(false);
+        }
         Err(StoreError::Refused("the rollup needs PostgreSQL".to_owned()))
     }
 

@@ -4,6 +4,8 @@
 import { parse } from '/json.js';
 
 const PING = JSON.stringify({ type: 'ping' });
+/** What the server says to somebody whom it does not know; it keeps the line for a while, in case a good token follows. */
+const NOT_LET_IN = /^(Invalid JWT token|authenticate first|token is )/;
 const EVENTS_OF_A_BUSINESS = new Set(['newSale', 'updateProduct', 'updatePromotion', 'updateTable']);
 
 function address(path, query) {
@@ -17,7 +19,6 @@ const isRecord = (value) => typeof value === 'object' && value !== null && !Arra
 export function business(token, negocio) {
   let newestSeq = -Infinity;
   const subscribe = JSON.stringify({ type: 'subscribe', data: { channel: `estadisticas:${negocio}` } });
-  const ask = negocio ? subscribe : PING;
   return {
     ping: PING,
     url: (since) => address('/ws', { since }),
@@ -25,12 +26,20 @@ export function business(token, negocio) {
     greet(send) {
       newestSeq = -Infinity; // a restarted server may count from the beginning
       send(JSON.stringify({ type: 'auth', token }));
-      send(ask);
+      if (negocio) send(subscribe);
+      // Its pong says that the token is good, also where the figures are refused or late.
+      send(PING);
     },
-    ask: (send) => send(ask),
+    ask: (send) => send(negocio ? subscribe : PING),
     read(text, line) {
       const frame = parse(text);
       if (!isRecord(frame)) return;
+      if (frame.type === 'error') {
+        const message = String(frame.message ?? '');
+        if (NOT_LET_IN.test(message)) line.refuse(message);
+        else line.error(message);
+        return;
+      }
       line.signedIn();
       if (frame.type === 'stats' && isRecord(frame.data)) {
         if (typeof frame.seq === 'number') {
@@ -40,8 +49,6 @@ export function business(token, negocio) {
         line.event('stats', frame.data);
       } else if (EVENTS_OF_A_BUSINESS.has(frame.type) && isRecord(frame.data)) {
         line.event(frame.type, { ...frame.data, sentAt: frame.timestamp }, frame.id);
-      } else if (frame.type === 'error') {
-        line.error(String(frame.message ?? ''));
       } else if (frame.type === 'resync') {
         line.missed(frame.id);
       }
@@ -66,7 +73,7 @@ function orders(path, query, wanted) {
     ask: (send) => send(PING),
     read(text, line) {
       const frame = parse(text);
-      if (!isRecord(frame)) return;
+      if (!isRecord(frame) || frame.type === 'error') return;
       line.signedIn();
       if (frame.type === wanted) line.event(wanted, frame, frame.id);
       else if (frame.type === 'resync') line.missed(frame.id);

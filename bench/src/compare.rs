@@ -3,6 +3,7 @@
 //! Rounds are the outer loop and servers the inner one, so that whatever else the machine does falls on all alike.
 
 mod broadcast;
+pub mod builds;
 mod channels;
 mod connect;
 mod fanout;
@@ -10,7 +11,9 @@ mod feeds;
 mod idle;
 mod pgbench;
 mod slow;
+mod socketio;
 mod storm;
+pub mod tokens;
 
 use std::collections::BTreeMap;
 
@@ -39,6 +42,10 @@ pub enum Work {
     Slow,
     /// Pulso's other feeds.
     Feeds,
+    /// Socket.IO by WebSocket and by polling, beside npm's: a delivery, an idle client, a connection.
+    Socketio,
+    /// A handshake by how its token was signed.
+    Tokens,
 }
 
 /// What is measured, on what, how often; and what came out.
@@ -79,6 +86,8 @@ impl Comparison<'_> {
             Work::Idle => idle::measure(self),
             Work::Slow => slow::measure(self),
             Work::Feeds => feeds::measure(self),
+            Work::Socketio => socketio::measure(self),
+            Work::Tokens => tokens::measure(self),
         }
     }
 

@@ -8,6 +8,7 @@ mod floor;
 mod hot;
 mod load;
 mod meter;
+mod nodes;
 mod peer;
 mod plot;
 mod quantiles;
@@ -28,6 +29,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 
+use compare::builds::{self, Builds};
 use compare::{Comparison, Work};
 use peer::Peer;
 use report::Report;
@@ -41,7 +43,9 @@ use world::World;
 ///
 /// The peers need packages that `bench/peers/install` fetches; whichever cannot be had is said so and left out.
 #[derive(Parser)]
-#[command(after_help = "Exit code: 0 when everything measured is within its target and no message was lost, else 1.")]
+#[command(
+    after_help = "Exit code: 0 when everything measured is within its target and no message was lost, else 1. With --before: 0 when nothing is slower by more than 2 % and than the older build differs from itself, and no idle connection has grown by more than 32 bytes."
+)]
 struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -57,11 +61,13 @@ enum What {
     Big(Alone),
     /// Pulso alone: what a read costs against the appointments of its business, with and without the rollup; 10 million rows.
     Curve(Alone),
+    /// Three nodes with a Redis between them: an event answered by one, seen by another.
+    Nodes(Alone),
     /// Pulso alone: `compare --peers pulso --works storm`.
     Storm(Alone),
     /// Pulso alone: `compare --peers pulso --works idle`.
     Idle(Alone),
-    /// Pulso alone: hot, big, curve, storm and idle.
+    /// Pulso alone: hot, big, curve, nodes, storm and idle.
     All(Alone),
     /// The server that is the limit.
     #[command(hide = true)]
@@ -77,10 +83,11 @@ enum Scenario {
     Hot,
     Big,
     Curve,
+    Nodes,
 }
 
 impl Scenario {
-    const ALL: [Self; 3] = [Self::Hot, Self::Big, Self::Curve];
+    const ALL: [Self; 4] = [Self::Hot, Self::Big, Self::Curve, Self::Nodes];
 }
 
 #[derive(Args)]
@@ -91,10 +98,10 @@ struct Compare {
     /// Works, separated by commas; all by default.
     #[arg(long, value_enum, value_delimiter = ',')]
     works: Vec<Work>,
-    /// Subscribers in `fanout`.
-    #[arg(long, value_delimiter = ',', default_value = "1000,5000,10000")]
+    /// Subscribers in `fanout`. [default: 1000,5000,10000, with --before 1000,5000]
+    #[arg(long, value_delimiter = ',')]
     sizes: Vec<u32>,
-    /// How often everything is measured; of the rounds the median counts. [default: 5, with --quick 1]
+    /// How often everything is measured; of the rounds the median counts. [default: 5, with --before 10, with --quick 1]
     #[arg(long)]
     rounds: Option<u32>,
     /// A look in a few minutes: fewer clients and messages.
@@ -103,6 +110,10 @@ struct Compare {
     /// The server to measure; built in release mode when not given.
     #[arg(long)]
     pulso: Option<PathBuf>,
+    /// An older build of the server: instead of the peers it is what Pulso is compared with, itself measured twice. Of the
+    /// works fanout, channels, connect and idle.
+    #[arg(long)]
+    before: Option<PathBuf>,
     /// Folder for the table and the plot. [default: target/bench]
     #[arg(long)]
     out: Option<PathBuf>,
@@ -119,7 +130,7 @@ struct Alone {
     /// Rows of the table in `big`; one in a hundred belongs to the business that is read.
     #[arg(long, default_value_t = 5_000_000)]
     rows: u32,
-    /// Seconds of load in `hot`.
+    /// Seconds of load in `hot`, and of each rate in `nodes`.
     #[arg(long, default_value_t = 10)]
     seconds: u32,
 }
@@ -131,6 +142,7 @@ fn main() -> ExitCode {
         What::Hot(arguments) => alone(&arguments, &[Scenario::Hot], &[]),
         What::Big(arguments) => alone(&arguments, &[Scenario::Big], &[]),
         What::Curve(arguments) => alone(&arguments, &[Scenario::Curve], &[]),
+        What::Nodes(arguments) => alone(&arguments, &[Scenario::Nodes], &[]),
         What::Storm(arguments) => alone(&arguments, &[], &[Work::Storm]),
         What::Idle(arguments) => alone(&arguments, &[], &[Work::Idle]),
         What::All(arguments) => alone(&arguments, &Scenario::ALL, &[Work::Storm, Work::Idle]),
@@ -147,15 +159,44 @@ fn main() -> ExitCode {
 
 /// True if everything is within its target.
 fn compare(arguments: &Compare) -> Result<bool, String> {
+    if let Some(before) = &arguments.before {
+        return compare_builds(arguments, before);
+    }
     let all = |given: &[Peer]| if given.is_empty() { Peer::value_variants().to_vec() } else { given.to_vec() };
     let peers = all(&arguments.peers);
     let works = if arguments.works.is_empty() { Work::value_variants() } else { &arguments.works };
-    let most = arguments.sizes.iter().copied().max().unwrap_or(0).max(if arguments.quick { 2_500 } else { 10_500 });
+    let sizes = sizes_or(arguments, &[1_000, 5_000, 10_000]);
+    let most = sizes.iter().copied().max().unwrap_or(0).max(if arguments.quick { 2_500 } else { 10_500 });
     raise_descriptors(u64::from(most) + 500)?;
     let world = World::new(runtime()?, binary(arguments.pulso.as_deref())?);
     let rounds = arguments.rounds.unwrap_or(if arguments.quick { 1 } else { 5 });
     let out = arguments.out.clone().unwrap_or_else(|| target_folder().join("bench"));
-    run_works(&world, peers, works, arguments.sizes.clone(), rounds.max(1), arguments.quick, &out)
+    run_works(&world, peers, works, sizes, rounds.max(1), arguments.quick, &out)
+}
+
+fn sizes_or(arguments: &Compare, usual: &[u32]) -> Vec<u32> {
+    if arguments.sizes.is_empty() { usual.to_vec() } else { arguments.sizes.clone() }
+}
+
+/// True if nothing became slower or larger than two equal builds differ.
+fn compare_builds(arguments: &Compare, before: &Path) -> Result<bool, String> {
+    let sizes = sizes_or(arguments, &[1_000, 5_000]);
+    raise_descriptors(u64::from(sizes.iter().copied().max().unwrap_or(0).max(8_500)) + 500)?;
+    let (now, before) = (binary(arguments.pulso.as_deref())?, binary(Some(before))?);
+    let world = World::new(runtime()?, now.clone());
+    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 1 } else { 10 }).max(1);
+    let (is_quick, from) = (arguments.quick, std::time::Instant::now());
+    let mut builds = Builds { world: &world, now, before, sizes, rounds, is_quick, rows: Vec::new() };
+    builds.measure(if arguments.works.is_empty() { &builds::WORKS } else { &arguments.works });
+    let table = builds::markdown(&builds.rows);
+    let out = arguments.out.clone().unwrap_or_else(|| target_folder().join("bench"));
+    let file = out.join("builds.md");
+    let circumstances = format!("{}; medians of {rounds} rounds, {} s.\n", machine(), from.elapsed().as_secs());
+    let written =
+        std::fs::create_dir_all(&out).and_then(|()| std::fs::write(&file, format!("{circumstances}\n{table}")));
+    written.map_err(|error| format!("{}: {error}", file.display()))?;
+    println!("\n{table}\n{circumstances}written to {}", file.display());
+    Ok(builds::is_good(&builds.rows))
 }
 
 fn alone(arguments: &Alone, scenarios: &[Scenario], works: &[Work]) -> Result<bool, String> {
@@ -168,6 +209,7 @@ fn alone(arguments: &Alone, scenarios: &[Scenario], works: &[Work]) -> Result<bo
                 Scenario::Hot => runtime()?.block_on(hot::measure(&binary, arguments.seconds, &mut report)),
                 Scenario::Big => runtime()?.block_on(big::measure(&binary, arguments.rows, &mut report)),
                 Scenario::Curve => runtime()?.block_on(curve::measure(&binary, &mut report)),
+                Scenario::Nodes => nodes::measure(&binary, arguments.seconds, &mut report)?,
             }
         }
     }

@@ -4,12 +4,16 @@
 //! short measurement. A thread that ends takes its `schedstat` along and leaves its ticks to the process; where the ticks
 //! have grown by more than the nanoseconds, they are believed.
 
+mod instructions;
+
 use std::collections::HashMap;
 use std::fs::read_to_string;
 use std::time::Duration;
 
 use rustix::process::Pid;
 use rustix::time::{ClockId, clock_gettime};
+
+pub use instructions::Instructions;
 
 /// Processor time so far.
 #[derive(Clone, Debug)]

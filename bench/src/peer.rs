@@ -48,6 +48,8 @@ pub enum Setting {
     Sends,
     /// Every feed's key is set.
     Feeds,
+    /// Tokens may be signed with the keys of the file that [`World::jwks`] names.
+    Keys,
 }
 
 impl Peer {
@@ -86,6 +88,7 @@ impl Peer {
                 (Self::PulsoIoUring, _) => pulso.with("IO_URING", "auto"),
                 (_, Setting::Sends) => pulso.with("IO_URING", "off"),
                 (_, Setting::Plain) => pulso,
+                (_, Setting::Keys) => pulso.with("JWKS_FILE", &world.jwks()).with("JWT_AUDIENCE", "*"),
                 (_, Setting::Feeds) => pulso.with_hook_key().with("CLOUD_API_KEY", CLOUD_KEY),
             };
             let process = Process::of_pulso(world, pulso);
@@ -172,12 +175,26 @@ impl Process {
 impl Server {
     /// Pulso with settings of the caller's own.
     pub fn pulso(world: &World, settings: &[(&str, &str)]) -> Self {
+        Self::of_pulso(world, world.pulso(), settings)
+    }
+
+    /// Another build of Pulso.
+    pub fn of(world: &World, binary: &str, settings: &[(&str, &str)]) -> Self {
+        Self::of_pulso(world, world.pulso_of(binary), settings)
+    }
+
+    fn of_pulso(world: &World, pulso: Pulso, settings: &[(&str, &str)]) -> Self {
         let port = steady_port();
-        let mut pulso = world.pulso().with("PORT", &port.to_string());
+        let mut pulso = pulso.with("PORT", &port.to_string());
         for (name, value) in settings {
             pulso = pulso.with(name, value);
         }
         Self { peer: Peer::Pulso, port, process: Process::of_pulso(world, pulso) }
+    }
+
+    /// Why not, if it does not.
+    pub fn uses_io_uring(&self) -> Result<(), String> {
+        self.process.uses_io_uring()
     }
 
     pub fn pid(&self) -> Pid {

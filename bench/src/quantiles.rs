@@ -14,6 +14,14 @@ pub fn median(values: &mut [Duration]) -> Duration {
 }
 
 /// Milliseconds for the report.
+/// The median: of an even number the mean of the two in the middle. Sorts them.
+pub fn middle(values: &mut [f64]) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let upper = values.get(values.len() / 2)?;
+    let lower = values.get((values.len() - 1) / 2)?;
+    Some(f64::midpoint(*lower, *upper))
+}
+
 pub fn ms(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }

@@ -1,6 +1,7 @@
 //! Every figure of a run, by work, case, server and round. Ratios are of one round, and of ratios the median is said.
 
 use crate::peer::Peer;
+use crate::quantiles::middle;
 
 /// What a number says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +131,12 @@ impl Sheet {
 
     /// As a multiple of the limit's of the same round: median, least and greatest.
     pub fn ratio(&self, work: &str, case: &str, peer: Peer, figure: Figure) -> Option<(f64, f64, f64)> {
-        let limits = self.values(work, case, Peer::Floor, figure)?;
+        self.ratio_to(Peer::Floor, work, case, peer, figure)
+    }
+
+    /// As a multiple of another server's.
+    pub fn ratio_to(&self, base: Peer, work: &str, case: &str, peer: Peer, figure: Figure) -> Option<(f64, f64, f64)> {
+        let limits = self.values(work, case, base, figure)?;
         let mut ratios: Vec<f64> = self
             .values(work, case, peer, figure)?
             .iter()
@@ -155,12 +161,4 @@ impl Row {
     fn is(&self, work: &str, case: &str, peer: Peer, figure: Figure) -> bool {
         self.work == work && self.case == case && self.peer == peer && self.figure == figure
     }
-}
-
-/// The median: of an even number the mean of the two in the middle. Sorts them.
-fn middle(values: &mut [f64]) -> Option<f64> {
-    values.sort_unstable_by(f64::total_cmp);
-    let upper = values.get(values.len() / 2)?;
-    let lower = values.get((values.len() - 1) / 2)?;
-    Some(f64::midpoint(*lower, *upper))
 }

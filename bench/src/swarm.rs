@@ -5,6 +5,7 @@
 mod connection;
 pub mod frame;
 mod messages;
+mod polling;
 pub mod seat;
 
 use std::collections::VecDeque;

@@ -26,11 +26,14 @@ pub enum Wire {
     Nchan,
     /// The peer on Socket.IO.
     SocketIo,
+    SocketIoPolling,
     /// Pulso's other feeds.
     Sales,
     Staff,
     Restaurant,
+    RestaurantPolling,
     Sync,
+    SyncPolling,
     Stream,
 }
 
@@ -45,7 +48,12 @@ impl Wire {
     pub fn notice(self, channel: u32, number: u64) -> Vec<u8> {
         let negocio = town::negocio(channel);
         let (path, body) = match self {
-            Self::Figures | Self::FiguresOfOwners | Self::Plain | Self::SocketIo | Self::Stream => {
+            Self::Figures
+            | Self::FiguresOfOwners
+            | Self::Plain
+            | Self::SocketIo
+            | Self::SocketIoPolling
+            | Self::Stream => {
                 ("/notify/cita".to_owned(), json!({ "negocio_id": negocio, "action": "updated" }).to_string())
             }
             Self::Nchan => (format!("/pub/{negocio}"), stats(&negocio, number)),
@@ -59,12 +67,12 @@ impl Wire {
                     "placed_at": "2025-01-15T14:30:00.000Z" });
                 ("/notify/pedido".to_owned(), order.to_string())
             }
-            Self::Restaurant => {
+            Self::Restaurant | Self::RestaurantPolling => {
                 let status = json!({ "orderId": format!("o-{number}"), "restaurantId": negocio,
                     "previousStatus": "CONFIRMED", "newStatus": "READY", "updatedAt": "2024-01-01T00:00:00.000Z" });
                 ("/notify/order/status".to_owned(), status.to_string())
             }
-            Self::Sync => {
+            Self::Sync | Self::SyncPolling => {
                 let change =
                     json!({ "entity": "order", "id": "o-1", "payload": { "number": number, "total": "31.00" } });
                 ("/notify/sync".to_owned(), change.to_string())
@@ -79,26 +87,45 @@ impl Wire {
     }
 
     fn script(self) -> Script {
+        let framing = if self.polls() { Framing::Polling } else { Framing::SocketIo };
         let (framing, until, message, number): (_, &[&'static str], _, _) = match self {
             Self::Figures | Self::FiguresOfOwners | Self::Plain => {
                 (Framing::WebSocket, &["{\"type\":\"stats\""], "{\"type\":\"stats\"", "\"seq\":")
             }
             Self::Nchan => (Framing::WebSocket, &[], "{\"type\":\"stats\"", "\"seq\":"),
-            Self::SocketIo => (Framing::SocketIo, &["0{", "40", "42[\"stats\""], "42[\"stats\"", "\"seq\":"),
+            Self::SocketIo | Self::SocketIoPolling => {
+                (framing, &["0{", "40", "42[\"stats\""], "42[\"stats\"", "\"seq\":")
+            }
             // Nobody is greeted there: whoever is answered a ping is connected.
             Self::Sales => (Framing::WebSocket, &["{\"type\":\"pong\""], "{\"type\":\"newSale\"", "\"saleId\":"),
             Self::Staff => (Framing::WebSocket, &["{\"type\":\"pong\""], "{\"type\":\"new_order\"", "\"order_id\":"),
-            Self::Restaurant => (Framing::SocketIo, &["0{", "40{"], "42[\"order.status.changed\"", "\"orderId\":\"o-"),
-            Self::Sync => (Framing::SocketIo, &["0{", "40/sync,{"], "42/sync,[\"changes:pending\"", ""),
+            Self::Restaurant | Self::RestaurantPolling => {
+                (framing, &["0{", "40{"], "42[\"order.status.changed\"", "\"orderId\":\"o-")
+            }
+            Self::Sync | Self::SyncPolling => (framing, &["0{", "40/sync,{"], "42/sync,[\"changes:pending\"", ""),
             Self::Stream => (Framing::Chunks, &["\"type\":\"stats\""], "\"type\":\"stats\"", "\"seq\":"),
         };
         Script { framing, until: until.to_vec(), message, number }
     }
 
+    /// Whether its notices are merged, so that nobody can say which one a message answers.
+    pub fn merges(self) -> bool {
+        matches!(self, Self::Sync | Self::SyncPolling)
+    }
+
+    fn polls(self) -> bool {
+        matches!(self, Self::SocketIoPolling | Self::RestaurantPolling | Self::SyncPolling)
+    }
+
     fn seat(self, script: &Arc<Script>, number: u32, channel: u32) -> Seat {
         let (negocio, user) = (town::negocio(channel), town::user(number));
         let naming = || Claims::naming(&user, &[&negocio]);
-        let engine = "/socket.io/?EIO=4&transport=websocket";
+        let engine = |says: &[&str]| {
+            if self.polls() {
+                return Seat::polling(script, says, channel);
+            }
+            Seat::web_socket(script, "/socket.io/?EIO=4&transport=websocket", says, channel)
+        };
         match self {
             Self::Figures | Self::FiguresOfOwners => {
                 let claims = if self == Self::Figures { naming() } else { Claims::user(&user) };
@@ -110,9 +137,9 @@ impl Wire {
                 Seat::web_socket(script, "/ws", &[&subscribe], channel)
             }
             Self::Nchan => Seat::web_socket(script, &format!("/sub/{negocio}"), &[], channel),
-            Self::SocketIo => {
+            Self::SocketIo | Self::SocketIoPolling => {
                 let subscribe = format!(r#"42["subscribe","estadisticas:{negocio}"]"#);
-                Seat::web_socket(script, engine, &["", "40", &subscribe], channel)
+                engine(&["", "40", &subscribe])
             }
             Self::Sales => {
                 let path = format!("/ws?token={}", naming().sign(SECRET));
@@ -123,14 +150,12 @@ impl Wire {
                 let path = format!("/ws/staff/orders/?token={token}");
                 Seat::web_socket(script, &path, &[r#"{"type":"ping"}"#], channel)
             }
-            Self::Restaurant => {
+            Self::Restaurant | Self::RestaurantPolling => {
                 let claims = Claims::empty().with("userId", json!(user)).with("role", json!("waiter"));
                 let token = claims.with("restaurantId", json!(negocio)).expiring_in(3_600).sign(SECRET);
-                Seat::web_socket(script, engine, &["", &format!("40{}", json!({ "token": token }))], channel)
+                engine(&["", &format!("40{}", json!({ "token": token }))])
             }
-            Self::Sync => {
-                Seat::web_socket(script, engine, &["", &format!("40/sync,{}", json!({ "apiKey": CLOUD_KEY }))], channel)
-            }
+            Self::Sync | Self::SyncPolling => engine(&["", &format!("40/sync,{}", json!({ "apiKey": CLOUD_KEY }))]),
             Self::Stream => {
                 let token = naming().sign(SECRET);
                 Seat::stream(script, &format!("/sse?channel=estadisticas:{negocio}&token={token}"), channel)

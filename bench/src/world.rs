@@ -5,6 +5,8 @@ use tokio::runtime::Runtime;
 
 use crate::town;
 
+/// The name of the file with the keys of those who sign tokens.
+pub const JWKS: &str = "jwks.json";
 /// Businesses; 200 appointments each.
 pub const NEGOCIOS: u32 = 100;
 const CITAS: u32 = 20_000;
@@ -40,12 +42,22 @@ impl World {
 
     /// The server as it ships, on this database.
     pub fn pulso(&self) -> Pulso {
-        town::pulso(&self.binary, &self.database.url())
+        self.pulso_of(&self.binary)
+    }
+
+    /// Another build of it.
+    pub fn pulso_of(&self, binary: &str) -> Pulso {
+        town::pulso(binary, &self.database.url())
     }
 
     /// The ownership query where a business has many people.
     pub fn owners(&self) -> String {
         self.scratch.path().join("owners.sql").to_string_lossy().into_owned()
+    }
+
+    /// The keys of those who sign tokens, once they are written.
+    pub fn jwks(&self) -> String {
+        self.scratch.path().join(JWKS).to_string_lossy().into_owned()
     }
 
     pub fn scratch(&self) -> &Scratch {

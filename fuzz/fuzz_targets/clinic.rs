@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pulso::dialect::clinic::{STATUSES, decode_new_order, decode_status_change, is_ping};
+use pulso::feeds::clinic::words::{STATUSES, decode_new_order, decode_status_change};
+use pulso::session::words::is_ping;
 use pulso_fuzz::{check_refusal, sound};
 use serde_json::Value;
 

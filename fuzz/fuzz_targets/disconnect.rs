@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pulso::dialect::clinic::DeviceName;
-use pulso::dialect::disconnect::{Target, decode};
+use pulso::model::DeviceName;
+use pulso::access::disconnect::{Target, decode};
 use pulso_fuzz::{check_refusal, sound};
 
 fuzz_target!(|body: &[u8]| {

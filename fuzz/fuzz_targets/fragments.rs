@@ -1,7 +1,7 @@
 //! The frames of a message are counted alike however their bytes arrive. First byte: most frames; second: piece.
 #![no_main]
 
-#[path = "../../src/client/fragments.rs"]
+#[path = "../../src/transport/websocket/fragments.rs"]
 mod fragments;
 
 use fragments::Meter;

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pulso::negocio::{IdType, MAX_ID_BYTES};
+use pulso::model::{IdType, MAX_ID_BYTES};
 
 fuzz_target!(|text: &str| {
     for id_type in [IdType::Uuid, IdType::Text, IdType::Int2, IdType::Int4, IdType::Int8] {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pulso::auth::origin::OriginPolicy;
+use pulso::access::origin::OriginPolicy;
 use pulso::config::AllowedOrigins;
 
 fuzz_target!(|text: &str| {

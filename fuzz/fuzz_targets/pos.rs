@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pulso::dialect::pos::{Kind, decode, encode};
+use pulso::feeds::pos::words::{Kind, decode, encode};
 use pulso_fuzz::{check_refusal, message, sound, without};
 
 fuzz_target!(|body: &[u8]| {

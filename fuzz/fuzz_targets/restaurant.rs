@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pulso::dialect::restaurant::{Kind, decode};
+use pulso::feeds::restaurant::words::{Kind, decode};
 use pulso_fuzz::{check_refusal, sound};
 
 fuzz_target!(|body: &[u8]| {

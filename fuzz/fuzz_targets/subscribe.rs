@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pulso::dialect::stats::{ChannelName, ClientMessage, error};
+use pulso::model::ChannelName;
+use pulso::session::words::{ClientMessage, error};
 
 fuzz_target!(|text: &str| {
     match ClientMessage::decode(text) {

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pulso::store::outbox::{Entity, Pending};
-use pulso::dialect::sync::{decode_change, decode_confirmations, encode_orders_pending, encode_pull};
+use pulso::model::{Entity, Pending};
+use pulso::feeds::sync::words::{decode_change, decode_confirmations, encode_orders_pending, encode_pull};
 use pulso_fuzz::{check_refusal, message, sound, without};
 
 fuzz_target!(|body: &[u8]| {

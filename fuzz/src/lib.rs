@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use pulso::dialect::fields::{BadBody, MAX_DEPTH};
+use pulso::json::{BadBody, MAX_DEPTH};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 /// Whether a body is UTF-8 and JSON, nested no deeper than allowed, without a name given twice.
 pub fn is_sound(body: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(body) else { return false };
+    let text = &whole(text);
     // A tree that says yes, and the library's own tree, which knows what a number and a string can hold.
     serde_json::from_str::<Value>(text).is_ok()
         && serde_json::from_str::<Tree>(text).is_ok_and(|tree| tree.depth() <= MAX_DEPTH && tree.has_no_name_twice())
@@ -18,12 +19,34 @@ pub fn is_sound(body: &[u8]) -> bool {
 #[track_caller]
 pub fn sound(text: &str) -> Value {
     assert!(is_sound(text.as_bytes()), "let out: {text}");
-    serde_json::from_str(text).unwrap()
+    serde_json::from_str(&whole(text)).unwrap()
+}
+
+/// Halves of surrogate pairs that stand alone are let in as they are; the library reads them only as something else.
+pub fn whole(text: &str) -> String {
+    let unit = |at: usize| u16::from_str_radix(text.get(at..at + 6)?.strip_prefix("\\u")?, 16).ok();
+    let (mut out, mut at) = (String::new(), 0);
+    while let Some(first) = text[at..].chars().next() {
+        let step = match unit(at) {
+            Some(0xd800..0xdc00) if matches!(unit(at + 6), Some(0xdc00..0xe000)) => 12,
+            Some(half @ 0xd800..0xe000) => {
+                out += &format!("\\u{:04x}", half + 0x800);
+                at += 6;
+                continue;
+            }
+            _ if first == '\\' => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+            _ => first.len_utf8(),
+        };
+        out += &text[at..at + step];
+        at += step;
+    }
+    out
 }
 
 /// Reads what a dialect makes of a body into which it may have put the body one or two levels down.
 #[track_caller]
 pub fn message(text: &str) -> Value {
+    let text = &whole(text);
     let tree: Tree = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     assert!(tree.has_no_name_twice() && tree.depth() <= MAX_DEPTH + 3, "let out: {text}");
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))

@@ -1,11 +1,17 @@
-//! `pulso check`: the configuration tried against the real database, in sentences to act on.
+//! `pulso check`: the configuration tried against the real database, the real Redis and the issuers of tokens, in sentences
+//! to act on.
+
+mod issuers;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use super::{block_on, complain, or_complain};
+use crate::broker::redis::inspect::inspect as inspect_redis;
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::inspect::{Finding, Level, inspect};
+use crate::finding::{Finding, Level};
+use crate::store::inspect::inspect as inspect_database;
 
 pub(super) fn run() -> ExitCode {
     let (config, warnings) = match or_complain(Config::load()) {
@@ -14,7 +20,12 @@ pub(super) fn run() -> ExitCode {
     };
     complain(&warnings);
     block_on(async {
-        let findings = inspect(&config.database).await;
+        let mut findings = inspect_database(&config.database).await;
+        if let Some(redis) = &config.redis {
+            let clock = Clock::system(config.stats.zone.clone());
+            findings.extend(inspect_redis(redis, || clock.now()).await);
+        }
+        findings.extend(issuers::inspect(&config.auth.issuers).await);
         let worst = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok);
         if report(&findings, worst).is_err() || worst == Level::Problem {
             return ExitCode::FAILURE;

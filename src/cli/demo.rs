@@ -3,22 +3,27 @@
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use pulso_demo::{ADMIN, Api, Business, CLINIC_PASSWORD, Demo, Hooks, KIOSK, KITCHEN, PASSWORD, WAITER};
 
-use super::{block_on, complain, or_complain, signals};
-use crate::auth::token::{Holder, mint};
+use super::destination::destination;
+use super::signals::{self, HangUp};
+use super::{block_on, cannot_start, complain, or_complain};
+use crate::access::token::{Holder, mint};
 use crate::clock::Clock;
 use crate::config::{
     AuthConfig, ClientLimits, ClinicConfig, Config, ConnectionLimits, DEFAULT_SHUTDOWN_GRACE, DatabaseConfig,
     DatabaseUrl, Feeds, HookConfig, ListenConfig, PublishConfig, Secret, StatsConfig, SyncConfig, env,
 };
-use crate::demo::{ADMIN, Business, CLINIC_PASSWORD, Demo, Hooks, KIOSK, KITCHEN, PASSWORD, WAITER};
-use crate::negocio::Tenant;
+use crate::http::mount::{self, Mount};
+use crate::model::Tenant;
 use crate::server::Server;
+use crate::store;
 use crate::telemetry::log;
-use crate::{loopback, store};
 
 /// WebSockets at once: plenty for a demo, and no reason to warn of a low descriptor limit.
 const VISITORS: usize = 1_000;
@@ -38,7 +43,9 @@ pub(super) fn run() -> ExitCode {
         Err(code) => return code,
     };
     let settings = env::load_log();
-    log::init(settings.format, &settings.level);
+    if let Err(error) = log::init(settings.format, &settings.level) {
+        return cannot_start(&error);
+    }
     block_on(async {
         match show(listen).await {
             Ok(()) => ExitCode::SUCCESS,
@@ -51,8 +58,10 @@ pub(super) fn run() -> ExitCode {
 }
 
 async fn show(listen: ListenConfig) -> Result<(), Box<dyn std::error::Error>> {
+    // Ended by whatever ends the terminal that it was started from.
+    let stop = signals::stop_on_signals(HangUp::Stops)?;
     let clock = Clock::system(TimeZone::UTC);
-    let business = Business::create(&clock).await?;
+    let business = Business::create(&calendar(clock.clone())).await?;
     let keys = Keys { jwt: random_key(), hook: random_key(), cloud: random_key() };
     let everything = Holder {
         user: business.owner_id.clone(),
@@ -66,29 +75,44 @@ async fn show(listen: ListenConfig) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(outbox) = store.outbox() {
         outbox.migrate().await?;
     }
-    let stop = signals::stop_on_signals()?;
     let server = Server::bind(config, store)?;
     let address = server.address();
     let invitation = invitation(address, &business, &token, &keys);
-    let hooks = Hooks::new(loopback::reachable(address), keys.hook.clone());
-    let demo = Demo::new(business, keys.jwt, hooks, clock);
-    let server = server.with_annex(demo.annex());
+    let hooks = Hooks::new(&format!("http://{}", destination(address)), keys.hook.expose());
+    let demo = Demo::new(business, keys.jwt.expose(), hooks, calendar(clock));
+    let server = server.with_mount(mount(demo.api()));
     let ready = server.until_ready();
     let life = tokio::spawn({
         let stop = stop.clone();
         async move {
             tokio::select! {
                 () = ready => {}
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => return,
             }
-            say(&invitation)?;
+            say(invitation);
             demo.run(stop).await;
-            Ok::<_, io::Error>(())
         }
     });
     server.run(stop).await?;
-    life.await??;
+    life.await?;
     Ok(())
+}
+
+/// The businesses' calendar is in the server's zone.
+fn calendar(clock: Clock) -> pulso_demo::Clock {
+    pulso_demo::Clock::new(move || clock.now().to_zoned(TimeZone::UTC))
+}
+
+/// The customers' own APIs, on the same port.
+fn mount(api: Arc<Api>) -> Mount {
+    Mount::new(Api::owns, move |mount::Call { method, path, headers, body }| {
+        let api = Arc::clone(&api);
+        Box::pin(async move {
+            let call = pulso_demo::Call { method, path, headers, body };
+            let pulso_demo::Answer { status, body } = api.answer(&call).await;
+            mount::Answer { status, body }
+        })
+    })
 }
 
 fn config(listen: ListenConfig, keys: &Keys, business: &Business) -> Config {
@@ -97,6 +121,9 @@ fn config(listen: ListenConfig, keys: &Keys, business: &Business) -> Config {
         feeds: Feeds::all(),
         listen,
         database: DatabaseConfig { keeps_outbox: true, ..database },
+        node_name: None,
+        redis: None,
+        bridges: Vec::new(),
         auth: AuthConfig::new(keys.jwt.clone()),
         // The hint needs no key, so that the printed line stays short.
         hooks: HookConfig { key: Some(keys.hook.clone()), cita_open: true, ..HookConfig::default() },
@@ -108,6 +135,7 @@ fn config(listen: ListenConfig, keys: &Keys, business: &Business) -> Config {
         stats: StatsConfig::default(),
         log: env::load_log(),
         io_uring: true,
+        shutdown_delay: Duration::ZERO,
         shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
     }
 }
@@ -158,10 +186,11 @@ Ctrl-C ends it and leaves nothing behind.
     )
 }
 
-/// Whoever has read enough of it (`pulso demo | head`) does not end the demo.
-fn say(invitation: &str) -> io::Result<()> {
-    match io::stdout().lock().write_all(invitation.as_bytes()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        said => said,
-    }
+/// On a thread of its own: whoever does not read it, or has read enough (`pulso demo | head`), or has no room for it, ends
+/// nothing and keeps nobody.
+fn say(invitation: String) {
+    // Without a thread nothing is said, and the demo goes on.
+    let _ = thread::Builder::new().name("invitation".into()).spawn(move || {
+        let _ = io::stdout().lock().write_all(invitation.as_bytes());
+    });
 }

@@ -24,17 +24,22 @@ impl ValueEnum for RollupChange {
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(match self {
-            Self::Create => "create",
-            Self::Rebuild => "rebuild",
-            Self::Remove => "remove",
-        }))
+        match self {
+            Self::Create => Some(PossibleValue::new("create")),
+            Self::Rebuild => Some(PossibleValue::new("rebuild")),
+            Self::Remove => Some(PossibleValue::new("remove")),
+            // Nobody has to ask for it.
+            Self::Repair => None,
+        }
     }
 }
 
 pub(super) fn run(args: &MigrateArgs) -> ExitCode {
     let config = match or_complain(env::load_database()) {
-        Ok(config) => config,
+        Ok((config, warnings)) => {
+            complain(&warnings);
+            config
+        }
         Err(code) => return code,
     };
     block_on(migrate(&config, args))
@@ -69,19 +74,19 @@ async fn everything(store: &dyn Store, source: StatsSource) -> Result<Vec<String
     let created = created.map(|file| format!("created {file}"));
     let mut lines: Vec<String> =
         created.into_iter().chain(applied.iter().map(|step| format!("applied {step}"))).collect();
-    if source == StatsSource::Rollup {
-        let changed = store.change_rollup(RollupChange::Create).await;
-        // What was applied before is there all the same, and said.
-        lines.extend(match changed {
-            Ok(changed) => said(RollupChange::Create, changed),
-            Err(error) => {
-                if !lines.is_empty() {
-                    // Nobody is left to be told of a closed stdout.
-                    let _ = report(&lines);
-                }
-                return Err(error);
+    let change = if source == StatsSource::Rollup { RollupChange::Create } else { RollupChange::Repair };
+    match store.change_rollup(change).await {
+        Ok(changed) => lines.extend(said(change, changed)),
+        // Counters that nobody reads: what was asked for is done.
+        Err(error) if change == RollupChange::Repair => complain(&[error]),
+        Err(error) => {
+            // What was applied before is there all the same, and said.
+            if !lines.is_empty() {
+                // Nobody is left to be told of a closed stdout.
+                let _ = report(&lines);
             }
-        });
+            return Err(error);
+        }
     }
     Ok(lines)
 }
@@ -91,6 +96,7 @@ fn said(change: RollupChange, changed: bool) -> Vec<String> {
         RollupChange::Create => "created the rollup",
         RollupChange::Rebuild => "rebuilt the rollup",
         RollupChange::Remove => "removed the rollup",
+        RollupChange::Repair => "rebuilt the rollup, whose function gave the rights of its owner away",
     };
     if changed { vec![line.to_owned()] } else { Vec::new() }
 }

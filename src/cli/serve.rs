@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::{EXIT_USAGE, block_on, log_warnings, or_complain, signals};
+use super::signals::{self, HangUp};
+use super::{EXIT_USAGE, block_on, cannot_start, log_warnings, or_complain};
 use crate::config::Config;
 use crate::server::{Server, StartError};
 use crate::store;
@@ -13,7 +14,9 @@ pub(super) fn run() -> ExitCode {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    log::init(config.log.format, &config.log.level);
+    if let Err(error) = log::init(config.log.format, &config.log.level) {
+        return cannot_start(&error);
+    }
     log_warnings(&warnings);
     block_on(async {
         match serve(config).await {
@@ -27,7 +30,7 @@ pub(super) fn run() -> ExitCode {
 }
 
 async fn serve(config: Config) -> Result<(), StartError> {
+    let stop = signals::stop_on_signals(HangUp::Ignored)?;
     let store = store::open(&config.database)?;
-    let stop = signals::stop_on_signals()?;
     Server::bind(config, store)?.run(stop).await
 }

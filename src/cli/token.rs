@@ -1,6 +1,8 @@
-//! `pulso token`: a development token, signed with the configured key.
+//! `pulso token`: a development token, signed with the configured key; or what is made of a token that somebody has.
 //!
-//! Must not need anything of the configuration but the key.
+//! Must not need anything of the configuration but what concerns tokens.
+
+mod judged;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -9,19 +11,36 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use jiff::tz::TimeZone;
 
-use crate::auth::token::{Holder, mint};
+use crate::access::token::{Holder, mint_as};
 use crate::clock::Clock;
-use crate::config::{Mistake, Secret, duration, env};
+use crate::config::{Mistake, OwnTokens, Secret, duration, env};
 
 /// sysexits' EX_USAGE: the configuration is to be mended.
 const EXIT_CONFIG: u8 = 64;
 
-/// Print a token for development, signed with JWT_SECRET (from the environment or .env).
+/// Print a token for development, signed with JWT_SECRET (from the environment or .env); or say what is made of one
+///
+/// With --check nothing is signed: it says which key and whose signed the token, what each feed reads in it, what it may
+/// watch, and why it is refused; keys of a provider are fetched once for that. Exits with 0 when the token is good, 1 when
+/// it is not, 64 when the configuration is wrong.
 #[derive(Debug, clap::Args)]
-pub struct TokenArgs {
+pub(super) struct TokenArgs {
     /// The user the token names (claim `id`).
-    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
-    user: String,
+    #[arg(
+        long,
+        value_name = "ID",
+        required_unless_present = "check",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    user: Option<String>,
+    /// A token to be judged instead; `-` reads it from the standard input.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        conflicts_with_all = ["user", "negocio", "restaurant", "role"],
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    check: Option<String>,
     /// A business the token names; may be repeated. Without it the database decides what the user owns.
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     negocio: Vec<String>,
@@ -37,8 +56,11 @@ pub struct TokenArgs {
 }
 
 /// The token on stdout and nothing else; what is wrong on stderr, exit code 64.
-pub fn run(args: &TokenArgs) -> ExitCode {
-    match env::load_signing_secret().and_then(|secret| sign(args, &secret)) {
+pub(super) fn run(args: &TokenArgs) -> ExitCode {
+    if let Some(token) = &args.check {
+        return judged::run(token);
+    }
+    match env::load_signing().and_then(|(secret, own)| sign(args, &secret, &own)) {
         Ok(token) if writeln!(io::stdout(), "{token}").is_ok() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(mistakes) => {
@@ -51,15 +73,15 @@ pub fn run(args: &TokenArgs) -> ExitCode {
     }
 }
 
-fn sign(args: &TokenArgs, secret: &Secret) -> Result<String, Vec<Mistake>> {
+fn sign(args: &TokenArgs, secret: &Secret, own: &OwnTokens) -> Result<String, Vec<Mistake>> {
     let now = Clock::system(TimeZone::UTC).now();
     let holder = Holder {
-        user: args.user.clone(),
+        user: args.user.clone().unwrap_or_default(),
         negocios: args.negocio.clone(),
         restaurant: args.restaurant.clone(),
         role: args.role.clone(),
     };
-    mint(secret, &holder, args.ttl, now)
+    mint_as(own, secret, &holder, args.ttl, now)
         .map_err(|error| vec![Mistake::new("JWT_SECRET", error.to_string(), "Use another key")])
 }
 
@@ -75,8 +97,11 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::auth::token::TokenVerifier;
+    use crate::access::grant::Bounds;
+    use crate::access::token::TokenVerifier;
     use crate::config::AuthConfig;
+    use crate::feeds::{clinic, restaurant};
+    use crate::model::{Channel, NegocioId, RestauranteId, UserId};
 
     #[derive(Debug, Parser)]
     struct Command {
@@ -93,9 +118,10 @@ mod tests {
         let args = parse(&["--user", "u1", "--negocio", "n1", "--negocio", "n2", "--ttl", "7d"]).unwrap();
         let secret = Secret::new("a-development-secret-of-32-bytes-and-more");
         let now = Clock::system(TimeZone::UTC).now();
-        let identity = TokenVerifier::new(&AuthConfig::new(secret.clone())).verify(&sign(&args, &secret).unwrap(), now);
+        let identity = TokenVerifier::new(&AuthConfig::new(secret.clone()))
+            .verify(&sign(&args, &secret, &OwnTokens::default()).unwrap(), now);
         let identity = identity.unwrap();
-        assert_eq!(identity.user.as_str(), "u1");
+        assert_eq!(identity.user.id().as_str(), "u1");
         assert_eq!(identity.negocios, ["n1", "n2"]);
         assert!((identity.expires_at - now.as_second() - 7 * 86_400).abs() < 60);
     }
@@ -105,12 +131,16 @@ mod tests {
         let args = parse(&["--user", "u1", "--negocio", "n1", "--restaurant", "r1", "--role", "staff"]).unwrap();
         let secret = Secret::new("a-development-secret-of-32-bytes-and-more");
         let now = Clock::system(TimeZone::UTC).now();
-        let claims = TokenVerifier::new(&AuthConfig::new(secret.clone())).claims(&sign(&args, &secret).unwrap(), now);
+        let claims = TokenVerifier::new(&AuthConfig::new(secret.clone()))
+            .claims(&sign(&args, &secret, &OwnTokens::default()).unwrap(), now);
         let claims = claims.unwrap();
         assert_eq!(claims.identity().unwrap().negocios, ["n1"]);
-        assert_eq!(claims.staff().unwrap().negocios, ["n1"]);
-        let restaurant = claims.restaurant().unwrap();
-        assert_eq!((restaurant.restaurant.as_str(), restaurant.user.unwrap().as_str()), ("r1", "u1"));
+        let bounds = Bounds { max_channels: 1, single_business: false };
+        let staff = clinic::listen::staff(&claims, bounds).unwrap();
+        assert_eq!(staff.channels, [Channel::StaffOrders(NegocioId::named("n1"))]);
+        let room = restaurant::listen::room(&claims).unwrap();
+        assert_eq!(room.channels, [Channel::Restaurante(RestauranteId::new("r1"))]);
+        assert_eq!(room.found_by, [Channel::User(UserId::new("u1"))]);
     }
 
     #[test]

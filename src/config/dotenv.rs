@@ -7,41 +7,61 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::Mistake;
+use super::{Mistake, Warning};
 
 /// Names and values; the real environment wins over the file.
-pub struct Environment {
+pub(super) struct Environment {
     values: BTreeMap<String, String>,
     pub mistakes: Vec<Mistake>,
+    pub warnings: Vec<Warning>,
 }
 
 impl Environment {
-    /// The process's environment and `file`, which may be absent. Of values that are not UTF-8 those that `is_ours`
+    /// The process's environment and `file`, which may be absent; a folder of its name, or a file of somebody else's that
+    /// cannot be opened, says nothing of this process's settings. Of values that are not UTF-8 those that `is_ours`
     /// knows are mistakes; the rest are nobody's business.
-    pub fn load(file: &Path, is_ours: impl Fn(&str) -> bool) -> Self {
-        let mut environment = Self { values: BTreeMap::new(), mistakes: Vec::new() };
+    pub(super) fn load(file: &Path, is_ours: impl Fn(&str) -> bool) -> Self {
+        let mut environment = Self { values: BTreeMap::new(), mistakes: Vec::new(), warnings: Vec::new() };
         match std::fs::read_to_string(file) {
             Ok(text) => environment.read_file(&text),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => environment.mistakes.push(Mistake::new(
+            Err(error) if error.kind() == ErrorKind::InvalidData => environment.mistakes.push(Mistake::new(
                 ".env",
                 format!("the file cannot be read ({})", error.kind()),
-                "Make it readable, UTF-8 text, or remove it",
+                "Write it as UTF-8 text, or remove it",
             )),
+            Err(error) => environment.warnings.push(Warning {
+                variable: ".env".to_owned(),
+                text: format!("not read ({}); the settings are those of the environment alone", error.kind()),
+            }),
         }
         environment.read_process(std::env::vars_os(), is_ours);
         environment
     }
 
-    pub fn get(&self, name: &str) -> Option<String> {
+    /// What is wrong, for who lacks something: a file that was not read likely has it.
+    pub(super) fn causes(&self) -> impl Iterator<Item = Mistake> {
+        let unread = self.warnings.iter().map(|unread| {
+            Mistake::new(
+                &unread.variable,
+                unread.text.as_str(),
+                "Make it a readable file, or set everything without it",
+            )
+        });
+        self.mistakes.iter().cloned().chain(unread)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<String> {
         self.values.get(name).cloned()
     }
 
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str)
     }
 
     fn read_file(&mut self, text: &str) {
+        // Some editors put a byte order mark before a text.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for line in dotenvy::from_read_iter(text.as_bytes()) {
             match line {
                 Ok((name, value)) => {
@@ -88,7 +108,7 @@ mod tests {
     use super::*;
 
     fn environment(file: &str, process: &[(&str, &str)]) -> Environment {
-        let mut environment = Environment { values: BTreeMap::new(), mistakes: Vec::new() };
+        let mut environment = Environment { values: BTreeMap::new(), mistakes: Vec::new(), warnings: Vec::new() };
         environment.read_file(file);
         environment.read_process(process.iter().map(|(n, v)| (n.into(), v.into())), |_| true);
         environment
@@ -113,9 +133,24 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_before_the_file_is_skipped() {
+        let environment = environment("\u{feff}PORT=1\n", &[]);
+        assert!(environment.mistakes.is_empty());
+        assert_eq!(environment.get("PORT").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn a_folder_in_the_files_place_is_a_warning_and_blamed_when_something_is_missing() {
+        let environment = Environment::load(Path::new("/"), |_| true);
+        assert!(environment.mistakes.is_empty());
+        assert!(environment.warnings[0].to_string().starts_with(".env: not read ("));
+        assert_eq!(environment.causes().count(), 1);
+    }
+
+    #[test]
     fn a_file_that_is_not_there_is_no_mistake() {
         let environment = Environment::load(Path::new("/nonexistent/.env"), |_| true);
-        assert!(environment.mistakes.is_empty());
+        assert!(environment.mistakes.is_empty() && environment.warnings.is_empty());
         assert!(environment.names().any(|name| name == "PATH"));
     }
 }

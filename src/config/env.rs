@@ -3,10 +3,17 @@
 //! Must not act on a setting. The tables of names and meanings are in `settings`.
 
 mod auth;
+mod bridges;
+mod claims;
 mod database;
 mod feeds;
+mod issuers;
+mod issuers_file;
+mod keys;
 mod limits;
 mod listen;
+mod redis;
+mod zone;
 
 #[cfg(test)]
 mod tests;
@@ -14,18 +21,16 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use tracing_subscriber::EnvFilter;
 
 use super::dotenv::Environment;
 use super::reader::{Reader, quote};
 use super::{
-    AccessPolicy, Config, DEFAULT_SHUTDOWN_GRACE, DatabaseConfig, Feed, LogConfig, LogFormat, Mistake, SETTINGS,
-    Secret, Warning, spelling,
+    AccessPolicy, AuthConfig, Config, DEFAULT_SHUTDOWN_GRACE, DatabaseConfig, LogConfig, LogFormat, Mistake, OwnTokens,
+    SETTINGS, Secret, Warning, spelling,
 };
-
-/// The feeds whose clients have tokens.
-const TOKEN_FEEDS: [Feed; 5] = [Feed::Stats, Feed::Pos, Feed::Restaurant, Feed::Clinic, Feed::Channels];
+use crate::access::grant::Bounds;
+use crate::feeds::definition::{Need, Table};
 
 const MILLIS_100: Duration = Duration::from_millis(100);
 
@@ -34,15 +39,15 @@ impl Config {
     pub fn load() -> Result<(Self, Vec<Warning>), Vec<Mistake>> {
         let environment = environment();
         let read = Self::from_env(&|name: &str| environment.get(name));
-        let mut mistakes = environment.mistakes.clone();
         match read {
-            Ok((config, mut warnings)) if mistakes.is_empty() => {
+            Ok((config, mut warnings)) if environment.mistakes.is_empty() => {
+                warnings.extend(environment.warnings.iter().cloned());
                 warnings.extend(misspelt(environment.names()));
                 Ok((config, warnings))
             }
-            Ok(_) => Err(mistakes),
+            Ok(_) => Err(environment.mistakes),
             Err(more) => {
-                mistakes.extend(more);
+                let mut mistakes: Vec<_> = environment.causes().chain(more).collect();
                 // Among mistakes a misspelt name is likely one of their causes.
                 mistakes.extend(
                     nearly_ours(environment.names()).map(|(name, meant)| {
@@ -62,8 +67,11 @@ impl Config {
         let clinic = feeds::clinic(&mut reader);
         let publish = feeds::publish(&mut reader);
         let database = database::read(&mut reader);
+        let redis = self::redis::read(&mut reader, database.as_ref());
+        let bridges = bridges::read(&mut reader, redis.as_ref());
+        let node_name = self::redis::node_name(&mut reader);
         // Synchronisation alone, or what is left of the feeds, may do without tokens.
-        let needs_tokens = sync.keys.is_empty() && feeds.has_any(&TOKEN_FEEDS);
+        let needs_tokens = sync.keys.is_empty() && feeds.any(|feed| feed.needs.contains(&Need::Tokens));
         let auth = auth::read(&mut reader, needs_tokens);
         let listen = listen::read(&mut reader);
         let hooks = limits::hooks(&mut reader);
@@ -74,16 +82,23 @@ impl Config {
         let io_uring = reader.choice("IO_URING", &[("auto", true), ("off", false)], true);
         let grace = Duration::from_secs(1)..=Duration::from_mins(5);
         let shutdown_grace = reader.duration("SHUTDOWN_GRACE", DEFAULT_SHUTDOWN_GRACE, grace);
+        let shutdown_delay = reader.duration("SHUTDOWN_DELAY", Duration::ZERO, Duration::ZERO..=Duration::from_mins(5));
         let Reader { mistakes, warnings, .. } = reader;
         match (database, auth) {
             (Some(mut database), Some(auth)) if mistakes.is_empty() => {
-                database.asks_figures = feeds.has(Feed::Stats);
-                database.keeps_outbox = feeds.has(Feed::Sync) && !sync.keys.is_empty();
+                database.asks_figures = feeds.ask(Table::Figures);
+                database.asks_devices = feeds.ask(Table::Devices);
+                database.keeps_outbox = feeds.ask(Table::Outbox) && !sync.keys.is_empty();
                 database.asks_ownership = auth.access == AccessPolicy::Owner;
+                database.zone = stats.zone.clone();
+                database.orders_reads = redis.is_some();
                 let config = Self {
                     feeds,
                     listen,
                     database,
+                    node_name,
+                    redis,
+                    bridges,
                     auth,
                     hooks,
                     publish,
@@ -94,6 +109,7 @@ impl Config {
                     stats,
                     log,
                     io_uring,
+                    shutdown_delay,
                     shutdown_grace,
                 };
                 Ok((config, warnings))
@@ -114,15 +130,16 @@ pub fn load_demo_listen() -> Result<super::ListenConfig, Vec<Mistake>> {
 }
 
 /// The database of `pulso migrate`, which needs nothing else configured.
-pub fn load_database() -> Result<DatabaseConfig, Vec<Mistake>> {
+pub fn load_database() -> Result<(DatabaseConfig, Vec<Warning>), Vec<Mistake>> {
     let environment = environment();
     let vars = |name: &str| environment.get(name);
     let mut reader = Reader::new(&vars);
     let database = database::read(&mut reader);
-    let mistakes: Vec<_> = environment.mistakes.iter().cloned().chain(reader.mistakes).collect();
     match database {
-        Some(database) if mistakes.is_empty() => Ok(database),
-        _ => Err(mistakes),
+        Some(database) if environment.mistakes.is_empty() && reader.mistakes.is_empty() => {
+            Ok((database, environment.warnings))
+        }
+        _ => Err(environment.causes().chain(reader.mistakes).collect()),
     }
 }
 
@@ -132,16 +149,31 @@ pub fn load_log() -> LogConfig {
     log(&mut Reader::new(&|name: &str| environment.get(name)))
 }
 
-/// `JWT_SECRET` by the rules of `serve`, for signing a development token.
-pub fn load_signing_secret() -> Result<Secret, Vec<Mistake>> {
+/// `JWT_SECRET` by the rules of `serve`, and what is asked of its tokens, for signing one for development.
+pub fn load_signing() -> Result<(Secret, OwnTokens), Vec<Mistake>> {
     let environment = environment();
     let vars = |name: &str| environment.get(name);
     let mut reader = Reader::new(&vars);
-    let secret = auth::read_signing_secret(&mut reader);
-    let mistakes: Vec<_> = environment.mistakes.iter().cloned().chain(reader.mistakes).collect();
-    match secret {
-        Some(secret) if mistakes.is_empty() => Ok(secret),
-        _ => Err(mistakes),
+    let signing = auth::read_signing(&mut reader);
+    match signing {
+        Some(signing) if environment.mistakes.is_empty() && reader.mistakes.is_empty() => Ok(signing),
+        _ => Err(environment.causes().chain(reader.mistakes).collect()),
+    }
+}
+
+/// Whose tokens are believed and what bounds what they open, for judging one.
+pub fn load_tokens() -> Result<(AuthConfig, Bounds, Vec<Warning>), Vec<Mistake>> {
+    let environment = environment();
+    let vars = |name: &str| environment.get(name);
+    let mut reader = Reader::new(&vars);
+    let single_business = feeds::publish(&mut reader).single_business;
+    let max_channels = limits::client(&mut reader).max_channels;
+    let auth = auth::read(&mut reader, true);
+    match auth {
+        Some(auth) if environment.mistakes.is_empty() && reader.mistakes.is_empty() => {
+            Ok((auth, Bounds { max_channels, single_business }, reader.warnings))
+        }
+        _ => Err(environment.causes().chain(reader.mistakes).collect()),
     }
 }
 
@@ -178,41 +210,10 @@ fn log(reader: &mut Reader<'_>) -> LogConfig {
         None => default.level,
         Some(level) if EnvFilter::builder().parse(&level).is_ok() => level,
         Some(level) => {
-            let mend = "Write error, warn, info, debug, trace or directives such as info,pulso::stats=debug";
-            reader.mistake("LOG_LEVEL", format!("{} is not a log level", quote(&level)), mend);
+            let remedy = "Write error, warn, info, debug, trace or directives such as info,pulso::store=debug";
+            reader.mistake("LOG_LEVEL", format!("{} is not a log level", quote(&level)), remedy);
             default.level
         }
     };
     LogConfig { format, level }
-}
-
-/// `TIMEZONE`: unset is UTC and worth a warning.
-fn zone(reader: &mut Reader<'_>) -> TimeZone {
-    let Some(name) = reader.text("TIMEZONE") else {
-        reader.warn(
-            "TIMEZONE",
-            "unset, so \"today\" is UTC's calendar day; set the business's zone, such as America/Guayaquil",
-        );
-        return TimeZone::UTC;
-    };
-    TimeZone::get(&name).unwrap_or_else(|_| {
-        let mend = match nearest_zone(&name) {
-            Some(zone) => format!("Did you mean {zone}? Write an IANA zone name"),
-            None => "Write an IANA zone name such as America/Guayaquil".to_owned(),
-        };
-        reader.mistake("TIMEZONE", format!("{} is not a time zone", quote(&name)), mend);
-        TimeZone::UTC
-    })
-}
-
-/// The zone with this city (`guayaquil`, `America/Bogotà`), or one spelt nearly so.
-fn nearest_zone(name: &str) -> Option<String> {
-    let zones: Vec<String> = jiff::tz::db().available().map(|zone| zone.as_str().to_owned()).collect();
-    let city = |zone: &str| zone.rsplit('/').next().unwrap_or(zone).replace([' ', '-'], "_");
-    let wanted = city(name);
-    zones
-        .iter()
-        .find(|zone| city(zone).eq_ignore_ascii_case(&wanted))
-        .cloned()
-        .or_else(|| spelling::nearest(name, zones.iter().map(String::as_str), 3).map(str::to_owned))
 }

@@ -1,8 +1,9 @@
-//! One web origin as browsers serialise it (`https://panel.example.com`, `http://localhost:4200`), parsed strictly.
+//! One origin as browsers serialise it (`https://panel.example.com`, `http://localhost:4200`), parsed strictly; and as
+//! applications do whose pages come from no host (`file://`).
 //!
 //! Must not know which origins are allowed.
 
-/// Scheme, host and port; a scheme's default port and an absent one are equal.
+/// Scheme, host and port; a scheme's default port and an absent one are equal. Only a scheme without hosts has an empty one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     pub scheme: String,
@@ -34,6 +35,9 @@ impl Origin {
         }
         if authority.contains('/') {
             return Err(OriginError::Path);
+        }
+        if authority.is_empty() && default_port(scheme).is_none() {
+            return Ok(Self { scheme: scheme.to_owned(), host: String::new(), port: None });
         }
         let (host, port) = split_authority(authority).ok_or(OriginError::Authority)?;
         Ok(Self { scheme: scheme.to_owned(), port: port.or(default_port(scheme)), host: host.to_owned() })
@@ -81,6 +85,18 @@ mod tests {
         assert_ne!(Origin::parse("https://a.example:8443"), Origin::parse("https://a.example"));
         assert!(Origin::parse("capacitor://localhost").is_ok());
         assert!(Origin::parse("http://[::1]:4200").is_ok());
+    }
+
+    #[test]
+    fn a_page_that_comes_from_no_host_has_its_scheme_alone() {
+        assert_eq!(Origin::parse("file://"), Origin::parse("FILE://"));
+        assert!(Origin::parse("app://").is_ok());
+        assert_ne!(Origin::parse("file://"), Origin::parse("app://"));
+        assert_ne!(Origin::parse("app://localhost"), Origin::parse("app://"));
+        assert_eq!(Origin::parse("file:///"), Err(OriginError::Path));
+        for text in ["http://", "https://", "ws://", "wss://", "https://:443", "file://:1", "://"] {
+            assert!(Origin::parse(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -18,18 +18,18 @@ pub struct Mistake {
     /// What is wrong, in words that fit after the variable's name.
     pub problem: String,
     /// What to do about it.
-    pub mend: String,
+    pub remedy: String,
 }
 
 impl Mistake {
-    pub fn new(variable: &str, problem: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { variable: variable.to_owned(), problem: problem.into(), mend: mend.into() }
+    pub fn new(variable: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { variable: variable.to_owned(), problem: problem.into(), remedy: remedy.into() }
     }
 }
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}. {}", self.variable, self.problem, self.mend)
+        write!(f, "{}: {}. {}", self.variable, self.problem, self.remedy)
     }
 }
 
@@ -49,47 +49,47 @@ impl fmt::Display for Warning {
 }
 
 /// The environment as the settings see it, and everything found wrong so far.
-pub struct Reader<'a> {
+pub(super) struct Reader<'a> {
     vars: &'a dyn Fn(&str) -> Option<String>,
     pub mistakes: Vec<Mistake>,
     pub warnings: Vec<Warning>,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(vars: &'a dyn Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn new(vars: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self { vars, mistakes: Vec::new(), warnings: Vec::new() }
     }
 
-    pub fn mistake(&mut self, variable: &str, problem: impl Into<String>, mend: impl Into<String>) {
-        self.mistakes.push(Mistake::new(variable, problem, mend));
+    pub(super) fn mistake(&mut self, variable: &str, problem: impl Into<String>, remedy: impl Into<String>) {
+        self.mistakes.push(Mistake::new(variable, problem, remedy));
     }
 
-    pub fn warn(&mut self, variable: &str, text: impl Into<String>) {
+    pub(super) fn warn(&mut self, variable: &str, text: impl Into<String>) {
         self.warnings.push(Warning { variable: variable.to_owned(), text: text.into() });
     }
 
     /// The value without surrounding white space; empty counts as unset.
-    pub fn text(&self, variable: &str) -> Option<String> {
+    pub(super) fn text(&self, variable: &str) -> Option<String> {
         (self.vars)(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
     /// The value to the letter; empty counts as unset.
-    pub fn secret(&self, variable: &str) -> Option<Secret> {
+    pub(super) fn secret(&self, variable: &str) -> Option<Secret> {
         (self.vars)(variable).filter(|value| !value.is_empty()).map(Secret::new)
     }
 
     /// The parts between commas, without white space or empty ones.
-    pub fn list(&self, variable: &str) -> Option<Vec<String>> {
+    pub(super) fn list(&self, variable: &str) -> Option<Vec<String>> {
         let value = self.text(variable)?;
         Some(value.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
     }
 
-    pub fn flag(&mut self, variable: &str) -> bool {
+    pub(super) fn flag(&mut self, variable: &str) -> bool {
         self.choice(variable, &[("false", false), ("true", true), ("0", false), ("1", true)], false)
     }
 
     /// One of a few words, in any case.
-    pub fn choice<T: Copy>(&mut self, variable: &str, words: &[(&str, T)], default: T) -> T {
+    pub(super) fn choice<T: Copy>(&mut self, variable: &str, words: &[(&str, T)], default: T) -> T {
         let Some(value) = self.text(variable) else { return default };
         if let Some((_, choice)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(&value)) {
             return *choice;
@@ -103,38 +103,38 @@ impl<'a> Reader<'a> {
         default
     }
 
-    pub fn number<T>(&mut self, variable: &str, default: T, range: RangeInclusive<T>) -> T
+    pub(super) fn number<T>(&mut self, variable: &str, default: T, range: RangeInclusive<T>) -> T
     where
         T: FromStr + PartialOrd + Display,
     {
         self.number_or_unset(variable, range).unwrap_or(default)
     }
 
-    pub fn number_or_unset<T>(&mut self, variable: &str, range: RangeInclusive<T>) -> Option<T>
+    pub(super) fn number_or_unset<T>(&mut self, variable: &str, range: RangeInclusive<T>) -> Option<T>
     where
         T: FromStr + PartialOrd + Display,
     {
         let value = self.text(variable)?;
         let number = value.parse::<T>().ok().filter(|number| range.contains(number));
         if number.is_none() {
-            let mend = format!("Write a whole number from {} to {}", range.start(), range.end());
-            self.mistake(variable, format!("{} cannot be used", quote(&value)), mend);
+            let remedy = format!("Write a whole number from {} to {}", range.start(), range.end());
+            self.mistake(variable, format!("{} cannot be used", quote(&value)), remedy);
         }
         number
     }
 
-    pub fn duration(&mut self, variable: &str, default: Duration, range: RangeInclusive<Duration>) -> Duration {
+    pub(super) fn duration(&mut self, variable: &str, default: Duration, range: RangeInclusive<Duration>) -> Duration {
         let Some(value) = self.text(variable) else { return default };
         match duration::parse(&value) {
             Some(duration) if range.contains(&duration) => duration,
             parsed => {
                 let problem = if parsed.is_some() { "is out of range" } else { "is not a duration" };
-                let mend = format!(
+                let remedy = format!(
                     "Write a duration such as 300ms, 10s, 5m, 2h or 7d, from {} to {}",
                     duration::render(*range.start()),
                     duration::render(*range.end())
                 );
-                self.mistake(variable, format!("{} {problem}", quote(&value)), mend);
+                self.mistake(variable, format!("{} {problem}", quote(&value)), remedy);
                 default
             }
         }
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
 }
 
 /// An operator's own text for a message: escaped, and short enough to read.
-pub fn quote(value: &str) -> String {
+pub(super) fn quote(value: &str) -> String {
     let short: String = value.chars().take(60).collect();
     if short.len() < value.len() { format!("{short:?}…") } else { format!("{short:?}") }
 }

@@ -1,7 +1,7 @@
 //! What an operator probably meant: names that nearly match.
 
 /// Levenshtein distance with adjacent swaps counted as one, ASCII case ignored.
-pub fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) =
         (a.chars().map(|c| c.to_ascii_lowercase()).collect(), b.chars().map(|c| c.to_ascii_lowercase()).collect());
     let mut before: Vec<usize> = Vec::new();
@@ -21,7 +21,7 @@ pub fn distance(a: &str, b: &str) -> usize {
 }
 
 /// The candidate nearest to `text`, if any is within `limit` edits.
-pub fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>, limit: usize) -> Option<&'a str> {
+pub(super) fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>, limit: usize) -> Option<&'a str> {
     candidates
         .filter(|candidate| candidate.len().abs_diff(text.len()) <= limit)
         .map(|candidate| (distance(text, candidate), candidate))

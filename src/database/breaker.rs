@@ -15,7 +15,7 @@ pub(super) struct Breaker {
 
 /// How a question got past the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Passage {
+pub(super) enum Verdict {
     Free,
     /// The one question that tries whether the database is back.
     Probe,
@@ -23,15 +23,15 @@ pub(super) enum Passage {
 
 impl Breaker {
     /// May a question pass? A probe must be ended with [`Self::probe_ended`].
-    pub(super) fn pass(&mut self, urgency: Urgency) -> Option<Passage> {
+    pub(super) fn pass(&mut self, urgency: Urgency) -> Option<Verdict> {
         if !self.is_open() {
-            return Some(Passage::Free);
+            return Some(Verdict::Free);
         }
         if urgency == Urgency::Background || self.probing {
             return None;
         }
         self.probing = true;
-        Some(Passage::Probe)
+        Some(Verdict::Probe)
     }
 
     pub(super) fn probe_ended(&mut self) {
@@ -64,7 +64,7 @@ mod tests {
         let mut breaker = Breaker::default();
         for _ in 1..OPENS_AFTER {
             assert!(!breaker.count_failure());
-            assert_eq!(breaker.pass(Urgency::Background), Some(Passage::Free));
+            assert_eq!(breaker.pass(Urgency::Background), Some(Verdict::Free));
         }
         assert!(breaker.count_failure());
         breaker
@@ -74,17 +74,17 @@ mod tests {
     fn an_open_breaker_refuses_the_background_and_lets_one_live_call_probe() {
         let mut breaker = open();
         assert_eq!(breaker.pass(Urgency::Background), None);
-        assert_eq!(breaker.pass(Urgency::Live), Some(Passage::Probe));
+        assert_eq!(breaker.pass(Urgency::Live), Some(Verdict::Probe));
         assert_eq!(breaker.pass(Urgency::Live), None);
         breaker.probe_ended();
-        assert_eq!(breaker.pass(Urgency::Live), Some(Passage::Probe));
+        assert_eq!(breaker.pass(Urgency::Live), Some(Verdict::Probe));
     }
 
     #[test]
     fn any_answer_closes_it() {
         let mut breaker = open();
         assert!(breaker.close());
-        assert_eq!(breaker.pass(Urgency::Background), Some(Passage::Free));
+        assert_eq!(breaker.pass(Urgency::Background), Some(Verdict::Free));
         assert!(!breaker.close());
     }
 }

@@ -7,6 +7,7 @@ use jiff::civil::date;
 
 use super::*;
 use crate::config::{DatabaseUrl, Secret};
+use crate::model::Figures;
 
 /// A store that answers as it is told, `Ok` when it is told nothing.
 #[derive(Debug, Default)]
@@ -62,7 +63,7 @@ async fn guarded() -> Guarded {
 async fn read(database: &Database, urgency: Urgency) -> Result<Figures, StoreError> {
     let negocio = IdType::Text.parse("n").unwrap();
     let figures = database.admit(urgency).await?.figures(&[negocio], date(2026, 1, 1)).await?;
-    Ok(figures[0])
+    Ok(figures[0].figures)
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,5 +127,29 @@ async fn a_refused_query_makes_the_monitor_look_at_the_tables_again() {
     sleep(Duration::from_secs(1)).await;
     assert_eq!(*store.contacts.lock().unwrap(), 2);
     assert_eq!(database.state().borrow().contacts, 1, "nothing was missed meanwhile");
+    stop.cancel();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_question_that_is_optional_says_nothing_of_the_database() {
+    let Guarded { store, database, metrics } = guarded().await;
+    let stop = CancellationToken::new();
+    tokio::spawn({
+        let (database, stop) = (Arc::clone(&database), stop.clone());
+        async move { database.monitor(stop).await }
+    });
+    sleep(Duration::from_millis(1)).await;
+    for _ in 0..10 {
+        let refusals = [StoreError::Refused("no such table".into()), StoreError::Data("no such character".into())];
+        store.answers.lock().unwrap().extend(refusals);
+        assert!(database.owners(&[]).await.is_err());
+        assert!(database.owners(&[]).await.is_err());
+        assert!(database.devices(&[], &[]).await.is_err(), "the store knows none");
+        assert!(database.has_pending("t").await.is_err(), "nor keeps anything");
+        sleep(Duration::from_millis(400)).await;
+    }
+    assert_eq!(*store.contacts.lock().unwrap(), 1, "nobody looked again");
+    assert!(!database.is_down());
+    assert_eq!(metrics.breaker_opened.get(), 0);
     stop.cancel();
 }

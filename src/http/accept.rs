@@ -1,14 +1,14 @@
-//! The accept loop, and one HTTP connection from its first byte to its last.
+//! The accept loop: a place for each connection, and what is said to those that get none.
+//!
+//! Must not know what is said on a connection.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::Either;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use http::HeaderMap;
+use http_body_util::BodyExt;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,26 +16,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower_service::Service;
-use tracing::{debug, warn};
-use warp::Filter;
-use warp::filters::BoxedFilter;
-use warp::reply::Response;
+use tracing::warn;
 
-use super::annex::Additions;
-use super::engine::Engine;
-use super::hooks::{self, Hook};
-use super::pace::{Pace, Paced};
+use super::connection::{Doors, serve};
+use super::mount::Additions;
 use super::places::AddressPlace;
-use super::{Gate, Peer, forwarded, routes};
-use crate::socketio::is_below;
+use super::{Port, health};
+use crate::address::Address;
+use crate::model::ConnectionId;
+use crate::telemetry::log::connection::Connection;
+use crate::telemetry::log::seldom::Seldom;
 use crate::telemetry::metrics::RefusalReason;
 
 /// Connections that may wait to be accepted: a short queue costs every dashboard of a storm a second.
 const BACKLOG: i32 = 4_096;
-/// A request head may have this many bytes; more is a 431.
-const MAX_HEAD_BYTES: usize = 32 * 1024;
-const MAX_HEADERS: usize = 100;
 /// After a failure to accept: long enough for a descriptor to come free, short enough for nobody to notice.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Refusals written at once; beyond them a connection is just dropped.
@@ -48,14 +42,17 @@ const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: applica
 /// What a TCP connection occupies for as long as anybody uses it.
 #[derive(Debug)]
 pub struct ConnectionPlace {
+    pub(super) id: ConnectionId,
     _permit: OwnedSemaphorePermit,
     _address: Option<Box<AddressPlace>>,
 }
 
-/// Where requests go.
-struct Doors {
-    routes: BoxedFilter<(Response,)>,
-    engine: Engine,
+/// Where connections come in.
+struct Entrance {
+    doors: Arc<Doors>,
+    /// What each lives on in.
+    connections: TaskTracker,
+    refusals: Arc<Semaphore>,
 }
 
 /// Listens at `address`, with a backlog for a storm.
@@ -68,65 +65,86 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts connections until stopped; each lives on in `connections`.
+/// Accepts connections until stopped; each lives on in `connections`. Those that stand in the queue then are let in too.
 pub async fn accept(
     listener: TcpListener,
-    gate: Arc<Gate>,
+    port: Arc<Port>,
     additions: Additions,
     connections: TaskTracker,
     stop: CancellationToken,
 ) {
-    let doors = Arc::new(Doors { routes: routes::routes(&gate, additions).boxed(), engine: Engine::new(&gate) });
-    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
-    let mut was_failing = false;
+    let doors = Arc::new(Doors::new(port, additions));
+    let entrance = Entrance { doors, connections, refusals: Arc::new(Semaphore::new(MAX_REFUSALS)) };
+    let admission = &entrance.doors.port.admission;
+    let said = Seldom::default();
     loop {
         let accepted = tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                was_failing = false;
-                let address = peer.ip().to_canonical();
-                match place(&gate, address) {
-                    Ok(place) => {
-                        connections.spawn(serve(stream, address, place, Arc::clone(&doors), Arc::clone(&gate)));
-                    }
-                    Err(reason) => {
-                        gate.environment.metrics.refuse(reason);
-                        if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
-                            connections.spawn(refuse(stream, permit));
-                        }
-                    }
-                }
-            }
+            Ok((stream, peer)) => entrance.let_in(stream, peer.ip().to_canonical()).await,
             Err(error) => {
-                gate.environment.metrics.accept_errors.inc();
-                if !was_failing {
-                    warn!(%error, "cannot accept connections; trying again (is the descriptor limit too low?)");
+                admission.sessions.metrics.accept_errors.inc();
+                // Where it is for want of descriptors, an idle connection has one.
+                admission.places.visitors.make_room();
+                if let Some(left_out) = said.due() {
+                    warn!(%error, left_out, "cannot accept connections; trying again (is the descriptor limit too low?)");
                 }
-                was_failing = true;
                 sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    // They have sent their requests by now, and with the door the kernel would close on them.
+    let Ok(queue) = listener.into_std() else { return };
+    while let Ok((stream, peer)) = queue.accept() {
+        if stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            entrance.let_in(stream, peer.ip().to_canonical()).await;
+        }
+    }
+}
+
+impl Entrance {
+    async fn let_in(&self, stream: TcpStream, address: IpAddr) {
+        let port = &self.doors.port;
+        match place(port, address).await {
+            Ok(place) => {
+                let connection = Connection { id: place.id, address: Address::of(address) };
+                let served = serve(stream, address, place, Arc::clone(&self.doors));
+                self.connections.spawn(connection.scope(served));
+            }
+            Err(reason) => {
+                port.admission.sessions.metrics.refuse(reason);
+                if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
+                    self.connections.spawn(refuse(stream, permit, reason, Arc::clone(port)));
+                }
             }
         }
     }
 }
 
-fn place(gate: &Gate, address: IpAddr) -> Result<ConnectionPlace, RefusalReason> {
-    let permit = gate.places.connection().ok_or(RefusalReason::TooManyConnections)?;
-    let address = if forwarded::is_trusted(address, &gate.trusted_proxies) {
+async fn place(port: &Port, address: IpAddr) -> Result<ConnectionPlace, RefusalReason> {
+    let address = if port.admission.proxies.are(address) {
         // A proxy's connections are counted by whom they are for.
         None
     } else {
-        gate.places.address(address).map_err(|_| RefusalReason::TooManyFromAddress)?
+        port.admission.places.address(Address::of(address)).map_err(|_| RefusalReason::TooManyFromAddress)?
     };
-    Ok(ConnectionPlace { _permit: permit, _address: address })
+    let permit = port.admission.places.connection().await.ok_or(RefusalReason::TooManyConnections)?;
+    Ok(ConnectionPlace { id: ConnectionId::new(), _permit: permit, _address: address })
 }
 
 /// Says why, then closes; the peer's request is read so that the answer is not lost to a reset.
-async fn refuse(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
+/// An orchestrator is answered all the same: a node without room is alive.
+async fn refuse(mut stream: TcpStream, _permit: OwnedSemaphorePermit, reason: RefusalReason, port: Arc<Port>) {
     let say = async {
-        stream.write_all(REFUSAL.as_bytes()).await?;
+        let answer = match reason {
+            RefusalReason::TooManyConnections => probed(&stream, &port).await,
+            _ => None,
+        };
+        stream.write_all(answer.as_deref().unwrap_or(REFUSAL.as_bytes())).await?;
         stream.shutdown().await?;
         let mut sink = [0; 512];
         while stream.read(&mut sink).await? > 0 {}
@@ -136,88 +154,24 @@ async fn refuse(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
     let _ = timeout(REFUSAL_TIMEOUT, say).await;
 }
 
-/// One connection. Until its first byte it costs a small task: in a storm thousands wait here at once, and what HTTP
-/// needs for each of them would stay in the heap between the clients that they become.
-async fn serve(stream: TcpStream, address: IpAddr, held: ConnectionPlace, doors: Arc<Doors>, gate: Arc<Gate>) {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%address, %error, "the connection was gone at once");
-        return;
-    }
-    let pace = Arc::new(Pace::new(&gate.limits));
-    let mut first = [0];
-    tokio::select! {
-        biased;
-        // A look, for a new connection is thought to be readable until somebody has tried. Who reads sees what it is.
-        _ = stream.peek(&mut first) => {}
-        () = pace.overrun() => {
-            debug!(%address, "HTTP connection says nothing");
-            return;
-        }
-        () = gate.hang_up.cancelled() => return,
-    }
-    Box::pin(exchange(stream, pace, address, held, doors, gate)).await;
-}
-
-/// HTTP, from the first byte to the last.
-async fn exchange(
-    stream: TcpStream,
-    pace: Arc<Pace>,
-    address: IpAddr,
-    held: ConnectionPlace,
-    doors: Arc<Doors>,
-    gate: Arc<Gate>,
-) {
-    let held = Arc::new(held);
-    let service = service_fn({
-        let (pace, gate) = (Arc::clone(&pace), Arc::clone(&gate));
-        move |mut request: http::Request<hyper::body::Incoming>| {
-            pace.on_request();
-            request.extensions_mut().insert(Peer(address));
-            request.extensions_mut().insert(Arc::clone(&held));
-            request.extensions_mut().insert(Arc::clone(&pace));
-            let pace = Arc::clone(&pace);
-            let answer = if is_below(request.uri().path()) {
-                Either::Left(doors.engine.clone().answer(request, Arc::clone(&pace)))
-            } else if let Some(hook) = Hook::from_path(request.uri().path()) {
-                Either::Right(Either::Left(hooks::call(Arc::clone(&gate), hook, request)))
-            } else {
-                Either::Right(Either::Right(warp::service(doors.routes.clone()).call(request)))
-            };
-            async move {
-                let response = answer.await;
-                pace.on_answer();
-                response
-            }
-        }
-    });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        // The pace keeps the time.
-        .header_read_timeout(None)
-        .max_headers(MAX_HEADERS)
-        .max_header_size(MAX_HEAD_BYTES)
-        .max_buf_size(MAX_HEAD_BYTES + 8 * 1024);
-    let io = TokioIo::new(Paced::new(stream, Arc::clone(&pace)));
-    let mut connection = std::pin::pin!(http.serve_connection(io, service).with_upgrades());
-    let mut is_hanging_up = false;
-    loop {
-        tokio::select! {
-            // A handshake is done at the first poll: no timer is armed for it.
-            biased;
-            ended = &mut connection => {
-                if let Err(error) = ended {
-                    debug!(%address, %error, "HTTP connection ended");
-                }
-                return;
-            }
-            () = pace.overrun() => {
-                debug!(%address, "HTTP connection took too long");
-                return;
-            }
-            () = gate.hang_up.cancelled(), if !is_hanging_up => {
-                is_hanging_up = true;
-                connection.as_mut().graceful_shutdown();
-            }
-        }
-    }
+/// The answer to a request for `/health` or `/ready`; `None` to any other, and to none.
+async fn probed(stream: &TcpStream, port: &Port) -> Option<Vec<u8>> {
+    let mut head = [0; 16];
+    let read = timeout(REFUSAL_TIMEOUT / 2, stream.peek(&mut head)).await.ok()?.ok()?;
+    let path = head.get(..read)?.strip_prefix(b"GET ")?;
+    let is_at = |name: &[u8]| path.strip_prefix(name).is_some_and(|rest| matches!(rest, [b' ' | b'?' | b'/', ..]));
+    let answer = match () {
+        () if is_at(b"/health") => health::health(),
+        () if is_at(b"/ready") => health::ready(&port.hooks, &HeaderMap::new()),
+        () => return None,
+    };
+    let status = answer.status();
+    let body = answer.into_body().collect().await.ok()?.to_bytes();
+    let mut whole = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    whole.extend_from_slice(&body);
+    Some(whole)
 }

@@ -1,165 +1,230 @@
-//! Who may come in, and for what: origin, token, places.
+//! Who may come in, and for what: origin, token, places. Who may hear what is said by the feeds.
 //!
 //! Must not know how the connection goes on.
 
-use std::borrow::Cow;
-use std::net::IpAddr;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use http::{HeaderMap, StatusCode};
 
+use super::Peer;
+use super::departure::Departure;
 use super::hooks::call::bearer_token;
-use super::places::WebsocketPlace;
+use super::places::{Places, WebsocketPlace};
+use super::proxies::Proxies;
 use super::query::Query;
 use super::refusal::Refusal;
-use super::{Gate, Peer, forwarded};
-use crate::auth::token::Claims;
-use crate::client::{Admitted, Purpose};
-use crate::close::CloseReason;
+use super::routes::without_slash;
+use tokio_util::task::TaskTracker;
+
+use crate::access::grant::Denial;
+use crate::access::origin::OriginPolicy;
+use crate::access::token::{Claims, TokenError, bare};
+use crate::address::Address;
 use crate::config::Feed;
+use crate::feeds;
+use crate::feeds::definition::DASHBOARDS;
+use crate::feeds::listening::{Granting, Guest, Listening};
+use crate::hub::history::Since;
+use crate::newcomers::{NewcomerPlace, NoPlaces};
+use crate::session::SessionContext;
+use crate::session::{Admitted, Purpose, granted};
 use crate::telemetry::metrics::RefusalReason;
 
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
 /// Where clients connect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Endpoint {
-    /// `/ws`.
+    /// What several feeds share.
     Dashboard,
-    /// `/ws/staff/orders/`.
-    Staff,
-    /// `/ws/kiosk/orders/`.
-    Kiosk,
+    /// A feed's own.
+    Own(Feed, &'static Listening),
     /// `/echo`, for who embeds the server and asks for it.
     Echo,
 }
 
 impl Endpoint {
-    fn feeds(self) -> &'static [Feed] {
-        match self {
-            Self::Dashboard => &[Feed::Stats, Feed::Pos, Feed::Channels],
-            Self::Staff | Self::Kiosk => &[Feed::Clinic],
-            Self::Echo => &Feed::ALL,
+    /// The WebSocket at this path.
+    pub(super) fn at(path: &str, has_echo: bool) -> Option<Self> {
+        match without_slash(path) {
+            DASHBOARDS => Some(Self::Dashboard),
+            "/echo" if has_echo => Some(Self::Echo),
+            path => feeds::socket(path).map(|(feed, socket)| Self::Own(feed, &socket.listening)),
         }
-    }
-
-    fn has_tokens(self) -> bool {
-        matches!(self, Self::Dashboard | Self::Staff)
     }
 }
 
-/// Whether the endpoint is there at all for a page of this origin, from this address.
-pub(super) fn approach(gate: &Gate, endpoint: Endpoint, headers: &HeaderMap, address: IpAddr) -> Result<(), Refusal> {
-    let environment = &gate.environment;
-    if !environment.feeds.has_any(endpoint.feeds()) {
-        return Err(Refusal::switched_off());
-    }
-    check_origin(gate, headers)?;
-    if endpoint.has_tokens() && !environment.tokens.is_configured() {
-        return Err(Refusal::not_configured("JWT_SECRET"));
-    }
-    if endpoint == Endpoint::Kiosk && environment.bad_devices.are_too_many(address) {
-        let message = "too many unknown devices from this address; wait a minute";
-        return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, RefusalReason::Device, "too_many_devices", message));
-    }
-    Ok(())
+/// Who decides it.
+#[derive(Debug)]
+pub(super) struct Admission {
+    pub(super) sessions: Arc<SessionContext>,
+    pub(super) origins: OriginPolicy,
+    pub(super) proxies: Proxies,
+    pub(super) places: Arc<Places>,
+    pub(super) departure: Arc<Departure>,
+    /// The tasks of all clients.
+    pub(super) clients: TaskTracker,
 }
 
-/// What the connection is for, and the places that it takes.
-pub(super) fn admit(
-    gate: &Gate,
-    endpoint: Endpoint,
-    headers: &HeaderMap,
-    query: &str,
-    peer: Peer,
-    address: IpAddr,
-) -> Result<(Admitted, WebsocketPlace), Refusal> {
-    let query = Query::parse(query).map_err(|message| Refusal::bad_request(RefusalReason::Handshake, message))?;
-    let since = query.since;
-    let purpose = match endpoint {
-        Endpoint::Dashboard => {
-            let claims = claims(gate, headers, &query)?;
-            let identity = claims.map(|claims| claims.identity()).transpose();
-            Purpose::Dashboard { identity: identity.map_err(|refused| unauthorized(refused.to_string()))?, place: None }
+impl Admission {
+    /// Whether the endpoint is there at all for a page of this origin, from this address.
+    pub(super) fn approach(&self, endpoint: Endpoint, headers: &HeaderMap, address: Address) -> Result<(), Refusal> {
+        let context = &self.sessions;
+        let (is_on, needs_token) = match endpoint {
+            Endpoint::Dashboard => (context.feeds.any(|feed| feed.is_on_dashboards), true),
+            Endpoint::Own(feed, listening) => (context.feeds.has(feed), listening.needs_token),
+            Endpoint::Echo => (true, false),
+        };
+        if !is_on {
+            return Err(self.denied(Denial::SwitchedOff));
         }
-        // Refused by a close code, which a browser can read.
-        Endpoint::Staff => Purpose::Staff(if let Ok(Some(claims)) = claims(gate, headers, &query) {
-            claims.staff().ok_or(CloseReason::NotStaff)
+        self.check_origin(headers)?;
+        self.may_connect(address)?;
+        if needs_token && !context.tokens.is_configured() {
+            return Err(self.denied(Denial::NoSecret));
+        }
+        if let Endpoint::Own(_, listening) = endpoint
+            && let Some(denial) = (listening.barred)(context, address)
+        {
+            return Err(self.denied(denial));
+        }
+        Ok(())
+    }
+
+    /// What the connection is for, and the places that it takes.
+    pub(super) fn admit(
+        &self,
+        endpoint: Endpoint,
+        headers: &HeaderMap,
+        query: &str,
+        peer: Peer,
+        address: Address,
+    ) -> Result<(Admitted, WebsocketPlace), Refusal> {
+        let query = Query::parse(query).map_err(|message| Refusal::bad_request(RefusalReason::Handshake, message))?;
+        let since = position(headers, &query);
+        let context = &self.sessions;
+        let purpose = match endpoint {
+            Endpoint::Dashboard => {
+                let identity = self
+                    .claims(headers, &query)
+                    .and_then(|claims| claims.map(|claims| claims.identity()).transpose().map_err(Denial::from));
+                match identity.map_err(|denial| self.denied(denial))? {
+                    Some(identity) => Purpose::Listen(Ok(granted(identity, context))),
+                    None => Purpose::Newcomer(None),
+                }
+            }
+            // Refused by a close code, which a browser can read.
+            Endpoint::Own(_, listening) => Purpose::Ask(self.grant(listening, headers, query, address)),
+            Endpoint::Echo => Purpose::Echo,
+        };
+        let place = self.place(peer, address)?;
+        let purpose = match purpose {
+            Purpose::Newcomer(None) => Purpose::Newcomer(Some(self.newcomer(address)?)),
+            purpose => purpose,
+        };
+        Ok((Admitted { purpose, since }, place))
+    }
+
+    /// What somebody is granted who comes like this.
+    pub(super) fn grant(&self, listening: &Listening, headers: &HeaderMap, query: Query, address: Address) -> Granting {
+        let claims = if listening.needs_token { self.claims(headers, &query) } else { Ok(None) };
+        let Query { device_uid, channel, .. } = query;
+        (listening.grant)(Guest { claims, device_uid, channel, address, context: Arc::clone(&self.sessions) })
+    }
+
+    pub(super) fn denied(&self, denial: Denial) -> Refusal {
+        Refusal::denied(denial, self.sessions.database.is_down())
+    }
+
+    /// A place for one more connection that stays.
+    pub(super) fn place(&self, peer: Peer, address: Address) -> Result<WebsocketPlace, Refusal> {
+        if self.departure.is_under_way() {
+            return Err(Refusal::shutting_down());
+        }
+        let websocket = self.places.websocket().ok_or_else(|| busy(RefusalReason::TooManyConnections))?;
+        let from_address = if address.ip() == peer.0 {
+            // Counted when it was accepted.
+            None
         } else {
-            gate.environment.metrics.refuse(RefusalReason::Token);
-            Err(CloseReason::TokenRefused)
-        }),
-        Endpoint::Kiosk => Purpose::Kiosk(query.device_uid),
-        Endpoint::Echo => Purpose::Echo,
-    };
-    let place = place(gate, peer, address)?;
-    let purpose = match purpose {
-        Purpose::Dashboard { identity: None, .. } => {
-            let place = gate.places.unauthenticated().ok_or_else(|| busy(RefusalReason::TooManyUnauthenticated))?;
-            Purpose::Dashboard { identity: None, place: Some(place) }
+            self.places.address(address).map_err(|_| busy(RefusalReason::TooManyFromAddress))?
+        };
+        Ok(WebsocketPlace::new(websocket, from_address))
+    }
+
+    /// Whether the address may begin one more client now.
+    pub(super) fn may_connect(&self, address: Address) -> Result<(), Refusal> {
+        if self.places.connects.take(address) {
+            return Ok(());
         }
-        purpose => purpose,
-    };
-    Ok((Admitted { purpose, since, address }, place))
-}
-
-/// A place for one more connection that stays.
-pub(super) fn place(gate: &Gate, peer: Peer, address: IpAddr) -> Result<WebsocketPlace, Refusal> {
-    if gate.is_stopping.load(Ordering::Relaxed) {
-        return Err(Refusal::busy(RefusalReason::ShuttingDown, "shutting down"));
+        let message = "too many connections begun by this address; wait a little";
+        Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, RefusalReason::TooManyConnects, "too_many_connects", message))
     }
-    let websocket = gate.places.websocket().ok_or_else(|| busy(RefusalReason::TooManyConnections))?;
-    let from_address = if address == peer.0 {
-        // Counted when it was accepted.
-        None
-    } else {
-        gate.places.address(address).map_err(|_| busy(RefusalReason::TooManyFromAddress))?
-    };
-    Ok(WebsocketPlace::new(websocket, from_address))
+
+    /// A place for one more whom nobody knows yet. Another goes for it if need be.
+    pub(super) fn newcomer(&self, address: Address) -> Result<NewcomerPlace, Refusal> {
+        let busy = || busy(RefusalReason::TooManyUnauthenticated);
+        let (place, has_pushed) = self.places.newcomer(address).map_err(|NoPlaces| busy())?;
+        if has_pushed {
+            self.sessions.metrics.refuse(RefusalReason::TooManyUnauthenticated);
+        }
+        Ok(place)
+    }
+
+    /// Whose connection it is.
+    pub(super) fn address(&self, peer: Peer, headers: &HeaderMap) -> Address {
+        self.proxies.client(peer.0, headers, &self.sessions.metrics)
+    }
+
+    pub(super) fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let origin = match (origins.next(), origins.next()) {
+            (None, _) => None,
+            // Two origins, or one that is no text, are no origin that could be allowed.
+            (Some(origin), None) => Some(origin.to_str().unwrap_or("?")),
+            (Some(_), Some(_)) => Some("?"),
+        };
+        let host = sole(headers, &HOST);
+        if self.origins.may_connect(origin, host) {
+            return Ok(());
+        }
+        let message = "this origin is not allowed to connect; see WS_ALLOWED_ORIGINS";
+        Err(Refusal::new(StatusCode::FORBIDDEN, RefusalReason::Origin, "origin_not_allowed", message))
+    }
+
+    /// What the token claims that a handshake carries, in the query or in a header; `None` without a token.
+    fn claims(&self, headers: &HeaderMap, query: &Query) -> Result<Option<Claims>, Denial> {
+        let context = &self.sessions;
+        let Some(token) = token(headers, query.token.as_deref())? else { return Ok(None) };
+        Ok(Some(context.tokens.claims(token, context.clock.now())?))
+    }
 }
 
-/// Whose connection it is.
-pub(super) fn address(gate: &Gate, peer: Peer, headers: &HeaderMap) -> IpAddr {
-    forwarded::client_address(peer.0, headers, &gate.trusted_proxies)
-}
-
-pub(super) fn check_origin(gate: &Gate, headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut origins = headers.get_all(ORIGIN).iter();
-    let origin = match (origins.next(), origins.next()) {
+/// From where a client goes on. The header goes before `lastEventId` and that before `since`, for a page's address is older
+/// than what it has heard; an empty one has heard nothing yet.
+pub(super) fn position(headers: &HeaderMap, query: &Query) -> Option<Since> {
+    let mut lines = headers.get_all(LAST_EVENT_ID).iter();
+    let header = match (lines.next(), lines.next()) {
         (None, _) => None,
-        // Two origins, or one that is no text, are no origin that could be allowed.
-        (Some(origin), None) => Some(origin.to_str().unwrap_or("?")),
-        (Some(_), Some(_)) => Some("?"),
+        (Some(id), None) => Some(id.to_str().map_or(Since::Unknown, |id| Since::parse(id.trim()))),
+        (Some(_), Some(_)) => Some(Since::Unknown),
     };
-    let host = sole(headers, &HOST);
-    if gate.origins.may_connect(origin, host) {
-        return Ok(());
-    }
-    let message = "this origin is not allowed to connect; see WS_ALLOWED_ORIGINS";
-    Err(Refusal::new(StatusCode::FORBIDDEN, RefusalReason::Origin, "origin_not_allowed", message))
+    let given = [header, query.last_event_id, query.since].into_iter().flatten();
+    given.clone().find(|since| *since != Since::Now).or_else(|| given.clone().next())
 }
 
-/// What the token claims that a handshake carries, in the query or in a header; `None` without a token.
-pub(super) fn claims(gate: &Gate, headers: &HeaderMap, query: &Query) -> Result<Option<Claims>, Refusal> {
-    let environment = &gate.environment;
-    let Some(token) = token(headers, query.token.as_deref())? else { return Ok(None) };
-    let claims = environment.tokens.claims(token, environment.clock.now());
-    claims.map(Some).map_err(|refused| unauthorized(refused.to_string()))
-}
-
-fn token<'a>(headers: &'a HeaderMap, from_query: Option<&'a str>) -> Result<Option<&'a str>, Refusal> {
+fn token<'a>(headers: &'a HeaderMap, from_query: Option<&'a str>) -> Result<Option<&'a str>, TokenError> {
     let mut headers = headers.get_all(AUTHORIZATION).iter();
     let from_header = match (headers.next(), headers.next()) {
         (None, _) => None,
-        (Some(_), Some(_)) => return Err(unauthorized("Invalid JWT token: Authorization is given twice")),
+        (Some(_), Some(_)) => return Err(TokenError::GivenTwice),
         (Some(header), None) => {
-            let header = header.to_str().map_err(|_| unauthorized("Invalid JWT token: it is malformed"))?;
+            let header = header.to_str().map_err(|_| TokenError::Malformed)?;
             bearer_token(header.trim_start()).or_else(|| header.eq_ignore_ascii_case("bearer").then_some(""))
         }
     };
     match (from_query, from_header) {
-        (Some(query), Some(header)) if query != header => {
-            Err(unauthorized("Invalid JWT token: the query's and the header's differ"))
-        }
+        (Some(query), Some(header)) if bare(query) != bare(header) => Err(TokenError::Differs),
         (from_query, from_header) => Ok(from_query.or(from_header)),
     }
 }
@@ -177,6 +242,41 @@ pub(super) fn busy(reason: RefusalReason) -> Refusal {
     Refusal::busy(reason, "too many connections")
 }
 
-pub(super) fn unauthorized(message: impl Into<Cow<'static, str>>) -> Refusal {
-    Refusal::new(StatusCode::UNAUTHORIZED, RefusalReason::Token, "invalid_token", message)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_heard_last_goes_before_what_its_address_says() {
+        for (headers, query, wanted) in [
+            (&[][..], "", None),
+            (&[], "since=", Some(Since::Now)),
+            (&[], "since=5", Some(Since::After(5))),
+            (&[], "lastEventId=7", Some(Since::After(7))),
+            (&[], "since=5&lastEventId=7", Some(Since::After(7))),
+            (&["9"], "since=5&lastEventId=7", Some(Since::After(9))),
+            (&["9"], "", Some(Since::After(9))),
+            (&["  9  "], "", Some(Since::After(9))),
+            (&["x"], "since=5", Some(Since::Unknown)),
+            (&[], "since=5&lastEventId=x", Some(Since::Unknown)),
+            // Nothing heard yet.
+            (&[""], "", Some(Since::Now)),
+            (&[""], "since=5", Some(Since::After(5))),
+            (&[], "lastEventId=&since=5", Some(Since::After(5))),
+            (&[], "lastEventId=", Some(Since::Now)),
+            (&[], "lasteventid=7", None),
+            // Which of the two?
+            (&["9", "8"], "since=5", Some(Since::Unknown)),
+            (&["9, 8"], "since=5", Some(Since::Unknown)),
+        ] {
+            let mut map = HeaderMap::new();
+            for value in headers {
+                map.append(LAST_EVENT_ID, value.parse().unwrap());
+            }
+            assert_eq!(position(&map, &Query::parse(query).unwrap()), wanted, "{headers:?} {query}");
+        }
+        let mut map = HeaderMap::new();
+        map.insert(LAST_EVENT_ID, http::HeaderValue::from_bytes(b"\xff").unwrap());
+        assert_eq!(position(&map, &Query::default()), Some(Since::Unknown));
+    }
 }

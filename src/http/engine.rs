@@ -1,122 +1,209 @@
-//! From a request below `/socket.io` to a Socket.IO session: its origin, CORS, a place, and the stream of a WebSocket.
+//! From a request below `/socket.io` to a Socket.IO session: its origin, a place, what it asks and what is answered.
 //!
 //! Must not know namespaces, nor what is said in them.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
-use http::{HeaderMap, Method, Request};
-use hyper::body::Incoming;
+use http::header::{AUTHORIZATION, HeaderMap};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
-use tower_http::cors::{AllowOrigin, Cors, CorsLayer};
-use tower_service::Service;
+use serde_json::json;
 use tracing::debug;
 use warp::reply::Response;
 
 use super::accept::ConnectionPlace;
-use super::admission::{busy, check_origin};
+use super::admission::{Admission, busy};
+use super::cors::Cors;
+use super::held::Held;
 use super::hooks::call::bearer_token;
-use super::pace::Pace;
 use super::refusal::Refusal;
 use super::upgrade::{check_handshake, switching, take_stream};
-use super::{Gate, Peer, admission};
-use crate::socketio::{Namespaces, Polling, Query, Session};
+use super::{Peer, Port, answer};
+use crate::model::ConnectionId;
+use crate::telemetry::log::connection::Connection;
 use crate::telemetry::metrics::RefusalReason;
+use crate::transport::socketio::{self, Answer, Arrival, Found, Polled, Query, SocketIo, is_sessions, turn_away};
 
-/// How long a browser may remember what a preflight said.
-const PREFLIGHT_AGE: Duration = Duration::from_hours(1);
-
-/// The door to Socket.IO.
-#[derive(Clone, Debug)]
-pub(super) struct Engine {
-    gate: Arc<Gate>,
-    /// `None` if no feed needs it.
-    inner: Option<(Namespaces, Cors<Polling>)>,
+/// What becomes of a request.
+enum Answering {
+    Now(Response),
+    /// Until the session has something to give; the request has nothing more to say.
+    Waits(Polled, Request<()>),
 }
 
-impl Engine {
-    pub(super) fn new(gate: &Arc<Gate>) -> Self {
-        let inner = gate.namespaces.clone().map(|namespaces| {
-            let polling = tower_layer::Layer::layer(&cors(gate), namespaces.polling());
-            (namespaces, polling)
-        });
-        Self { gate: Arc::clone(gate), inner }
-    }
+/// What is wrong with a request, in the protocol's own numbers.
+#[derive(Clone, Copy, Debug)]
+enum Wrong {
+    Transport = 0,
+    Session = 1,
+    Method = 2,
+    Request = 3,
+    Version = 5,
+}
 
-    pub(super) async fn answer(self, request: Request<Incoming>, pace: Arc<Pace>) -> Result<Response, Infallible> {
-        let gate = Arc::clone(&self.gate);
-        Ok(self.try_answer(request, &pace).await.unwrap_or_else(|refusal| {
-            gate.environment.metrics.refuse(refusal.reason);
-            debug!(?refusal, "Socket.IO request refused");
-            refusal.into_response()
-        }))
-    }
+/// `Err`: the answer has to wait.
+pub(super) async fn call(port: Arc<Port>, request: Request<Incoming>) -> Result<Response, Held> {
+    let cors = Cors::of(&port.admission, request.headers());
+    let mut response = match cors.preflight(request.method(), request.headers(), "GET, POST") {
+        Some(preflight) => preflight,
+        None => match try_answer(&port, request).await {
+            Ok(Answering::Now(response)) => response,
+            Ok(Answering::Waits(session, request)) => return Err(Held::new(session, &cors, &request)),
+            Err(refusal) => {
+                port.admission.sessions.metrics.refuse(refusal.reason);
+                debug!(?refusal, "Socket.IO request refused");
+                refusal.into_response()
+            }
+        },
+    };
+    cors.allow(&mut response);
+    Ok(response)
+}
 
-    async fn try_answer(self, mut request: Request<Incoming>, pace: &Pace) -> Result<Response, Refusal> {
-        let Some((namespaces, mut polling)) = self.inner else { return Err(Refusal::switched_off()) };
-        let gate = &self.gate;
-        check_origin(gate, request.headers())?;
-        let query = Query::read(request.uri().query().unwrap_or_default());
-        let is_get = *request.method() == Method::GET;
-        if is_get && query.version == Some("4") && query.transport == Some("websocket") {
-            return upgrade(gate, &namespaces, &mut request);
+async fn try_answer(port: &Port, request: Request<Incoming>) -> Result<Answering, Refusal> {
+    let Some(socketio) = &port.socketio else { return Err(Refusal::switched_off()) };
+    let admission = &port.admission;
+    admission.check_origin(request.headers())?;
+    let query = Query::read(request.uri().query().unwrap_or_default());
+    if query.transport.is_none() && !is_sessions(request.uri().path()) {
+        return Err(Refusal::no_script());
+    }
+    let is_get = *request.method() == Method::GET;
+    let response = match (query.transport, query.sid) {
+        _ if query.is_script => wrong(Wrong::Request, "JSONP is not spoken here"),
+        (Some("websocket"), None) if query.version != Some("4") => unsupported(),
+        (Some("websocket"), sid) if is_get => {
+            let sid = sid.map(str::to_owned);
+            upgrade(admission, socketio, sid.as_deref(), request)?
         }
-        if is_get && query.sid.is_none() {
-            let session = begin(gate, &namespaces, &request, true)?;
-            request.extensions_mut().insert(session);
-        } else if is_get {
-            pace.on_poll(gate.environment.limits.ping_interval);
+        (Some("polling"), None) if !is_get => wrong(Wrong::Method, "Bad handshake method"),
+        (Some("polling"), None) if query.version != Some("4") => unsupported(),
+        (Some("polling"), None) => packets(socketio.poll(arrive(admission, &request, true)?)),
+        (Some("polling"), Some(sid)) => match socketio.find(sid) {
+            Some(Found::Polling(session)) => return Ok(exchange(admission, session, request).await),
+            Some(Found::Upgraded) | None => unknown(),
+        },
+        _ => wrong(Wrong::Transport, "Transport unknown"),
+    };
+    Ok(Answering::Now(response))
+}
+
+/// A request of a session that polls.
+async fn exchange(admission: &Admission, session: Polled, request: Request<Incoming>) -> Answering {
+    let method = request.method().clone();
+    if method != Method::GET && method != Method::POST {
+        return Answering::Now(wrong(Wrong::Method, "Bad request method"));
+    }
+    let (head, body) = request.into_parts();
+    let body = match collect(body, admission.sessions.limits.max_message_bytes).await {
+        Ok(body) => body,
+        Err(true) => {
+            session.on_too_big();
+            let message = json!({ "code": Wrong::Request as u8, "message": "Payload too large" });
+            return Answering::Now(answer::json(StatusCode::PAYLOAD_TOO_LARGE, &message));
         }
-        let Ok(answer) = polling.call(request).await;
-        let mut answer = answer.map(Bytes::into);
-        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(answer)
+        Err(false) => {
+            session.on_broken();
+            return Answering::Now(wrong(Wrong::Request, "Bad request"));
+        }
+    };
+    if method == Method::GET {
+        // What a body of its own may say means nothing.
+        return Answering::Waits(session, Request::from_parts(head, ()));
+    }
+    let (answered, posted) = session.post(body).await;
+    let mut response = respond(answered);
+    // Let go when the answer is written.
+    response.extensions_mut().insert(posted);
+    Answering::Now(response)
+}
+
+/// The answer to a request for what waits.
+pub(super) fn respond(answered: Option<Answer>) -> Response {
+    match answered {
+        Some(Answer::Packets(body)) => packets(body),
+        Some(Answer::Done) => packets("ok".to_owned()),
+        Some(Answer::Malformed | Answer::Overlap) => wrong(Wrong::Request, "Bad request"),
+        None => unknown(),
     }
 }
 
-/// Answers a WebSocket's handshake and, if it is granted, hands the stream over.
-fn upgrade(gate: &Arc<Gate>, namespaces: &Namespaces, request: &mut Request<Incoming>) -> Result<Response, Refusal> {
+/// The whole body. `Err`: it is not, for it is too big or else has broken off.
+async fn collect(body: Incoming, most: usize) -> Result<Bytes, bool> {
+    // Of what says that it is too big nothing is waited for.
+    if body.size_hint().lower() > most as u64 {
+        return Err(true);
+    }
+    let whole = Limited::new(body, most).collect().await;
+    whole.map(http_body_util::Collected::to_bytes).map_err(|error| error.is::<LengthLimitError>())
+}
+
+/// Answers a WebSocket's handshake and, if it is granted, hands the stream over: to a session of its own, or to the one
+/// that polls and wants to go over.
+fn upgrade(
+    admission: &Arc<Admission>,
+    socketio: &SocketIo,
+    sid: Option<&str>,
+    mut request: Request<Incoming>,
+) -> Result<Response, Refusal> {
     let accept = check_handshake(request.method(), request.headers())?;
     let Some(on_upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Err(Refusal::bad_request(RefusalReason::Handshake, "this connection cannot become a WebSocket"));
     };
-    let session = match Query::read(request.uri().query().unwrap_or_default()).sid {
-        Some(sid) => namespaces
-            .try_upgrade(sid)
-            .ok_or_else(|| Refusal::bad_request(RefusalReason::Handshake, "unknown session, or a WebSocket already"))?,
-        None => begin(gate, namespaces, request, false)?,
-    };
-    let connection = request.extensions_mut().remove::<Arc<ConnectionPlace>>();
-    let namespaces = namespaces.clone();
-    gate.clients.spawn(async move {
-        let Ok(upgraded) = on_upgrade.await else { return };
-        let Some((stream, early)) = take_stream(upgraded) else { return };
-        namespaces.websocket(stream, early, &session, connection);
-    });
+    if let Some(sid) = sid {
+        let Some(session) = socketio.find(sid) else { return Ok(unknown()) };
+        let Some(claim) = session.try_claim() else {
+            // Opened and closed, as by the original: a client takes a refusal for something else.
+            admission.clients.spawn(async move {
+                let Ok(upgraded) = on_upgrade.await else { return };
+                if let Some((stream, _)) = take_stream(upgraded) {
+                    turn_away(&stream);
+                }
+            });
+            return Ok(switching(&accept));
+        };
+        let held: socketio::Held = Box::new(request.extensions_mut().remove::<Arc<ConnectionPlace>>());
+        let sessions = Arc::clone(&admission.sessions);
+        admission.clients.spawn(claim.connection().scope(async move {
+            let Ok(upgraded) = on_upgrade.await else { return };
+            let Some((stream, early)) = take_stream(upgraded) else { return };
+            claim.upgrade(stream, early, held, &sessions.limits).await;
+        }));
+    } else {
+        let arrival = arrive(admission, &request, false)?;
+        let socketio = socketio.clone();
+        admission.clients.spawn(arrival.connection.scope(async move {
+            let Ok(upgraded) = on_upgrade.await else { return };
+            let Some((stream, early)) = take_stream(upgraded) else { return };
+            socketio.open(stream, early, arrival);
+        }));
+    }
     Ok(switching(&accept))
 }
 
-/// A place for a new session. A WebSocket's connection was counted when it was accepted; a polling session outlives its
-/// connections, and counts as one of its address itself.
-fn begin(
-    gate: &Gate,
-    namespaces: &Namespaces,
-    request: &Request<Incoming>,
-    is_polling: bool,
-) -> Result<Arc<Session>, Refusal> {
+/// A place for a new session. A WebSocket's connection was counted when it was accepted, and goes with it; a polling session
+/// outlives its connections, and counts as one of its address itself.
+fn arrive(admission: &Admission, request: &Request<Incoming>, polls: bool) -> Result<Arrival, Refusal> {
     let peer = *request.extensions().get::<Peer>().ok_or_else(Refusal::not_found)?;
-    let address = admission::address(gate, peer, request.headers());
-    let place = admission::place(gate, peer, address)?;
-    let counted = if is_polling && address == peer.0 {
-        gate.places.address(address).map_err(|_| busy(RefusalReason::TooManyFromAddress))?
+    let address = admission.address(peer, request.headers());
+    admission.may_connect(address)?;
+    let place = admission.place(peer, address)?;
+    let counted = if polls && address.ip() == peer.0 {
+        admission.places.address(address).map_err(|_| busy(RefusalReason::TooManyFromAddress))?
     } else {
         None
     };
-    let unauthenticated = gate.places.unauthenticated().ok_or_else(|| busy(RefusalReason::TooManyUnauthenticated))?;
-    Ok(namespaces.begin(address, bearer(request.headers()), Box::new((place, counted)), unauthenticated))
+    let line = request.extensions().get::<Arc<ConnectionPlace>>().filter(|_| !polls).cloned();
+    let id = line.as_ref().map_or_else(ConnectionId::new, |line| line.id);
+    Ok(Arrival {
+        connection: Connection { id, address },
+        bearer: bearer(request.headers()),
+        held: Box::new((place, counted, line)),
+        place: admission.newcomer(address)?,
+    })
 }
 
 /// The bearer token, if that is what `Authorization` holds. What cannot be read is no good token.
@@ -131,17 +218,18 @@ fn bearer(headers: &HeaderMap) -> Option<String> {
     }
 }
 
-/// Pages of other origins may read the answers if they may connect at all.
-fn cors(gate: &Arc<Gate>) -> CorsLayer {
-    let gate = Arc::clone(gate);
-    let may_connect = move |origin: &HeaderValue, request: &http::request::Parts| {
-        let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
-        origin.to_str().is_ok_and(|origin| gate.origins.may_connect(Some(origin), host))
-    };
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::predicate(may_connect))
-        .allow_credentials(true)
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE])
-        .max_age(PREFLIGHT_AGE)
+fn packets(body: String) -> Response {
+    answer::with_type(StatusCode::OK, "text/plain; charset=UTF-8", body)
+}
+
+fn unknown() -> Response {
+    wrong(Wrong::Session, "Session ID unknown")
+}
+
+fn unsupported() -> Response {
+    wrong(Wrong::Version, "Unsupported protocol version")
+}
+
+fn wrong(wrong: Wrong, message: &str) -> Response {
+    answer::json(StatusCode::BAD_REQUEST, &json!({ "code": wrong as u8, "message": message }))
 }

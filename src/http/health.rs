@@ -1,13 +1,15 @@
 //! What an orchestrator asks: alive, ready, and the numbers.
 
-use std::sync::atomic::Ordering;
-
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use warp::reply::Response;
 
-use super::{Gate, answer};
+use super::answer;
+use super::hooks::Hooks;
+use super::hooks::call::carries_key;
+use crate::database::Down;
 
+const SHUTTING_DOWN: &str = "shutting_down";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Alive: this process answers. Says nothing of the database, whose absence no restart of ours would mend.
@@ -15,19 +17,34 @@ pub(super) fn health() -> Response {
     answer::json(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-/// Ready: new dashboards would get their figures.
-pub(super) fn ready(gate: &Gate) -> Response {
-    let down = if gate.is_stopping.load(Ordering::Relaxed) {
-        Some("shutting down".to_owned())
-    } else {
-        gate.environment.database.state().borrow().down.clone()
+/// Ready: new dashboards would get their figures. Strangers are told a word; who sends the hook key, the whole story. Keys of
+/// an issuer that is away are a word only: another node would have no others.
+/// A node that cannot use the log between it and others still serves: what it cannot do is named.
+pub(super) fn ready(hooks: &Hooks, headers: &HeaderMap) -> Response {
+    let state = hooks.admission.sessions.database.state();
+    let down = state.borrow().down.clone();
+    let is_leaving = hooks.admission.departure.is_announced();
+    let reason = if is_leaving { Some(SHUTTING_DOWN) } else { down.as_ref().map(|down| down.word.as_str()) };
+    let Some(reason) = reason else {
+        let words: Vec<_> =
+            hooks.admission.sessions.tokens.sources().iter().filter_map(|source| source.word()).collect();
+        let mut body = json!({ "ready": true });
+        if let Some(word) = words.iter().find(|word| **word == "missing").or(words.first()) {
+            body["keys"] = json!(word);
+        }
+        if let Some(word) = hooks.calls.broker.degraded() {
+            body["degraded"] = json!(format!("log_{word}"));
+        }
+        return answer::json(StatusCode::OK, &body);
     };
-    match down {
-        None => answer::json(StatusCode::OK, &json!({ "ready": true })),
-        Some(reason) => answer::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "ready": false, "reason": reason })),
-    }
+    let knows_key = hooks.config.key.as_ref().is_some_and(|key| carries_key(headers, key));
+    let body = match down {
+        Some(Down { detail, .. }) if knows_key => json!({ "ready": false, "reason": reason, "detail": detail }),
+        _ => json!({ "ready": false, "reason": reason }),
+    };
+    answer::json(StatusCode::SERVICE_UNAVAILABLE, &body)
 }
 
-pub(super) fn metrics(gate: &Gate) -> Response {
-    answer::with_type(StatusCode::OK, OPEN_METRICS, gate.environment.metrics.encode())
+pub(super) fn metrics(hooks: &Hooks) -> Response {
+    answer::with_type(StatusCode::OK, OPEN_METRICS, hooks.admission.sessions.metrics.encode())
 }

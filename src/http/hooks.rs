@@ -1,154 +1,90 @@
 //! The calls of the REST API: one way of authenticating, limiting, reading and answering for all of them.
 //!
-//! Must not know what a feed's words are: `dialect` does.
+//! Must not know any feed: the registry says which hooks there are, and what each needs and does.
 
 pub(super) mod call;
-mod cita;
-mod devices;
-mod events;
-pub(super) mod sync;
+mod disconnect;
 
 use std::convert::Infallible;
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use futures_util::Stream;
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyDataStream;
 use hyper::body::Incoming;
-use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use warp::reply::Response;
 
+use super::admission::Admission;
+use super::places::Caller;
 use super::refusal::Refusal;
-use super::{Gate, answer};
-use crate::config::Feed;
-use crate::dialect::{pos, restaurant};
-use crate::idempotency::{CannotKnow, Ticket, Turn};
-use crate::store::outbox::Answered;
+use super::routes::without_slash;
+use super::{Peer, answer};
+use crate::config::{Feed, HookConfig, MAX_KEY_BYTES};
+use crate::feeds;
+use crate::feeds::call::{Call, CallContext, Reply};
+use crate::feeds::definition::{Hook, Key, Need, Repetition};
+use crate::idempotency::{CannotKnow, Idempotency, Ticket, Turn};
 use crate::telemetry::metrics::{HookAnswer, RefusalReason};
 
-use call::{carries_key, json_body};
+use call::{Arriving, carries_key, json_body};
+use disconnect::DISCONNECT;
 
 /// Kept back from the timeout so that the answer is on the wire by then.
 const MARGIN: Duration = Duration::from_millis(150);
-/// Longest `Idempotency-Key`.
-const MAX_KEY_BYTES: usize = 255;
+
+/// What all calls have in common.
+#[derive(Debug)]
+pub(super) struct Hooks {
+    /// What people call this node.
+    pub(super) name: Option<String>,
+    pub(super) config: HookConfig,
+    /// What the feeds' calls work with.
+    pub(super) calls: Arc<CallContext>,
+    pub(super) idempotency: Arc<Idempotency>,
+    pub(super) admission: Arc<Admission>,
+}
 
 /// What may be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hook {
-    Cita,
-    Sale(pos::Kind),
-    Order(restaurant::Kind),
-    NewOrder,
-    OrderStatus,
-    Sync,
-    Publish,
-    Disconnect,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Called {
+    /// Whose hook it is; ending connections belongs to none.
+    feed: Option<Feed>,
+    hook: &'static Hook,
 }
 
-/// What became of a call that succeeded.
-#[derive(Debug)]
-enum Answer {
-    /// It had its effect, and its answer is to be remembered if it is to have its effect once.
-    Done(Reply),
-    /// The same, and the answer was stored together with the effect.
-    Kept(Reply),
-    /// It had its effect before, and this was the answer.
-    Repeated(Answered),
-}
-
-/// The usual answer.
-#[derive(Debug, Serialize)]
-struct Reached {
-    ok: bool,
-    /// How many were handed the message.
-    clients: usize,
-}
-
-/// A call that was dealt with: a JSON object, with 200.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reply(String);
-
-impl Reply {
-    pub(super) fn json(body: &impl Serialize) -> Self {
-        // Structs of strings and numbers always serialise.
-        Self(serde_json::to_string(body).unwrap_or_default())
-    }
-
-    /// `clients`: how many were handed the message.
-    pub(super) fn reached(clients: usize) -> Self {
-        Self::json(&Reached { ok: true, clients })
-    }
-
-    fn answered(&self) -> Answered {
-        Answered { status: StatusCode::OK.as_u16(), body: self.0.clone() }
-    }
-}
-
-impl From<Answer> for Reply {
-    fn from(answer: Answer) -> Self {
-        match answer {
-            Answer::Done(reply) | Answer::Kept(reply) => reply,
-            Answer::Repeated(answered) => Self(answered.body),
+impl Called {
+    pub(super) fn at(path: &str) -> Option<Self> {
+        let path = without_slash(path);
+        if let Some((feed, hook)) = feeds::hook(path) {
+            return Some(Self { feed: Some(feed), hook });
         }
-    }
-}
-
-impl Hook {
-    pub(super) fn from_path(path: &str) -> Option<Self> {
-        let plain =
-            [Self::Cita, Self::NewOrder, Self::OrderStatus, Self::Sync, Self::Publish, Self::Disconnect].into_iter();
-        let sale = || pos::Kind::from_path(path).map(Self::Sale);
-        let order = || restaurant::Kind::from_path(path).map(Self::Order);
-        plain.into_iter().find(|hook| hook.path() == path).or_else(sale).or_else(order)
+        (path == DISCONNECT.path).then_some(Self { feed: None, hook: &DISCONNECT })
     }
 
-    fn path(self) -> &'static str {
-        match self {
-            Self::Cita => "/notify/cita",
-            Self::Sale(kind) => kind.path(),
-            Self::Order(kind) => kind.path(),
-            Self::NewOrder => "/notify/pedido",
-            Self::OrderStatus => "/notify/pedido/estado",
-            Self::Sync => "/notify/sync",
-            Self::Publish => "/api/publish",
-            Self::Disconnect => "/api/disconnect",
-        }
-    }
-
-    /// The feed it belongs to; ending connections belongs to none.
-    fn feed(self) -> Option<Feed> {
-        match self {
-            Self::Cita => Some(Feed::Stats),
-            Self::Sale(_) => Some(Feed::Pos),
-            Self::Order(_) => Some(Feed::Restaurant),
-            Self::NewOrder | Self::OrderStatus => Some(Feed::Clinic),
-            Self::Sync => Some(Feed::Sync),
-            Self::Publish => Some(Feed::Channels),
-            Self::Disconnect => None,
-        }
-    }
-
-    /// Whether those who are reached have tokens.
-    fn needs_tokens(self) -> bool {
-        !matches!(self, Self::OrderStatus | Self::Sync | Self::Disconnect)
+    fn needs(self, need: Need) -> bool {
+        self.feed.is_some_and(|feed| feed.definition().needs.contains(&need))
     }
 }
 
 /// Answers one call. Not by way of the routes: what a back end calls at every change should not be asked first whether
 /// it is any of the rest.
-pub(super) async fn call(gate: Arc<Gate>, hook: Hook, request: Request<Incoming>) -> Result<Response, Infallible> {
-    let deadline = Instant::now() + gate.hooks.timeout.saturating_sub(MARGIN);
-    let metrics = &gate.environment.metrics;
+pub(super) async fn call(
+    hooks: Arc<Hooks>,
+    target: Called,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let deadline = Instant::now() + hooks.config.timeout.saturating_sub(MARGIN);
+    let metrics = &hooks.admission.sessions.metrics;
     let (head, body) = request.into_parts();
     let body = BodyDataStream::new(body);
-    let response = match reply(&gate, hook, &head.method, &head.headers, body, deadline).await {
-        Ok(Reply(body)) => answer::with_type(StatusCode::OK, "application/json", body),
+    let response = match reply(&hooks, target, &head, body, deadline).await {
+        Ok(reply) => answer::with_type(StatusCode::OK, "application/json", reply.into_body()),
         Err(refusal) => {
             metrics.refuse(refusal.reason);
             refusal.into_response()
@@ -159,58 +95,71 @@ pub(super) async fn call(gate: Arc<Gate>, hook: Hook, request: Request<Incoming>
 }
 
 async fn reply(
-    gate: &Gate,
-    hook: Hook,
-    method: &Method,
-    headers: &HeaderMap,
+    hooks: &Hooks,
+    target: Called,
+    head: &Parts,
     body: impl Stream<Item = Result<impl Buf, impl Error>> + Send + Unpin,
     deadline: Instant,
 ) -> Result<Reply, Refusal> {
-    if hook.feed().is_some_and(|feed| !gate.environment.feeds.has(feed)) {
+    let Called { feed, hook } = target;
+    if feed.is_some_and(|feed| !hooks.admission.sessions.feeds.has(feed)) {
         return Err(Refusal::switched_off());
     }
-    if method != Method::POST {
+    if head.method != Method::POST {
         return Err(Refusal::not_allowed("POST"));
     }
-    check_key(gate, hook, headers)?;
-    if hook == Hook::Sync && gate.sync.keys.is_empty() {
-        return Err(Refusal::not_configured("CLOUD_API_KEY"));
+    let caller = check_key(hooks, hook, &head.headers)?;
+    let peer = *head.extensions.get::<Peer>().ok_or_else(Refusal::not_found)?;
+    if target.needs(Need::CloudKeys) && hooks.calls.sync.keys.is_empty() {
+        return Err(Refusal::not_configured(Need::CloudKeys.variable()));
     }
-    if hook.needs_tokens() && !gate.environment.tokens.is_configured() {
-        return Err(Refusal::not_configured("JWT_SECRET"));
+    if hook.reaches_tokens && !hooks.admission.sessions.tokens.is_configured() {
+        return Err(Refusal::not_configured(Need::Tokens.variable()));
     }
-    let Some(_place) = gate.places.hook() else {
-        // A stopping node has taken all places, to see when the last call is done.
-        return Err(if gate.is_stopping.load(Ordering::Relaxed) {
-            Refusal::busy(RefusalReason::ShuttingDown, "shutting down")
-        } else {
-            Refusal::busy(RefusalReason::TooManyHooks, "too many hook calls at once")
-        });
+    check_staying(hooks)?;
+    let arriving = Arriving { caller, peer, headers: &head.headers, deadline };
+    let body = json_body(hooks, arriving, body, hooks.config.max_body_bytes).await?;
+    let place = place(hooks, caller)?;
+    let ticket = match key_of(hook, &head.headers)? {
+        None => None,
+        Some(key) => match turn(hooks, hook, &key, &body, deadline).await? {
+            Turn::Repeated(answered) => return Ok(Reply::again(answered)),
+            Turn::First(ticket) => Some(ticket),
+        },
     };
-    let body = json_body(headers, body, gate.hooks.max_body_bytes, deadline).await?;
-    let Some(key) = (if hook == Hook::Cita { None } else { idempotency_key(headers)? }) else {
-        return perform(gate, hook, &body, None, deadline).await.map(Reply::from);
-    };
-    let path = hook.path();
-    let turn = timeout_at(deadline, gate.idempotency.begin(path, &key)).await;
+    perform(hooks, hook, body, ticket, place, deadline).await
+}
+
+/// Whose turn it is to have the effect of this key.
+async fn turn(hooks: &Hooks, hook: &Hook, key: &str, body: &[u8], deadline: Instant) -> Result<Turn, Refusal> {
+    let turn = timeout_at(deadline, hooks.idempotency.begin(hook.path, key)).await;
     let turn =
         turn.map_err(|_| Refusal::busy(RefusalReason::TooManyHooks, "the first call of this key is under way"))?;
-    match turn.map_err(|CannotKnow| Refusal::no_database())? {
-        Turn::Repeated(answered) => Ok(Reply(answered.body)),
-        Turn::First(ticket) => {
-            let answer = perform(gate, hook, &body, Some(&ticket), deadline).await?;
-            match &answer {
-                Answer::Done(reply) => gate.idempotency.finish(ticket, reply.answered()).await,
-                Answer::Kept(reply) => ticket.settle(&reply.answered()),
-                Answer::Repeated(answered) => ticket.settle(answered),
-            }
-            Ok(answer.into())
-        }
+    let turn = turn.map_err(|CannotKnow| Refusal::no_database())?;
+    if let (Turn::Repeated(_), Repetition::Announced(announce)) = (&turn, hook.repetition) {
+        announce(&hooks.calls, body);
     }
+    Ok(turn)
+}
+
+/// A place for one more call of a hook, or of a pull, whose body is there.
+pub(super) fn place(hooks: &Hooks, caller: Caller) -> Result<OwnedSemaphorePermit, Refusal> {
+    hooks.admission.places.hook(caller).ok_or_else(|| match check_staying(hooks) {
+        Ok(()) => Refusal::busy(RefusalReason::TooManyHooks, "too many hook calls at once"),
+        Err(leaving) => leaving,
+    })
+}
+
+/// A node that goes away begins no more calls: there is no need to wait for their bodies.
+pub(super) fn check_staying(hooks: &Hooks) -> Result<(), Refusal> {
+    if hooks.admission.departure.is_under_way() { Err(Refusal::shutting_down()) } else { Ok(()) }
 }
 
 /// The key of a call that is to have its effect once.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+fn key_of(hook: &Hook, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    if matches!(hook.repetition, Repetition::Harmless) {
+        return Ok(None);
+    }
     let mut given = headers.get_all("idempotency-key").iter();
     let Some(key) = given.next() else { return Ok(None) };
     let key = key.to_str().unwrap_or_default().trim();
@@ -223,45 +172,41 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 }
 
 /// Calls that carry data always need the key; a mere hint needs it where there is one.
-fn check_key(gate: &Gate, hook: Hook, headers: &HeaderMap) -> Result<(), Refusal> {
-    let is_open = hook == Hook::Cita && gate.hooks.cita_open;
-    match &gate.hooks.key {
-        None if hook == Hook::Cita => Ok(()),
-        None => Err(Refusal::not_configured("NOTIFY_API_KEY")),
-        Some(key) if is_open || carries_key(headers, key) => Ok(()),
-        Some(_) => {
-            let message = "send the key as Authorization: Bearer … or X-API-Key";
-            Err(Refusal::new(StatusCode::UNAUTHORIZED, RefusalReason::HookKey, "unauthorized", message))
-        }
+fn check_key(hooks: &Hooks, hook: &Hook, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    let is_hint = hook.key == Key::Hint;
+    match &hooks.config.key {
+        None if is_hint => Ok(Caller::Anybody),
+        None => Err(Refusal::not_configured(Need::HookKey.variable())),
+        Some(key) if carries_key(headers, key) => Ok(Caller::Known),
+        Some(_) if is_hint && hooks.config.cita_open => Ok(Caller::Anybody),
+        Some(_) => Err(Refusal::wrong_key()),
     }
 }
 
+/// Has the effect and, with a ticket that is left, remembers the answer. What takes longer than the deadline goes on
+/// without the caller, and keeps the call's place.
 async fn perform(
-    gate: &Gate,
-    hook: Hook,
-    body: &Bytes,
-    ticket: Option<&Ticket>,
+    hooks: &Hooks,
+    hook: &Hook,
+    body: Bytes,
+    ticket: Option<Ticket>,
+    place: OwnedSemaphorePermit,
     deadline: Instant,
-) -> Result<Answer, Refusal> {
-    let reply = match hook {
-        Hook::Sync => return sync::changed(gate, body, ticket, deadline).await,
-        Hook::Cita => cita::answer(gate, body, deadline).await,
-        Hook::Sale(kind) => events::sale(gate, kind, body),
-        Hook::Order(kind) => events::order(gate, kind, body),
-        Hook::NewOrder => events::new_order(gate, body),
-        Hook::OrderStatus => devices::status_changed(gate, body, deadline).await,
-        Hook::Publish => events::messages(gate, body),
-        Hook::Disconnect => devices::disconnect(gate, body, deadline).await,
-    };
-    reply.map(Answer::Done)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_answer_says_first_that_all_is_well() {
-        assert_eq!(Reply::reached(3).0, r#"{"ok":true,"clients":3}"#);
+) -> Result<Reply, Refusal> {
+    let mut call = Call { context: Arc::clone(&hooks.calls), body, deadline, ticket, place: Some(place) };
+    let reply = (hook.answer)(&mut call).await?;
+    let remembering = call.ticket.take().and_then(|ticket| {
+        hooks.calls.broker.settle(&ticket, &reply.answered());
+        hooks.idempotency.finish(ticket, reply.answered())
+    });
+    if let Some(remembering) = remembering {
+        let place = call.place.take();
+        let remembering = hooks.calls.tasks.spawn(async move {
+            remembering.await;
+            drop(place);
+        });
+        // By then this process remembers anyway.
+        let _ = timeout_at(deadline, remembering).await;
     }
+    Ok(reply)
 }

@@ -1,132 +1,262 @@
-//! How long an HTTP connection may take over what it is doing: a request head, an exchange, the pause between two.
+//! What an HTTP connection is doing and how long it may take over it: a request head, an exchange, the pause between two.
 //!
-//! hyper has one timeout for a head and for an idle connection alike; these need two.
+//! hyper has one timeout for a head and for an idle connection alike; these need two. Must not know the stream.
 
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, sleep_until};
 
+use super::visitors::Visitors;
+use crate::address::{Address, Network};
 use crate::config::ConnectionLimits;
 
 /// Longer than the longest answer takes, a hook's included; what is left is a peer that does not read.
 const EXCHANGE: Duration = Duration::from_secs(30);
+/// What a connection costs of which a part of a head has come, beside twice that part, for a buffer grows by doubling.
+const HEAD_COST: usize = 16 * 1024;
 
-/// The deadline of one connection, moved by what happens on it.
+/// One connection: until when it has to have done what it is doing, and what that is.
 #[derive(Debug)]
 pub(super) struct Pace {
-    began: Instant,
-    /// Milliseconds after `began`.
+    visitors: Arc<Visitors>,
+    number: u64,
+    pub(super) network: Network,
+    /// Milliseconds after the first connection of all could have come.
     deadline: AtomicU64,
-    is_idle: AtomicBool,
+    moment: AtomicU64,
+    /// It counts against `MAX_HTTP_CONNECTIONS`.
+    is_counted: AtomicBool,
+    /// What is known to be held for a head of which only a part has come, and how many bytes that part has.
+    half_sent: AtomicUsize,
+    head_bytes: AtomicUsize,
     head: Duration,
     idle: Duration,
+    task: AtomicWaker,
 }
 
-/// A stream that tells its pace when a request begins to come in.
-#[derive(Debug)]
-pub(super) struct Paced<S> {
-    stream: S,
-    pace: Arc<Pace>,
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It has not said anything yet.
+    New,
+    /// It has been answered.
+    Idle,
+    /// A request is coming in.
+    Head,
+    /// A request has come in and is being answered.
+    Asking,
+    /// It carries a client until the answer comes, and it has a place of its own: hyper lets go of it.
+    Client,
+    /// It carries a client until the answer ends.
+    Stream,
+    /// Its place is another's.
+    PushedOut,
+}
+
+/// A phase and since when, in microseconds; older ones are less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment(u64);
+
+const PHASES: [Phase; 7] = {
+    use Phase::{Asking, Client, Head, Idle, New, PushedOut, Stream};
+    [New, Idle, Head, Asking, Client, Stream, PushedOut]
+};
+
+impl Moment {
+    pub(super) fn new(since: Duration, phase: Phase) -> Self {
+        Self(u64::try_from(since.as_micros()).unwrap_or_default() << 3 | phase as u64)
+    }
+
+    pub(super) fn phase(self) -> Phase {
+        PHASES.get((self.0 & 7) as usize).copied().unwrap_or(Phase::PushedOut)
+    }
 }
 
 impl Pace {
-    pub(super) fn new(limits: &ConnectionLimits) -> Self {
-        let pace = Self {
-            began: Instant::now(),
+    /// Of a connection that has just come.
+    pub(super) fn new(visitors: &Arc<Visitors>, address: Address, limits: &ConnectionLimits) -> Arc<Self> {
+        let now = visitors.began.elapsed();
+        let pace = Arc::new(Self {
+            visitors: Arc::clone(visitors),
+            number: visitors.next_number(),
+            network: address.network(),
             deadline: AtomicU64::new(0),
-            is_idle: AtomicBool::new(false),
+            moment: AtomicU64::new(Moment::new(now, Phase::New).0),
+            is_counted: AtomicBool::new(false),
+            half_sent: AtomicUsize::new(0),
+            head_bytes: AtomicUsize::new(0),
             head: limits.handshake_timeout,
             idle: limits.http_idle_timeout,
-        };
-        pace.allow(pace.head);
+            task: AtomicWaker::new(),
+        });
+        pace.allow(now, pace.head);
+        visitors.enter(pace.number, &pace);
         pace
     }
 
+    /// A whole head has come in. Who was to go has just saved itself.
     pub(super) fn on_request(&self) {
-        self.is_idle.store(false, Ordering::Relaxed);
-        self.allow(EXCHANGE);
+        self.head_is_whole();
+        self.go_on(Phase::Asking, EXCHANGE);
     }
 
-    /// A request whose answer may be held back for `wait` has begun.
+    /// A request whose answer may be held back for `wait` has begun: it carries a client until then.
     pub(super) fn on_poll(&self, wait: Duration) {
-        self.allow(wait.saturating_add(EXCHANGE));
+        self.count(false);
+        self.go_on(Phase::Client, wait.saturating_add(EXCHANGE));
     }
 
     /// An answer that goes on has been taken so far, and has `patience` until more of it is.
     pub(super) fn on_stream(&self, patience: Duration) {
-        self.is_idle.store(false, Ordering::Relaxed);
-        self.allow(patience);
+        self.count(false);
+        self.go_on(Phase::Stream, patience);
     }
 
+    /// An answer that goes on has ended.
+    pub(super) fn on_stream_end(&self) {
+        self.go_on(Phase::Idle, self.idle);
+        self.count(true);
+    }
+
+    /// An answer is ready. One that does not go on is all there is.
     pub(super) fn on_answer(&self) {
-        self.allow(self.idle);
-        self.is_idle.store(true, Ordering::Relaxed);
-    }
-
-    fn on_bytes(&self) {
-        if self.is_idle.swap(false, Ordering::Relaxed) {
-            self.allow(self.head);
+        if self.moment().phase() != Phase::Stream {
+            self.on_stream_end();
         }
     }
 
-    fn allow(&self, time: Duration) {
-        let deadline = self.began.elapsed() + time;
-        self.deadline.store(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    /// Bytes have come in. `Err`: they come too late, its place is another's.
+    pub(super) fn on_bytes(&self, bytes: usize) -> io::Result<()> {
+        let moment = self.moment();
+        let is_first = match moment.phase() {
+            Phase::Head => false,
+            Phase::New | Phase::Idle => true,
+            Phase::Asking | Phase::Client | Phase::Stream => return Ok(()),
+            Phase::PushedOut => return Err(io::ErrorKind::ConnectionAborted.into()),
+        };
+        if !is_first {
+            self.head_bytes.fetch_add(bytes, Ordering::Relaxed);
+            return Ok(());
+        }
+        let now = self.visitors.began.elapsed();
+        let head = Moment::new(now, Phase::Head).0;
+        let changed = self.moment.compare_exchange(moment.0, head, Ordering::AcqRel, Ordering::Acquire);
+        changed.map_err(|_| io::ErrorKind::ConnectionAborted)?;
+        self.head_bytes.store(bytes, Ordering::Relaxed);
+        // Of a new connection the whole time counts.
+        if moment.phase() == Phase::Idle {
+            self.allow(now, self.head);
+        }
+        Ok(())
     }
 
-    /// Returns when the connection has taken too long. Nobody tells it that the deadline has moved, which happens twice
-    /// a request: it looks at least as often as the shortest time there is, and no deadline can be nearer than that.
+    /// Nothing more comes just now: what has come of a head has to be kept.
+    pub(super) fn on_waiting(&self) {
+        if self.moment().phase() != Phase::Head {
+            return;
+        }
+        let holds = HEAD_COST + 2 * self.head_bytes.load(Ordering::Relaxed);
+        let before = self.half_sent.swap(holds, Ordering::Relaxed);
+        if holds > before {
+            self.visitors.on_half_sent(holds - before);
+        }
+    }
+
+    fn head_is_whole(&self) {
+        let held = self.half_sent.load(Ordering::Relaxed);
+        if held > 0 {
+            self.half_sent.store(0, Ordering::Relaxed);
+            self.visitors.on_head_gone(held);
+        }
+    }
+
+    fn go_on(&self, phase: Phase, time: Duration) {
+        let now = self.visitors.began.elapsed();
+        self.moment.store(Moment::new(now, phase).0, Ordering::Release);
+        self.allow(now, time);
+    }
+
+    fn allow(&self, now: Duration, time: Duration) {
+        let deadline = u64::try_from((now + time).as_millis()).unwrap_or(u64::MAX);
+        self.deadline.store(deadline, Ordering::Relaxed);
+    }
+
+    fn count(&self, counts: bool) {
+        if self.is_counted.load(Ordering::Relaxed) == counts {
+            return;
+        }
+        match (self.is_counted.swap(counts, Ordering::Relaxed), counts) {
+            (false, true) => self.visitors.on_answered(),
+            (true, false) => self.visitors.on_no_longer_answered(),
+            _ => {}
+        }
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        Moment(self.moment.load(Ordering::Acquire))
+    }
+
+    pub(super) fn is_counted(&self) -> bool {
+        self.is_counted.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn half_sent(&self) -> usize {
+        self.half_sent.load(Ordering::Relaxed)
+    }
+
+    /// Its place is another's if it is still doing what it did at that `moment`.
+    pub(super) fn push_out(&self, moment: Moment) -> bool {
+        let gone = Moment::new(self.visitors.began.elapsed(), Phase::PushedOut).0;
+        let is_gone = self.moment.compare_exchange(moment.0, gone, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if is_gone {
+            self.head_is_whole();
+            self.count(false);
+            self.task.wake();
+        }
+        is_gone
+    }
+
+    /// Returns when the connection has taken too long, or its place is another's. Nobody tells it that the deadline has
+    /// moved, which happens twice a request: it looks at least as often as the shortest time there is, and no deadline can
+    /// be nearer than that.
     pub(super) async fn overrun(&self) {
         let shortest = self.head.min(self.idle).min(EXCHANGE);
-        loop {
-            let deadline = self.began + Duration::from_millis(self.deadline.load(Ordering::Relaxed));
-            let now = Instant::now();
-            if deadline <= now {
-                return;
+        let mut look = pin!(sleep_until(self.next_look(shortest)));
+        poll_fn(|cx| {
+            self.task.register(cx.waker());
+            if self.moment().phase() == Phase::PushedOut {
+                return Poll::Ready(());
             }
-            sleep_until(deadline.min(now + shortest)).await;
-        }
+            while look.as_mut().poll(cx).is_ready() {
+                let next = self.next_look(shortest);
+                if next <= Instant::now() {
+                    return Poll::Ready(());
+                }
+                look.as_mut().reset(next);
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn next_look(&self, shortest: Duration) -> Instant {
+        let deadline = self.visitors.began + Duration::from_millis(self.deadline.load(Ordering::Relaxed));
+        deadline.min(Instant::now() + shortest)
     }
 }
 
-impl<S> Paced<S> {
-    pub(super) fn new(stream: S, pace: Arc<Pace>) -> Self {
-        Self { stream, pace }
-    }
-
-    pub(super) fn into_inner(self) -> S {
-        self.stream
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        if buf.filled().len() > before {
-            self.pace.on_bytes();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+impl Drop for Pace {
+    fn drop(&mut self) {
+        self.visitors.leave(self.number);
+        self.head_is_whole();
+        self.count(false);
     }
 }
 
@@ -135,6 +265,10 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+
+    fn pace(limits: &ConnectionLimits) -> Arc<Pace> {
+        Pace::new(&Visitors::new(limits, &Arc::default()), Address::of([127, 0, 0, 1].into()), limits)
+    }
 
     async fn lasts(pace: &Pace) -> Duration {
         let from = Instant::now();
@@ -145,27 +279,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_head_and_an_idle_pause_have_their_own_deadlines() {
         let limits = ConnectionLimits::default();
-        let pace = Pace::new(&limits);
+        let pace = pace(&limits);
         assert_eq!(lasts(&pace).await, limits.handshake_timeout);
         pace.on_request();
         pace.on_answer();
         assert_eq!(lasts(&pace).await, limits.http_idle_timeout);
         pace.on_answer();
-        pace.on_bytes();
+        pace.on_bytes(1).unwrap();
         // A byte now and then does not buy more time.
-        pace.on_bytes();
+        pace.on_bytes(1).unwrap();
         assert_eq!(lasts(&pace).await, limits.handshake_timeout);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_that_moves_closer_is_noticed_by_who_waits_already() {
         let limits = ConnectionLimits::default();
-        let pace = Pace::new(&limits);
+        let pace = pace(&limits);
         pace.on_request();
         pace.on_answer();
         let began = async {
             tokio::task::yield_now().await;
-            pace.on_bytes();
+            pace.on_bytes(1).unwrap();
         };
         assert_eq!(tokio::join!(lasts(&pace), began).0, limits.handshake_timeout);
     }

@@ -3,6 +3,7 @@
 //! Must not know what its parameters mean.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use crate::hub::history::Since;
 
@@ -11,13 +12,16 @@ use crate::hub::history::Since;
 pub(super) struct Query {
     pub(super) token: Option<String>,
     pub(super) since: Option<Since>,
+    /// `since` by another name: that of clients which cannot set a header, and say so when they come back.
+    pub(super) last_event_id: Option<Since>,
     pub(super) device_uid: Option<String>,
     pub(super) channel: Option<String>,
 }
 
 impl Query {
     pub(super) fn parse(query: &str) -> Result<Self, &'static str> {
-        let mut names: Vec<Cow<'_, str>> = Vec::new();
+        // A set: a head holds thousands of names, and nobody has shown a token yet.
+        let mut names: HashSet<Cow<'_, str>> = HashSet::new();
         let mut parsed = Self::default();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             if names.contains(&name) {
@@ -29,11 +33,12 @@ impl Query {
             match &*name {
                 "token" => parsed.token = Some(value.into_owned()),
                 "since" => parsed.since = Some(Since::parse(&value)),
+                "lastEventId" => parsed.last_event_id = Some(Since::parse(&value)),
                 "device_uid" => parsed.device_uid = Some(value.into_owned()),
                 "channel" => parsed.channel = Some(value.into_owned()),
                 _ => {}
             }
-            names.push(name);
+            names.insert(name);
         }
         Ok(parsed)
     }
@@ -57,5 +62,14 @@ mod tests {
         for query in ["token=a&token=a", "a=1&a=2", "token=a%00", "a%0a=1"] {
             assert!(Query::parse(query).is_err(), "{query}");
         }
+    }
+
+    #[test]
+    fn thousands_of_names_are_read_as_quickly_as_they_come() {
+        // What is compared with each other would be 200 million comparisons, half a minute in a build like this.
+        let mut query = (0..20_000).map(|name| name.to_string()).collect::<Vec<_>>().join("&");
+        assert!(Query::parse(&query).is_ok());
+        query.push_str("&0");
+        assert!(Query::parse(&query).is_err());
     }
 }

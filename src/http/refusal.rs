@@ -10,6 +10,8 @@ use serde_json::json;
 use warp::reply::Response;
 
 use super::answer;
+use crate::access::grant::Denial;
+use crate::feeds::call::{Cause, Rejection};
 use crate::telemetry::metrics::RefusalReason;
 
 /// A refusal: a word for programs, a sentence for people, a reason for the metrics.
@@ -41,6 +43,11 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, reason, "busy", message)
     }
 
+    /// This node goes away; another, or its successor, takes the request.
+    pub(super) fn shutting_down() -> Self {
+        Self::busy(RefusalReason::ShuttingDown, "shutting down")
+    }
+
     /// A feed that cannot work before the operator sets `variable`.
     pub(super) fn not_configured(variable: &'static str) -> Self {
         let message = format!("this is not configured: set {variable}");
@@ -49,13 +56,60 @@ impl Refusal {
 
     /// What has to be asked of the database cannot be asked just now.
     pub(super) fn no_database() -> Self {
-        Self::busy(RefusalReason::DatabaseUnavailable, "the database does not answer just now")
+        Rejection::no_database().into()
+    }
+
+    /// What was asked of the database was not answered. Where that is up, a table or a right is missing.
+    pub(super) fn unanswered(database_is_down: bool) -> Self {
+        Rejection::unanswered(database_is_down).into()
     }
 
     /// A feed that this installation does not have.
     pub(super) fn switched_off() -> Self {
         let message = "this feed is switched off; see FEEDS";
         Self::new(StatusCode::NOT_FOUND, RefusalReason::Path, "switched_off", message)
+    }
+
+    /// A call without the key that it must carry.
+    pub(super) fn wrong_key() -> Self {
+        let message = "send the key as Authorization: Bearer … or X-API-Key";
+        Self::new(StatusCode::UNAUTHORIZED, RefusalReason::HookKey, "unauthorized", message)
+    }
+
+    /// What somebody is answered who was denied what they came for. `database_is_down`: as it is known just now.
+    pub(super) fn denied(denial: Denial, database_is_down: bool) -> Self {
+        let reason = denial.reason();
+        match denial {
+            Denial::NoToken => Self::unauthorized("a token is needed"),
+            Denial::BadToken(refused) => Self::unauthorized(refused.to_string()),
+            Denial::TokenUnchecked => Self::busy(reason, "the token cannot be checked right now"),
+            Denial::NoKey | Denial::WrongKey | Denial::NoSession => Self::unauthorized("a key is needed"),
+            Denial::NoSecret => Self::not_configured("JWT_SECRET"),
+            Denial::NotStaff | Denial::NoRestaurant | Denial::BadDevice | Denial::NotAllowed | Denial::Withdrawn => {
+                Self::new(StatusCode::FORBIDDEN, reason, "forbidden", "not allowed to listen to this channel")
+            }
+            Denial::TooManyDevices => {
+                let message = "too many unknown devices from this address; wait a minute";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, reason, "too_many_devices", message)
+            }
+            Denial::DeviceUnchecked => Self::unanswered(database_is_down),
+            Denial::OwnershipUnchecked => Self::no_database(),
+            Denial::TooManyChecks => {
+                let message = "too many ownership checks; wait a little";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, reason, "too_many_checks", message)
+            }
+            Denial::TooManyChannels => Self::bad_request(reason, "too many channels on this connection"),
+            Denial::NoSuchChannel => {
+                let message =
+                    "channel must be estadisticas:…, canal:…:…, negocio:…, staff_orders or device (with device_uid)";
+                Self::bad_request(reason, message)
+            }
+            Denial::SwitchedOff => Self::switched_off(),
+        }
+    }
+
+    fn unauthorized(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, RefusalReason::Token, "invalid_token", message)
     }
 
     pub(super) fn not_allowed(allow: &'static str) -> Self {
@@ -66,6 +120,12 @@ impl Refusal {
 
     pub(super) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, RefusalReason::Path, "not_found", "there is nothing at this path")
+    }
+
+    /// Some servers of Socket.IO have the client's script, too.
+    pub(super) fn no_script() -> Self {
+        let message = "the client's script is not served here: it is socket.io-client, from your own packages";
+        Self::new(StatusCode::NOT_FOUND, RefusalReason::Path, "not_found", message)
     }
 
     pub(super) fn message(&self) -> &str {
@@ -88,11 +148,25 @@ impl Refusal {
         match self.status {
             StatusCode::UNAUTHORIZED => &[(WWW_AUTHENTICATE, "Bearer")],
             StatusCode::SERVICE_UNAVAILABLE => &[(RETRY_AFTER, "1")],
+            StatusCode::TOO_MANY_REQUESTS if self.reason == RefusalReason::OwnershipRate => &[(RETRY_AFTER, "10")],
+            StatusCode::TOO_MANY_REQUESTS if self.reason == RefusalReason::TooManyConnects => &[(RETRY_AFTER, "1")],
             StatusCode::TOO_MANY_REQUESTS => &[(RETRY_AFTER, "60")],
             StatusCode::UPGRADE_REQUIRED => {
                 &[(UPGRADE, "websocket"), (CONNECTION, "Upgrade"), (SEC_WEBSOCKET_VERSION, "13")]
             }
             _ => &[],
         }
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(Rejection { cause, reason, word, message }: Rejection) -> Self {
+        let status = match cause {
+            Cause::Wrong => StatusCode::BAD_REQUEST,
+            Cause::Unknown => StatusCode::NOT_FOUND,
+            Cause::Delayed => StatusCode::INTERNAL_SERVER_ERROR,
+            Cause::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, reason, word, message)
     }
 }

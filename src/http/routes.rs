@@ -9,90 +9,93 @@ use warp::Filter;
 use warp::reply::Response;
 
 use super::accept::ConnectionPlace;
-use super::admission::Endpoint;
-use super::annex::{self, Additions, Annex};
+use super::admission::{Admission, Endpoint};
+use super::hooks::Hooks;
+use super::mount::{self, Additions, Mount};
 use super::pace::Pace;
 use super::upgrade::{self, Handshake};
-use super::{Gate, Peer, answer, assets, health, pull, sse};
+use super::{Peer, Port, answer, assets, health, nodes, pull, sse};
 use crate::telemetry::metrics::RefusalReason;
 
 /// Everything Pulso answers to but the hooks and Socket.IO. Path first, then the method: a wrong method is a 405 that names
 /// the right one.
 pub(super) fn routes(
-    gate: &Arc<Gate>,
-    Additions { annex, has_echo }: Additions,
+    port: &Port,
+    Additions { mount, has_echo }: Additions,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + use<> {
-    let state = {
-        let gate = Arc::clone(gate);
-        warp::any().map(move || Arc::clone(&gate))
-    };
-    let endpoint = warp::path!("ws")
-        .map(|| Endpoint::Dashboard)
-        .or(warp::path!("ws" / "staff" / "orders").map(|| Endpoint::Staff))
-        .unify()
-        .or(warp::path!("ws" / "kiosk" / "orders").map(|| Endpoint::Kiosk))
-        .unify()
-        .or(warp::path!("echo").and_then(move || async move {
-            if has_echo { Ok(Endpoint::Echo) } else { Err(warp::reject::not_found()) }
-        }))
-        .unify();
+    let admission = shared(&port.admission);
+    let hooks = shared(&port.hooks);
+    let endpoint = warp::path::full().and_then(move |path: warp::path::FullPath| {
+        let endpoint = Endpoint::at(path.as_str(), has_echo);
+        async move { endpoint.ok_or_else(warp::reject::not_found) }
+    });
     let websocket = endpoint
-        .and(state.clone())
+        .and(admission.clone())
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(raw_query())
         .and(warp::ext::get::<Peer>())
         .and(warp::ext::get::<Arc<ConnectionPlace>>())
         .and(warp::ext::optional::<OnUpgrade>())
-        .map(|endpoint, gate: Arc<Gate>, method, headers, query, peer, connection, on_upgrade| {
-            upgrade::upgrade(&gate, Handshake { endpoint, method, headers, query, peer, connection, on_upgrade })
+        .map(|endpoint, admission: Arc<Admission>, method, headers, query, peer, connection, on_upgrade| {
+            upgrade::upgrade(&admission, Handshake { endpoint, method, headers, query, peer, connection, on_upgrade })
         });
     let sse = warp::path!("sse")
-        .and(state.clone())
+        .and(admission)
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(raw_query())
         .and(warp::ext::get::<Peer>())
         .and(warp::ext::get::<Arc<ConnectionPlace>>())
         .and(warp::ext::get::<Arc<Pace>>())
-        .then(|gate, method, headers, query, peer, connection, pace| {
-            sse::stream(gate, sse::Request { method, headers, query, peer, connection, pace })
+        .then(|admission, method, headers, query, peer, connection, pace| {
+            sse::stream(admission, sse::Request { method, headers, query, peer, connection, pace })
         });
     let pull = warp::path!("sync" / "pull-changes").or(warp::path!("api" / "sync" / "pull-changes")).unify();
     let pull = pull
-        .and(state.clone())
+        .and(hooks.clone())
         .and(warp::method())
         .and(warp::header::headers_cloned())
+        .and(warp::ext::get::<Peer>())
         .and(warp::body::stream())
-        .then(|gate, method: Method, headers: HeaderMap, body| pull::pull(gate, method, headers, body));
+        .then(|hooks, method: Method, headers: HeaderMap, peer, body| pull::pull(hooks, method, headers, peer, body));
     let health = warp::path!("health")
-        .and(state.clone())
+        .and(hooks.clone())
         .and(warp::method())
-        .map(|gate: Arc<Gate>, method| counted(&gate, answer::on_get(&method, health::health)));
-    let ready = warp::path!("ready")
-        .and(state.clone())
-        .and(warp::method())
-        .map(|gate: Arc<Gate>, method| counted(&gate, answer::on_get(&method, || health::ready(&gate))));
+        .map(|hooks: Arc<Hooks>, method| counted(&hooks, answer::on_get(&method, health::health)));
+    let ready = warp::path!("ready").and(hooks.clone()).and(warp::method()).and(warp::header::headers_cloned()).map(
+        |hooks: Arc<Hooks>, method, headers| {
+            counted(&hooks, answer::on_get(&method, || health::ready(&hooks, &headers)))
+        },
+    );
     let metrics = warp::path!("metrics")
-        .and(state.clone())
+        .and(hooks.clone())
         .and(warp::method())
-        .map(|gate: Arc<Gate>, method| counted(&gate, answer::on_get(&method, || health::metrics(&gate))));
+        .map(|hooks: Arc<Hooks>, method| counted(&hooks, answer::on_get(&method, || health::metrics(&hooks))));
+    let nodes =
+        warp::path!("api" / "nodes").and(hooks.clone()).and(warp::method()).and(warp::header::headers_cloned()).map(
+            |hooks: Arc<Hooks>, method, headers| {
+                counted(&hooks, answer::on_get(&method, || nodes::nodes(&hooks, &headers)))
+            },
+        );
     let elsewhere = warp::path::full().and_then(move |path: warp::path::FullPath| {
-        let owner = annex.as_ref().filter(|annex| annex.owns(path.as_str())).cloned();
-        async move { owner.map(|annex| (annex, path)).ok_or_else(warp::reject::not_found) }
+        let path = without_slash(path.as_str()).to_owned();
+        let owner = mount.as_ref().filter(|mount| mount.owns(&path)).cloned();
+        async move { owner.map(|mount| (mount, path)).ok_or_else(warp::reject::not_found) }
     });
     let elsewhere = elsewhere
-        .and(state.clone())
+        .and(hooks.clone())
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .then(|(annex, path): (Annex, warp::path::FullPath), gate, method, headers, body| {
-            annex::call(gate, annex, path.as_str().to_owned(), method, headers, body)
+        .then(|(mount, path): (Mount, String), hooks, method, headers, body| {
+            mount::call(hooks, mount, path, method, headers, body)
         });
-    let files =
-        warp::path::full().and(state).and(warp::method()).map(|path: warp::path::FullPath, gate: Arc<Gate>, method| {
-            counted(&gate, assets::serve(path.as_str().trim_start_matches('/'), &method))
-        });
+    let files = warp::path::full().and(hooks).and(warp::method()).map(
+        |path: warp::path::FullPath, hooks: Arc<Hooks>, method| {
+            counted(&hooks, assets::serve(path.as_str().trim_start_matches('/'), &method))
+        },
+    );
     websocket
         .or(sse)
         .unify()
@@ -104,15 +107,28 @@ pub(super) fn routes(
         .unify()
         .or(metrics)
         .unify()
+        .or(nodes)
+        .unify()
         .or(elsewhere)
         .unify()
         .or(files)
         .unify()
 }
 
+/// A part of the port for the filters that work with it.
+fn shared<T: Send + Sync>(part: &Arc<T>) -> impl Filter<Extract = (Arc<T>,), Error = Infallible> + Clone + use<T> {
+    let part = Arc::clone(part);
+    warp::any().map(move || Arc::clone(&part))
+}
+
+/// A slash at its end makes no other path.
+pub(super) fn without_slash(path: &str) -> &str {
+    path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path)
+}
+
 /// Counts what was asked in vain.
-fn counted(gate: &Gate, response: Response) -> Response {
-    let metrics = &gate.environment.metrics;
+fn counted(hooks: &Hooks, response: Response) -> Response {
+    let metrics = &hooks.admission.sessions.metrics;
     match response.status() {
         StatusCode::NOT_FOUND => metrics.refuse(RefusalReason::Path),
         StatusCode::METHOD_NOT_ALLOWED => metrics.refuse(RefusalReason::Method),

@@ -17,13 +17,14 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::{debug, info};
 use warp::reply::Response;
 
+use super::Peer;
 use super::accept::ConnectionPlace;
-use super::admission::{self, Endpoint, sole};
-use super::pace::Paced;
+use super::admission::{Admission, Endpoint, sole};
+use super::paced::Paced;
 use super::refusal::Refusal;
-use super::{Gate, Peer};
-use crate::client;
+use crate::telemetry::log::connection::Connection;
 use crate::telemetry::metrics::RefusalReason;
+use crate::transport::websocket;
 
 /// A request for a WebSocket and what it came on.
 #[derive(Debug)]
@@ -38,36 +39,44 @@ pub(super) struct Handshake {
 }
 
 /// Answers a handshake and, if it is granted, starts the client.
-pub(super) fn upgrade(gate: &Arc<Gate>, handshake: Handshake) -> Response {
-    let Handshake { endpoint, method, headers, query, peer, connection, on_upgrade } = handshake;
-    let address = admission::address(gate, peer, &headers);
+pub(super) fn upgrade(admission: &Arc<Admission>, handshake: Handshake) -> Response {
+    let address = admission.address(handshake.peer, &handshake.headers);
+    let connection = Connection { id: handshake.connection.id, address };
+    connection.during(|| answer(admission, handshake, connection))
+}
+
+fn answer(admission: &Arc<Admission>, handshake: Handshake, connection: Connection) -> Response {
+    let Handshake { endpoint, method, headers, query, peer, connection: place, on_upgrade } = handshake;
+    let address = connection.address;
     let admitted = check_handshake(&method, &headers).and_then(|accept| {
-        admission::approach(gate, endpoint, &headers, address)?;
-        let (admitted, place) = admission::admit(gate, endpoint, &headers, &query, peer, address)?;
-        Ok((accept, admitted, place))
+        admission.approach(endpoint, &headers, address)?;
+        let (admitted, websocket_place) = admission.admit(endpoint, &headers, &query, peer, address)?;
+        Ok((accept, admitted, websocket_place))
     });
     match admitted {
-        Ok((accept, admitted, place)) => {
+        Ok((accept, admitted, websocket_place)) => {
             let Some(on_upgrade) = on_upgrade else { return upgrade_required().into_response() };
-            let held = (connection, place);
-            let environment = Arc::clone(&gate.environment);
-            let clients = gate.clients.clone();
-            gate.clients.spawn(async move {
+            let held = (place, websocket_place);
+            let context = Arc::clone(&admission.sessions);
+            let clients = admission.clients.clone();
+            admission.clients.spawn(connection.scope(async move {
                 let Ok(upgraded) = on_upgrade.await else { return };
                 let Some((stream, early)) = take_stream(upgraded) else { return };
-                let Some(client) = client::enter(stream, early, admitted, environment).await else { return };
+                let Some(client) = websocket::enter(stream, early, connection, admitted, context).await else {
+                    return;
+                };
                 // A fresh task: this one would keep the size of its largest branch for the life of the connection.
-                clients.spawn(client::serve(client, held));
-            });
+                clients.spawn(client.serve(held));
+            }));
             switching(&accept)
         }
         Err(refusal) => {
-            gate.environment.metrics.refuse(refusal.reason);
+            admission.sessions.metrics.refuse(refusal.reason);
             if refusal.reason == RefusalReason::Token {
                 // Its message is the reason, in words of our own, and never a part of the token.
-                info!(%address, "{}", refusal.message());
+                info!("{}", refusal.message());
             } else {
-                debug!(%address, ?refusal, "upgrade refused");
+                debug!(?refusal, "upgrade refused");
             }
             refusal.into_response()
         }
@@ -95,11 +104,12 @@ pub(super) fn check_handshake(method: &Method, headers: &HeaderMap) -> Result<St
 /// The TCP stream beneath an upgraded connection, without hyper's buffer around it, and what that buffer held.
 pub(super) fn take_stream(upgraded: Upgraded) -> Option<(TcpStream, Vec<u8>)> {
     let parts = upgraded.downcast::<TokioIo<Paced<TcpStream>>>().ok()?;
+    let (stream, behind) = parts.io.into_inner().into_parts();
     // A copy, for `read_buf` keeps the whole of the buffer alive, also when nothing is left in it.
-    Some((parts.io.into_inner().into_inner(), parts.read_buf.to_vec()))
+    Some((stream, [parts.read_buf, behind].concat()))
 }
 
-fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+pub(super) fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
     headers
         .get_all(name)
         .iter()

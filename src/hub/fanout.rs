@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use super::mailbox::{Begun, Mailbox, Push};
 use super::ring::Ring;
 use super::{Hub, Members};
-use crate::channel::Channel;
+use crate::model::Channel;
 use crate::publication::Publication;
 use crate::telemetry::metrics::Metrics;
 
@@ -58,7 +58,7 @@ pub(super) fn run(hub: &Weak<Hub>, mut ring: Option<Ring>) {
             let mut outcome = Outcome::default();
             members.walk(&mut slice, |slice| match &mut ring {
                 Some(ring) => send_together(ring, slice, &publication, &mut outcome),
-                None => slice.iter().for_each(|mailbox| outcome.count(mailbox.push(&publication))),
+                None => push_each(slice, &publication, &mut outcome),
             });
             outcome.report(&publication, &hub.metrics);
         }
@@ -69,13 +69,28 @@ pub(super) fn run(hub: &Weak<Hub>, mut ring: Option<Ring>) {
 /// Hands a publication out on the caller's thread.
 pub(super) fn hand_out(members: &Members, publication: &Arc<Publication>, metrics: &Metrics) -> usize {
     let mut outcome = Outcome::default();
-    members.walk(&mut Vec::new(), |slice| slice.iter().for_each(|mailbox| outcome.count(mailbox.push(publication))));
+    members.walk(&mut Vec::new(), |slice| push_each(slice, publication, &mut outcome));
     outcome.report(publication, metrics);
     outcome.taken
 }
 
+fn push_each(slice: &[Arc<Mailbox>], publication: &Arc<Publication>, outcome: &mut Outcome) {
+    prepare(slice, publication);
+    for mailbox in slice {
+        outcome.count(mailbox.push(publication));
+    }
+}
+
+/// Those of one channel mostly get the same.
+fn prepare(slice: &[Arc<Mailbox>], publication: &Publication) {
+    if let Some(mailbox) = slice.first() {
+        mailbox.prepare(publication);
+    }
+}
+
 /// One system call for all whose line is clear.
 fn send_together(ring: &mut Ring, slice: &[Arc<Mailbox>], publication: &Arc<Publication>, outcome: &mut Outcome) {
+    prepare(slice, publication);
     let mut begun: [Option<&Mailbox>; WALK_SLICE] = [None; WALK_SLICE];
     let mut count = 0;
     for mailbox in slice {
@@ -88,7 +103,7 @@ fn send_together(ring: &mut Ring, slice: &[Arc<Mailbox>], publication: &Arc<Publ
         }
     }
     let begun = || begun[..count].iter().copied().flatten();
-    let sends = begun().filter_map(|mailbox| Some((mailbox.outlet()?, mailbox.frame_of(publication).bytes())));
+    let sends = begun().filter_map(|mailbox| Some((mailbox.outlet()?, mailbox.bytes_of(publication).as_ref())));
     let sent = ring.send_all(sends);
     for (mailbox, sent) in begun().zip(sent) {
         outcome.count(mailbox.finish(publication, *sent));

@@ -144,21 +144,20 @@ impl Line {
 }
 
 fn size(publication: &Publication) -> usize {
-    publication.frame.bytes().len()
+    publication.payload.len()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::Channel;
-    use crate::publication::Frame;
+    use crate::model::Channel;
 
     fn state(channel: &Channel, version: u64) -> Arc<Publication> {
-        Arc::new(Publication::state(channel.clone(), version, Frame::text("{}"), None))
+        Arc::new(Publication::state(channel.clone(), version, "{}", None))
     }
 
     fn event(id: u64) -> Arc<Publication> {
-        Arc::new(Publication::event(Channel::StaffOrders(None), id, "", Frame::text("{}")))
+        Arc::new(Publication::event(Channel::StaffOrders(None), id, "", "{}"))
     }
 
     #[test]
@@ -170,7 +169,7 @@ mod tests {
         }
         assert!(!fifo.has_room());
         assert!(fifo.push_state(&state(&channel, u64::MAX)), "it takes an older one's place");
-        assert!(!fifo.push_state(&state(&Channel::User(crate::negocio::UserId::new("ana")), 1)), "nothing older waits");
+        assert!(!fifo.push_state(&state(&Channel::User(crate::model::UserId::new("ana")), 1)), "nothing older waits");
         let versions: Vec<_> = (0..=MAX_WAITING).filter_map(|_| fifo.next()).map(|state| state.version).collect();
         assert_eq!((versions[0], versions[1], versions[MAX_WAITING]), (u64::MAX, 1, 1));
     }
@@ -178,11 +177,11 @@ mod tests {
     #[test]
     fn what_waits_is_bounded_in_bytes() {
         let fifo = Fifo::default();
-        let big = Frame::text(&"x".repeat(1 << 20));
+        let big = "x".repeat(1 << 20);
         let mut taken = 0;
         while fifo.has_room() {
             taken += 1;
-            fifo.push_event(&Arc::new(Publication::event(Channel::Negocio(None), taken, "", big.clone())));
+            fifo.push_event(&Arc::new(Publication::event(Channel::Negocio(None), taken, "", big.as_str())));
         }
         assert_eq!(taken, MAX_WAITING_BYTES as u64 >> 20);
         assert!(fifo.next().is_some());

@@ -3,17 +3,20 @@
 //!
 //! Whoever pushes never waits. One writer at a time has the socket: who holds the lock, or whom [`Writer`] names.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::inner::{End, Inner, Writer};
+pub use super::outgoing::{Next, Outgoing, Push};
 use super::outlet::Outlet;
-use super::queue::Queue;
 use super::sync::{AtomicWaker, Mutex, MutexGuard};
-use crate::channel::Channel;
-use crate::close::CloseReason;
-use crate::publication::{Frame, Kind, Publication};
+use crate::model::Channel;
+use crate::model::CloseReason;
+use crate::publication::{Encoding, Kind, Publication};
 
 /// The outgoing side of one connection. What a delivery looks at lies together: one of thousands is never in the cache.
 #[derive(Debug)]
@@ -22,67 +25,10 @@ pub struct Mailbox {
     reader: AtomicWaker,
     capacity: usize,
     /// Where whoever pushes may send to. Without one everything waits for the client's task.
-    outlet: Option<Outlet>,
-    /// The client knows ids: it gets each event with its own.
-    wants_ids: bool,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    /// `None` while nothing waits: most clients, most of the time.
-    queue: Option<Box<Queue>>,
-    /// What the client listens to, and the newest version pushed of each (of events: the newest it has no claim to).
-    expected: SmallVec<[(Channel, u64); FEW]>,
-    writer: Writer,
-    end: Option<End>,
-}
-
-/// Channels of a client that are kept without an allocation: its user's, its business's, its figures'.
-const FEW: usize = 3;
-
-/// Who writes to the socket without holding the lock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Writer {
-    #[default]
-    Nobody,
-    /// The client's task, a message that it took.
-    Task,
-    /// The fan-out thread, between [`Mailbox::begin`] and [`Mailbox::finish`].
-    Fanout,
-}
-
-/// Why nothing more is taken.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    Overflowed,
-    Dismissed(CloseReason),
-    /// The client's task says its farewell.
-    Closing,
-}
-
-/// A message on its way out.
-#[derive(Clone, Debug)]
-pub enum Outgoing {
-    /// An answer to this client alone.
-    Answer(Frame),
-    /// What the transport itself has to say, a pong for instance: of what waits, the newest of its kind is enough.
-    Control(Frame),
-    /// A state or an event of a channel.
-    Published(Arc<Publication>),
-}
-
-/// What became of a push.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Push {
-    /// The socket has taken it whole.
-    Sent,
-    Queued,
-    /// It took the place of an older, unsent state of its channel.
-    Replaced,
-    /// The mailbox is full: the client is a slow consumer and gets nothing more.
-    Overflowed,
-    /// Not newer than what was pushed before, not subscribed, or closed already.
-    NotWanted,
+    outlet: OnceLock<Outlet>,
+    /// How the client gets what it is sent. Whether [`Encoding::Packets`] have ids is not said here.
+    encoding: Encoding,
+    packets_have_ids: AtomicBool,
 }
 
 /// How much of a message the socket has taken.
@@ -101,29 +47,42 @@ pub(super) enum Begun {
     Done(Push),
 }
 
-/// What the client's task finds in its mailbox.
-#[derive(Debug)]
-pub enum Next {
-    /// A message, and how many of its bytes are out already: never any where there is no outlet.
-    Message(Outgoing, usize),
-    Overflowed,
-    /// The connection has to end, whatever waits.
-    Dismissed(CloseReason),
-}
-
 impl Mailbox {
     /// `capacity`: messages that may wait.
-    pub fn new(capacity: usize) -> Self {
-        Self::of(capacity, None, false)
+    pub fn new(capacity: usize, encoding: Encoding) -> Self {
+        let (inner, reader) = (Mutex::default(), AtomicWaker::new());
+        Self { inner, reader, capacity, outlet: OnceLock::new(), encoding, packets_have_ids: AtomicBool::new(false) }
     }
 
-    /// `wants_ids`: the client knows ids.
-    pub fn with_outlet(capacity: usize, outlet: Outlet, wants_ids: bool) -> Self {
-        Self::of(capacity, Some(outlet), wants_ids)
+    /// Of a WebSocket.
+    pub fn with_outlet(capacity: usize, outlet: Outlet, encoding: Encoding) -> Self {
+        let mailbox = Self::new(capacity, encoding);
+        mailbox.attach(outlet);
+        mailbox
     }
 
-    fn of(capacity: usize, outlet: Option<Outlet>, wants_ids: bool) -> Self {
-        Self { inner: Mutex::default(), reader: AtomicWaker::new(), capacity, outlet, wants_ids }
+    /// From now on whoever pushes may send to `outlet`, behind what waits. What the client's task took is written, or will
+    /// never be.
+    pub fn attach(&self, outlet: Outlet) {
+        self.lock().writer = Writer::Nobody;
+        // There is one in the life of a mailbox.
+        let _ = self.outlet.set(outlet);
+    }
+
+    /// From now on events are packets with ids, or without; false if one that began otherwise is half out.
+    pub fn set_ids(&self, with_ids: bool) -> bool {
+        let inner = self.lock();
+        let before = self.packets_have_ids.load(Ordering::Relaxed);
+        let may = before == with_ids || self.outlet().is_none() || inner.is_between_messages();
+        if may {
+            self.packets_have_ids.store(with_ids, Ordering::Relaxed);
+        }
+        may
+    }
+
+    /// Makes of a publication what this client gets: once for all that get the same, and not while a lock is held.
+    pub(super) fn prepare(&self, publication: &Publication) {
+        let _ = self.bytes_of(publication);
     }
 
     /// From now on what is published on `channel` is taken, if it is newer than `floor`.
@@ -163,20 +122,20 @@ impl Mailbox {
         if publication.kind == Kind::State && inner.queue.as_mut().is_some_and(|queue| queue.replace(publication)) {
             return Push::Replaced;
         }
-        match self.send(&inner, self.frame_of(publication)) {
+        match self.send(&inner, || self.bytes_of(publication)) {
             Sent::All => Push::Sent,
             sent @ Sent::Some(_) => self.append(inner, Outgoing::Published(Arc::clone(publication)), sent),
         }
     }
 
-    /// As [`Self::push`], for a caller that sends many at once by a way of its own. The frame to send is
-    /// [`Self::frame_of`]; until [`Self::finish`] everything else waits behind it.
+    /// As [`Self::push`], for a caller that sends many at once by a way of its own. What to send is
+    /// [`Self::bytes_of`]; until [`Self::finish`] everything else waits behind it.
     pub(super) fn begin(&self, publication: &Arc<Publication>) -> Begun {
         let mut inner = self.lock();
         if !inner.accepts(publication, false) {
             return Begun::Done(Push::NotWanted);
         }
-        if self.outlet.is_some() && inner.is_clear() {
+        if self.outlet().is_some() && inner.is_clear() {
             inner.writer = Writer::Fanout;
             return Begun::Send;
         }
@@ -187,17 +146,14 @@ impl Mailbox {
     pub(super) fn finish(&self, publication: &Arc<Publication>, sent: usize) -> Push {
         let mut inner = self.lock();
         inner.writer = Writer::Nobody;
-        let is_whole = sent >= self.frame_of(publication).bytes().len();
-        // Without a byte on the line it is void where all that waits is.
-        if !is_whole && (sent > 0 || !matches!(inner.end, Some(End::Overflowed | End::Dismissed(_)))) {
-            inner.queue.get_or_insert_default().put_back(Outgoing::Published(Arc::clone(publication)), sent);
-        }
+        let is_whole = sent >= self.bytes_of(publication).len();
+        let push = if is_whole { Push::Sent } else { inner.put_back(publication, sent) };
         let is_waited_for = inner.queue.is_some() || inner.end.is_some();
         drop(inner);
         if is_waited_for {
             self.reader.wake();
         }
-        if is_whole { Push::Sent } else { Push::Queued }
+        push
     }
 
     /// Takes events that the client missed and asked for.
@@ -206,7 +162,19 @@ impl Mailbox {
         if inner.end.is_some() || events.is_empty() {
             return;
         }
-        inner.queue.get_or_insert_default().replay(events);
+        inner.queue.get_or_insert_default().replay(events.into_iter().map(Outgoing::Published));
+        drop(inner);
+        self.reader.wake();
+    }
+
+    /// Tells a client whose transport keeps that for it that it has what came up to `id`.
+    pub(super) fn push_position(&self, id: u64) {
+        let Some(position) = self.encoding.position(id) else { return };
+        let mut inner = self.lock();
+        if inner.end.is_some() {
+            return;
+        }
+        inner.queue.get_or_insert_default().replay([Outgoing::Answer(position)].into_iter());
         drop(inner);
         self.reader.wake();
     }
@@ -221,33 +189,55 @@ impl Mailbox {
         self.reader.wake();
     }
 
-    /// Takes an answer to this client.
-    pub fn push_answer(&self, frame: Frame) -> Push {
-        self.send_or_append(self.lock(), Outgoing::Answer(frame))
+    /// Goes on after [`Self::dismiss`]: something else has ended.
+    pub fn reopen(&self) {
+        self.lock().end.take_if(|end| matches!(end, End::Dismissed(_)));
     }
 
-    /// Takes a control frame.
-    pub fn push_control(&self, frame: Frame) -> Push {
+    /// Whether something waits for the client's task.
+    pub fn is_waiting(&self) -> bool {
+        self.lock().queue.is_some()
+    }
+
+    /// Takes an answer to this client.
+    pub fn push_answer(&self, text: impl AsRef<str>) -> Push {
+        self.push_encoded(self.encoding.answer(text.as_ref()))
+    }
+
+    /// As [`Self::push_answer`], and leaves it to the client's task: whatever is pushed before that goes on comes behind.
+    pub fn leave_answer(&self, text: impl AsRef<str>) -> Push {
+        let answer = Outgoing::Answer(self.encoding.answer(text.as_ref()));
+        self.append(self.lock(), answer, Sent::Some(0))
+    }
+
+    /// Takes an answer that is encoded already.
+    pub fn push_encoded(&self, answer: Bytes) -> Push {
+        self.send_or_append(self.lock(), Outgoing::Answer(answer))
+    }
+
+    /// Takes what the transport has to say, as it goes out.
+    pub fn push_control(&self, control: Bytes) -> Push {
         let mut inner = self.lock();
-        if inner.queue.as_mut().is_some_and(|queue| queue.replace_control(&frame)) {
+        if inner.queue.as_mut().is_some_and(|queue| queue.replace_control(&control)) {
             return Push::Replaced;
         }
-        self.send_or_append(inner, Outgoing::Control(frame))
+        self.send_or_append(inner, Outgoing::Control(control))
     }
 
     fn send_or_append(&self, inner: MutexGuard<'_, Inner>, message: Outgoing) -> Push {
-        match self.send(&inner, self.frame_of_outgoing(&message)) {
+        match self.send(&inner, || self.bytes_of_outgoing(&message)) {
             Sent::All => Push::Sent,
             sent @ Sent::Some(_) => self.append(inner, message, sent),
         }
     }
 
     /// Sends at once, if it is this one's turn.
-    fn send(&self, inner: &Inner, frame: &Frame) -> Sent {
-        let outlet = self.outlet.as_ref().filter(|_| inner.is_clear() && inner.end.is_none());
+    fn send<'a>(&self, inner: &Inner, bytes: impl FnOnce() -> &'a Bytes) -> Sent {
+        let outlet = self.outlet().filter(|_| inner.is_clear() && inner.end.is_none());
         let Some(outlet) = outlet else { return Sent::Some(0) };
-        match outlet.try_send(frame.bytes()) {
-            sent if sent >= frame.bytes().len() => Sent::All,
+        let bytes = bytes();
+        match outlet.try_send(bytes) {
+            sent if sent >= bytes.len() => Sent::All,
             sent => Sent::Some(sent),
         }
     }
@@ -260,7 +250,7 @@ impl Mailbox {
         let queue = inner.queue.get_or_insert_default();
         let outcome = match sent {
             Sent::Some(sent) if sent > 0 => {
-                queue.put_back(message, sent);
+                queue.put_rest(message, sent);
                 Push::Queued
             }
             _ if queue.append(message, capacity) => Push::Queued,
@@ -314,71 +304,31 @@ impl Mailbox {
         }
     }
 
-    /// The frame of a publication as this client gets it.
-    pub fn frame_of<'a>(&self, publication: &'a Publication) -> &'a Frame {
-        if self.wants_ids && publication.kind == Kind::Event { publication.frame_with_id() } else { &publication.frame }
+    /// A publication as this client gets it.
+    pub fn bytes_of<'a>(&self, publication: &'a Publication) -> &'a Bytes {
+        publication.encoded(self.encoding())
     }
 
-    /// As [`Self::frame_of`], of any message.
-    pub fn frame_of_outgoing<'a>(&self, message: &'a Outgoing) -> &'a Frame {
+    /// As [`Self::bytes_of`], of any message.
+    pub fn bytes_of_outgoing<'a>(&self, message: &'a Outgoing) -> &'a Bytes {
         match message {
-            Outgoing::Answer(frame) | Outgoing::Control(frame) => frame,
-            Outgoing::Published(publication) => self.frame_of(publication),
+            Outgoing::Answer(bytes) | Outgoing::Control(bytes) => bytes,
+            Outgoing::Published(publication) => self.bytes_of(publication),
+        }
+    }
+
+    fn encoding(&self) -> Encoding {
+        match self.encoding {
+            Encoding::Packets { .. } => Encoding::Packets { with_ids: self.packets_have_ids.load(Ordering::Relaxed) },
+            fixed => fixed,
         }
     }
 
     pub fn outlet(&self) -> Option<&Outlet> {
-        self.outlet.as_ref()
+        self.outlet.get()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    /// Whether a publication is wanted; notes its version if it is.
-    fn accepts(&mut self, publication: &Publication, again: bool) -> bool {
-        if self.end.is_some() {
-            return false;
-        }
-        let Some((_, newest)) = self.expected.iter_mut().find(|(channel, _)| *channel == publication.channel) else {
-            return false;
-        };
-        if publication.version < *newest || (publication.version == *newest && !again) {
-            return false;
-        }
-        *newest = publication.version;
-        true
-    }
-
-    /// Nothing waits and nobody writes.
-    fn is_clear(&self) -> bool {
-        self.queue.is_none() && self.writer == Writer::Nobody
-    }
-
-    fn ending(&self) -> Option<Next> {
-        match self.end? {
-            End::Overflowed => Some(Next::Overflowed),
-            End::Dismissed(reason) => Some(Next::Dismissed(reason)),
-            End::Closing => None,
-        }
-    }
-
-    /// The next message, for the task; the socket is the task's until it asks again.
-    fn pop(&mut self) -> Option<Next> {
-        if self.writer == Writer::Fanout {
-            return None;
-        }
-        let next = self.queue.as_mut().and_then(|queue| queue.pop());
-        self.release_if_empty();
-        self.writer = if next.is_some() { Writer::Task } else { Writer::Nobody };
-        next
-    }
-
-    fn release_if_empty(&mut self) {
-        if self.queue.as_ref().is_some_and(|queue| queue.is_empty()) {
-            self.queue = None;
-        }
     }
 }

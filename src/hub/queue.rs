@@ -5,9 +5,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::mailbox::{Next, Outgoing};
-use crate::channel::Channel;
-use crate::publication::{Frame, Kind, Publication};
+use crate::model::Channel;
+use crate::publication::{Kind, Publication};
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -23,6 +25,11 @@ impl Queue {
         self.rest.is_none() && self.waiting.is_empty()
     }
 
+    /// Whether a message is half out.
+    pub(super) fn has_rest(&self) -> bool {
+        self.rest.is_some()
+    }
+
     /// Takes a message behind all others, unless `capacity` wait already.
     pub(super) fn append(&mut self, message: Outgoing, capacity: usize) -> bool {
         let has_room = self.waiting.len() < capacity + self.replayed;
@@ -32,33 +39,42 @@ impl Queue {
         has_room
     }
 
-    /// Takes back a message of which the socket took `sent` bytes only.
-    pub(super) fn put_back(&mut self, message: Outgoing, sent: usize) {
-        if sent == 0 {
-            self.waiting.push_front(message);
-        } else {
-            self.rest = Some((message, sent));
-        }
+    /// Takes a message of which the socket took `sent` bytes, at least one, before all others.
+    pub(super) fn put_rest(&mut self, message: Outgoing, sent: usize) {
+        self.rest = Some((message, sent));
     }
 
-    pub(super) fn replay(&mut self, events: Vec<Arc<Publication>>) {
-        self.replayed += events.len();
-        self.waiting.extend(events.into_iter().map(Outgoing::Published));
+    /// Takes back a publication that was to be sent before all others and of which nothing was. A state whose channel has
+    /// another one here by now is dropped (`false`): that one is the newer, and of each channel at most one state waits.
+    pub(super) fn put_back(&mut self, publication: &Arc<Publication>) -> bool {
+        let is_outdated = publication.kind == Kind::State && self.state_of(&publication.channel).is_some();
+        if !is_outdated {
+            self.waiting.push_front(Outgoing::Published(Arc::clone(publication)));
+        }
+        !is_outdated
+    }
+
+    pub(super) fn replay(&mut self, messages: impl ExactSizeIterator<Item = Outgoing>) {
+        self.replayed += messages.len();
+        self.waiting.extend(messages);
     }
 
     /// Puts a state in the place of an older one of its channel, if one waits.
     pub(super) fn replace(&mut self, newer: &Arc<Publication>) -> bool {
-        let older = self.waiting.iter_mut().find_map(|waiting| match waiting {
-            Outgoing::Published(one) if one.kind == Kind::State && one.channel == newer.channel => Some(one),
-            _ => None,
-        });
-        older.map(|older| *older = Arc::clone(newer)).is_some()
+        self.state_of(&newer.channel).map(|older| *older = Arc::clone(newer)).is_some()
     }
 
-    /// Puts a control frame in the place of an older one of its kind, if one waits.
-    pub(super) fn replace_control(&mut self, newer: &Frame) -> bool {
+    fn state_of(&mut self, channel: &Channel) -> Option<&mut Arc<Publication>> {
+        self.waiting.iter_mut().find_map(|waiting| match waiting {
+            Outgoing::Published(one) if one.kind == Kind::State && one.channel == *channel => Some(one),
+            _ => None,
+        })
+    }
+
+    /// Puts a control message in the place of an older one of its kind, if one waits.
+    pub(super) fn replace_control(&mut self, newer: &Bytes) -> bool {
         let older = self.waiting.iter_mut().find_map(|waiting| match waiting {
-            Outgoing::Control(one) if one.bytes().first() == newer.bytes().first() => Some(one),
+            Outgoing::Control(one) if one.first() == newer.first() => Some(one),
             _ => None,
         });
         older.map(|older| newer.clone_into(older)).is_some()

@@ -1,4 +1,4 @@
-//! The optional ear: notices that the shipped trigger sends through `NOTIFY`.
+//! The optional listener: notices that the shipped trigger sends through `NOTIFY`.
 //!
 //! A connection that only listens can be deaf without any error (a pooler, a dead line), so it proves itself: at every
 //! start by a notification of our own, sent from a second connection, and in silence by a question now and then.
@@ -13,11 +13,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
-use super::postgres::{failure, options, pooler};
+use super::postgres::options::Servers;
+use super::postgres::{failure, pooler};
 use crate::config::ListenSource;
-use crate::negocio::MAX_ID_BYTES;
+use crate::model::MAX_ID_BYTES;
 
-/// For each step of opening the ear.
+/// For each step of opening the listener.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// For our own notification to come back.
 const ECHO_TIMEOUT: Duration = Duration::from_secs(2);
@@ -28,7 +29,7 @@ const LAST_BACKOFF: Duration = Duration::from_secs(10);
 /// No id of a business begins so.
 const MARKER: &str = "pulso-selftest:";
 
-/// What the ear hears.
+/// What the listener hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenEvent {
     /// A business's figures may have changed. The id is the payload's text: not empty, of bounded length, without
@@ -44,13 +45,13 @@ pub async fn listen(source: &ListenSource, on: impl Fn(ListenEvent) + Send + Syn
         let mut backoff = FIRST_BACKOFF;
         let mut said = String::new();
         loop {
-            let trouble = match Ear::open(source, &on).await {
-                Ok(mut ear) => {
+            let trouble = match Listener::open(source, &on).await {
+                Ok(mut listener) => {
                     info!(channel = source.channel, "listening for changes in the database");
                     on(ListenEvent::Gap);
                     backoff = FIRST_BACKOFF;
                     said.clear();
-                    ear.hear(&on).await
+                    listener.hear(&on).await
                 }
                 Err(trouble) => trouble,
             };
@@ -77,10 +78,10 @@ pub async fn listen(source: &ListenSource, on: impl Fn(ListenEvent) + Send + Syn
 
 /// Whether notifications arrive, or what to do about it. For `pulso check`.
 pub async fn probe(source: &ListenSource) -> Result<(), String> {
-    Ear::open(source, &|_| {}).await.map(drop).map_err(|trouble| trouble.to_string())
+    Listener::open(source, &|_| {}).await.map(drop).map_err(|trouble| trouble.to_string())
 }
 
-/// Why there is no ear.
+/// Why there is no listener.
 enum Trouble {
     Setting(String),
     Unreachable(String),
@@ -89,30 +90,30 @@ enum Trouble {
 }
 
 /// A connection that has proved that it hears.
-struct Ear(PgListener);
+struct Listener(PgListener);
 
-impl Ear {
+impl Listener {
     async fn open(source: &ListenSource, on: &(impl Fn(ListenEvent) + Sync)) -> Result<Self, Trouble> {
-        let options =
-            options::parse(&source.url, "LISTEN_DATABASE_URL").map_err(|error| Trouble::Setting(error.to_string()))?;
-        let address = options::address(&options);
+        let servers =
+            Servers::parse(&source.url, "LISTEN_DATABASE_URL").map_err(|error| Trouble::Setting(error.to_string()))?;
+        let address = servers.address();
         let unreachable =
             |error: &sqlx::Error| Trouble::Unreachable(failure::of_connecting(error, &address).to_string());
         let silent = |_| Trouble::Unreachable(format!("Cannot connect to database: {address}: no answer"));
 
         // Another connection than the one that listens: a pooler passes a backend's notification on to whoever
         // holds that backend, which during one's own NOTIFY is oneself.
-        let voice = timeout(STEP_TIMEOUT, PgConnection::connect_with(&options)).await;
-        let mut voice = voice.map_err(silent)?.map_err(|error| unreachable(&error))?;
-        let listener = timeout(STEP_TIMEOUT, connect(options)).await;
-        let mut ear = Self(listener.map_err(silent)?.map_err(|error| unreachable(&error))?);
+        let connected = servers.connect(STEP_TIMEOUT).await;
+        let (mut voice, options) = connected.map_err(|error| Trouble::Unreachable(error.to_string()))?;
+        let listener = timeout(STEP_TIMEOUT, connect(options.clone())).await;
+        let mut listener = Self(listener.map_err(silent)?.map_err(|error| unreachable(&error))?);
 
         // Before LISTEN, which would stay behind on a pooler's server connection and disturb its other clients.
-        let pooled = timeout(STEP_TIMEOUT, ear.shares_a_server_process_with(&mut voice)).await;
+        let pooled = timeout(STEP_TIMEOUT, listener.shares_a_server_process_with(&mut voice)).await;
         if pooled.map_err(silent)?.map_err(|error| unreachable(&error))? {
             return Err(Trouble::Deaf);
         }
-        let listening = timeout(STEP_TIMEOUT, ear.0.listen(&source.channel)).await;
+        let listening = timeout(STEP_TIMEOUT, listener.0.listen(&source.channel)).await;
         listening.map_err(silent)?.map_err(|error| unreachable(&error))?;
 
         let marker = format!("{MARKER}{:016x}", rand::random::<u64>());
@@ -126,7 +127,7 @@ impl Ear {
         })?;
         let echo = async {
             loop {
-                let notification = ear.next().await?;
+                let notification = listener.next().await?;
                 if notification.payload() == marker {
                     return Ok(());
                 }
@@ -135,7 +136,7 @@ impl Ear {
         };
         timeout(ECHO_TIMEOUT, echo).await.unwrap_or(Err(Trouble::Deaf))?;
         let _ = timeout(ECHO_TIMEOUT, voice.close()).await;
-        Ok(ear)
+        Ok(listener)
     }
 
     async fn shares_a_server_process_with(&mut self, voice: &mut PgConnection) -> Result<bool, sqlx::Error> {

@@ -26,14 +26,16 @@ impl std::fmt::Display for Step {
     }
 }
 
-pub const POSTGRES: [Step; 2] = [
+pub const POSTGRES: [Step; 3] = [
     Step { version: 1, name: "outbox", sql: include_str!("../../sql/migrations/postgres/0001_outbox.sql") },
     Step { version: 2, name: "idempotency", sql: include_str!("../../sql/migrations/postgres/0002_idempotency.sql") },
+    Step { version: 3, name: "handed", sql: include_str!("../../sql/migrations/postgres/0003_handed.sql") },
 ];
 
-pub const SQLITE: [Step; 2] = [
+pub const SQLITE: [Step; 3] = [
     Step { version: 1, name: "outbox", sql: include_str!("../../sql/migrations/sqlite/0001_outbox.sql") },
     Step { version: 2, name: "idempotency", sql: include_str!("../../sql/migrations/sqlite/0002_idempotency.sql") },
+    Step { version: 3, name: "handed", sql: include_str!("../../sql/migrations/sqlite/0003_handed.sql") },
 ];
 
 /// Those of `steps` that are not among the versions `applied`.

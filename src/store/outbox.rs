@@ -9,55 +9,15 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use super::migrations::{Migration, Step};
+use crate::model::{Answered, Change, Confirmation, Entity, Once, Pending};
 
-/// What kind of thing changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Entity {
-    Order,
-    Customer,
-}
-
-/// Something changed; `payload` is kept letter by letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    pub tenant: String,
-    pub entity: Entity,
-    pub id: String,
-    pub payload: String,
-}
-
-/// A change that waits for its confirmation. A version is never used twice, and a later change has a greater one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pending {
-    pub entity: Entity,
-    pub id: String,
-    pub version: i64,
-    pub payload: String,
-}
-
-/// "I have this": the change of exactly that version; without one, what was last pulled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Confirmation {
-    pub entity: Entity,
-    pub id: String,
-    pub version: Option<i64>,
-}
-
-/// How a call was answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answered {
-    pub status: u16,
-    pub body: String,
-}
-
-/// A call that is to have its effect once: its path, its key and the answer that every repetition gets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Once {
-    pub path: String,
-    pub key: String,
-    pub answered: Answered,
-    /// An answer older than this is forgotten.
-    pub max_age: Duration,
+/// To whom changes are handed out. That is not yet their receipt: an answer may be lost, and its call repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handed<'a> {
+    /// The answer to a call, by what tells it from others and is the same when it is repeated.
+    Answer(&'a str),
+    /// `orders:pending`, whoever listens: however often, it counts once.
+    Event,
 }
 
 /// What became of a change.
@@ -84,11 +44,12 @@ pub trait Outbox: Send + Sync {
     async fn keep(&self, change: &Change, once: Option<&Once>) -> Result<Kept, StoreError>;
 
     /// Forgets what is confirmed, then hands out what is left to this tenant, oldest change first; `only` of one kind,
-    /// for who would not pass on the other: what is handed out counts as pulled.
+    /// for who would not pass on the other.
     async fn pull(
         &self,
         tenant: &str,
         confirmed: &[Confirmation],
+        to: Handed<'_>,
         only: Option<Entity>,
         at_most: u32,
     ) -> Result<Vec<Pending>, StoreError>;
@@ -109,23 +70,16 @@ pub trait Outbox: Send + Sync {
 /// Answers that [`Outbox::prune`] forgets in one call, at least, if there are so many.
 pub const PRUNED_AT_ONCE: u32 = 10_000;
 
-impl Entity {
-    pub const ALL: [Self; 2] = [Self::Order, Self::Customer];
-
-    /// As the hook and the table call it.
-    pub fn as_str(self) -> &'static str {
+impl<'a> Handed<'a> {
+    pub(super) fn answer(self) -> Option<&'a str> {
         match self {
-            Self::Order => "order",
-            Self::Customer => "customer",
+            Self::Answer(call) => Some(call),
+            Self::Event => None,
         }
     }
+}
 
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|entity| entity.as_str() == word)
-    }
-
-    /// From the table, whose own check lets nothing else in.
-    pub(super) fn of_row(word: &str) -> Result<Self, StoreError> {
-        Self::parse(word).ok_or_else(|| StoreError::Refused(format!("pulso_outbox holds an unknown entity, {word:?}")))
-    }
+/// The entity that a row names.
+pub(super) fn entity_of_row(word: &str) -> Result<Entity, StoreError> {
+    Entity::parse(word).ok_or_else(|| StoreError::Refused(format!("pulso_outbox holds an unknown entity, {word:?}")))
 }

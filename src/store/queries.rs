@@ -37,11 +37,11 @@ pub(super) struct Queries {
 }
 
 impl Queries {
-    pub fn for_postgres(config: &DatabaseConfig) -> Result<Self, SettingError> {
+    pub(super) fn for_postgres(config: &DatabaseConfig) -> Result<Self, SettingError> {
         Self::read(config, OWNER_POSTGRES, DEVICES_POSTGRES)
     }
 
-    pub fn for_sqlite(config: &DatabaseConfig) -> Result<Self, SettingError> {
+    pub(super) fn for_sqlite(config: &DatabaseConfig) -> Result<Self, SettingError> {
         Self::read(config, OWNER_SQLITE, DEVICES_SQLITE)
     }
 

@@ -24,11 +24,11 @@ use sqlx::{
 use tokio::time::{Instant, sleep, timeout};
 
 use self::write::{PAUSE, Value, Write, Writer};
-use super::ownership::Questions;
+use super::ownership::OwnerQuery;
 use super::queries::{self, OWNER_COLUMNS, OWNER_SQL, Queries, STATS_COLUMNS, STATS_SQL};
 use super::{ContactError, Device, Figures, Outbox, Ownership, SettingError, Store, StoreError};
 use crate::config::{DatabaseConfig, DatabaseUrl, Secret};
-use crate::negocio::{IdType, NegocioId};
+use crate::model::{IdType, NegocioId};
 
 /// How much later than SQLite (its wait for a lock) Pulso itself gives a statement up.
 const GRACE: Duration = Duration::from_millis(250);
@@ -204,7 +204,7 @@ impl Store for SqliteStore {
     }
 
     async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError> {
-        let questions = Questions::new(asked, self.id_type()?, IdType::Text);
+        let questions = OwnerQuery::new(asked, self.id_type()?, IdType::Text);
         // Where nobody asks about ownership the database grants nothing.
         if questions.is_empty() || !self.asks_figures {
             return Ok(HashSet::new());
@@ -300,7 +300,7 @@ fn of_query(error: &sqlx::Error) -> StoreError {
     match code(error).map(|code| code & 0xff) {
         Some(5 | 6) => StoreError::TimedOut(plain(error)),
         Some(10 | 14) => StoreError::Unreachable(plain(error)),
-        _ if plain(error).starts_with("no such table: pulso_") => {
+        _ if ["no such table: pulso_", "no such column: handed"].iter().any(|what| plain(error).starts_with(what)) => {
             StoreError::Refused(format!("{}; run `pulso migrate`", plain(error)))
         }
         _ => StoreError::Refused(plain(error)),

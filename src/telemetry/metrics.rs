@@ -2,6 +2,12 @@
 //!
 //! No label ever carries a business, a user or anything else a peer sent.
 
+mod bridges;
+mod broker;
+mod issuers;
+
+use std::fmt;
+use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
@@ -10,6 +16,12 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+
+use super::log;
+
+pub use bridges::{BridgeLabel, BridgeMetrics, BridgeOutcome, BridgeOutcomeLabel};
+pub use broker::{BrokerMetrics, EntryKind, EntryLabel};
+pub use issuers::IssuerMetrics;
 
 /// Handles to all metrics. Cheap to update from anywhere; never read to decide anything.
 #[derive(Debug)]
@@ -36,48 +48,61 @@ pub struct Metrics {
     pub resyncs: Counter,
     pub slow_closes: Counter,
     pub accept_errors: Counter,
+    pub unreadable_addresses: Counter,
+    pub http_pushed_out: Counter,
     pub withdrawn: Counter,
     pub listen_notices: Counter,
     pub listen_gaps: Counter,
     pub breaker_open: Gauge,
     pub breaker_opened: Counter,
+    pub runner_panics: Counter,
     pub database_up: Gauge,
     pub rollup_used: Gauge,
+    pub issuers: IssuerMetrics,
+
+    pub broker: BrokerMetrics,
+    pub bridges: BridgeMetrics,
     pub query_seconds: Histogram,
     pub notice_to_socket_seconds: Histogram,
-    pub refusals: Family<Refusal, Counter>,
+    pub refusals: Family<RefusalLabel, Counter>,
     pub closes: Family<Close, Counter>,
     pub hook_answers: Family<HookAnswer, Counter>,
 }
 
-/// Why something was refused; the label `reason` of `pulso_refusals_total`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum RefusalReason {
-    TooManyConnections,
-    TooManyFromAddress,
-    TooManyUnauthenticated,
-    TooManyHooks,
-    TooManyPublications,
-    ShuttingDown,
-    Origin,
-    Token,
-    Handshake,
-    Method,
-    Path,
-    HookKey,
-    HookBody,
-    HookBodyTooLarge,
-    Ownership,
-    OwnershipRate,
-    Channels,
-    Message,
-    Device,
-    NotConfigured,
-    DatabaseUnavailable,
+listed! {
+    /// Why something was refused; the label `reason` of `pulso_refusals_total`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+    pub enum RefusalReason {
+        TooManyConnections,
+        TooManyFromAddress,
+        TooManyUnauthenticated,
+        TooManyConnects,
+        TooManyHooks,
+        TooManyPublications,
+        ShuttingDown,
+        Host,
+        Origin,
+        Token,
+        KeysUnavailable,
+        Handshake,
+        Method,
+        Path,
+        HookKey,
+        HookBody,
+        HookBodyTooLarge,
+        Ownership,
+        OwnershipRate,
+        Channels,
+        Message,
+        Device,
+        NotConfigured,
+        DatabaseUnavailable,
+        LogUnavailable,
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Refusal {
+pub struct RefusalLabel {
     pub reason: RefusalReason,
 }
 
@@ -111,10 +136,8 @@ impl Metrics {
         let ownership_cached = counter("ownership_cached", "Ownership questions answered from the cache");
         let drift = counter("drift", "Differences found by the sentinel that no notice announced");
         let rollup_drift = counter("rollup_drift", "Differences between the rollup and the plain query");
-        let trailing_corrections = counter(
-            "trailing_corrections",
-            "Differences found by the trailing re-read: notices sent before their commit",
-        );
+        let late = "Differences found by the trailing re-read: notices sent before their commit";
+        let trailing_corrections = counter("trailing_corrections", late);
         let broadcasts = counter("broadcasts", "Publications handed to the hub");
         let deliveries = counter("deliveries", "Messages written to a socket");
         let conflated = counter("conflated", "Unsent messages replaced by a newer one of their channel");
@@ -122,10 +145,15 @@ impl Metrics {
         let resyncs = counter("resyncs", "Clients told that not everything they missed can be replayed");
         let slow_closes = counter("slow_closes", "Clients closed as slow consumers");
         let accept_errors = counter("accept_errors", "Failures to accept a connection");
+        let unreadable_addresses =
+            counter("unreadable_addresses", "Requests whose X-Forwarded-For names nobody that can be read");
+        let http_pushed_out = counter("http_pushed_out", "HTTP connections closed because others needed their places");
         let withdrawn = counter("withdrawn", "Live subscriptions ended because the rights were withdrawn");
         let listen_notices = counter("listen_notices", "Notices received from the database trigger");
         let listen_gaps = counter("listen_gaps", "Reconnections of the listener");
         let breaker_opened = counter("breaker_opened", "Times the circuit breaker opened");
+        let runner_panics = counter("runner_panics", "Reads of figures that panicked");
+        registry.register("log_lines_lost", "Lines of the log that could not be written", log::lost());
 
         let mut gauge = |name: &str, help: &str| {
             let metric = Gauge::default();
@@ -139,6 +167,8 @@ impl Metrics {
         let database_up = gauge("database_up", "1 while the database answers");
         let rollup_used = gauge("rollup_used", "1 while figures are read from the rollup");
 
+        let issuers = IssuerMetrics::register(&mut registry);
+        let bridges = BridgeMetrics::register(&mut registry);
         let mut histogram = |name: &str, help: &str| {
             let metric = Histogram::new(exponential_buckets(0.000_25, 2.0, 15));
             registry.register(name, help, metric.clone());
@@ -148,14 +178,12 @@ impl Metrics {
         let notice_to_socket_seconds =
             histogram("notice_to_socket_seconds", "From the arrival of a notice to the first write to a socket");
 
-        let refusals = Family::<Refusal, Counter>::default();
-        registry.register("refusals", "Requests and messages refused, by reason", refusals.clone());
-        let closes = Family::<Close, Counter>::default();
-        registry.register("closes", "Connections ended, by close code", closes.clone());
-        let hook_answers = Family::<HookAnswer, Counter>::default();
-        registry.register("hook_answers", "Hook calls answered, by status", hook_answers.clone());
+        let refusals = family(&mut registry, "refusals", "Requests and messages refused, by reason");
+        let closes = family(&mut registry, "closes", "Connections ended, by close code");
+        let hook_answers = family(&mut registry, "hook_answers", "Hook calls answered, by status");
 
         Self {
+            broker: BrokerMetrics::new(&mut registry),
             registry,
             connections,
             unauthenticated,
@@ -178,13 +206,18 @@ impl Metrics {
             resyncs,
             slow_closes,
             accept_errors,
+            unreadable_addresses,
+            http_pushed_out,
             withdrawn,
             listen_notices,
             listen_gaps,
             breaker_open,
             breaker_opened,
+            runner_panics,
             database_up,
             rollup_used,
+            issuers,
+            bridges,
             query_seconds,
             notice_to_socket_seconds,
             refusals,
@@ -194,7 +227,7 @@ impl Metrics {
     }
 
     pub fn refuse(&self, reason: RefusalReason) {
-        self.refusals.get_or_create(&Refusal { reason }).inc();
+        self.refusals.get_or_create(&RefusalLabel { reason }).inc();
     }
 
     /// The text a Prometheus server scrapes (OpenMetrics).
@@ -204,6 +237,15 @@ impl Metrics {
         let _ = text::encode(&mut out, &self.registry);
         out
     }
+}
+
+fn family<L>(registry: &mut Registry, name: &str, help: &str) -> Family<L, Counter>
+where
+    L: EncodeLabelSet + fmt::Debug + Clone + Eq + Hash + Send + Sync + 'static,
+{
+    let metric = Family::<L, Counter>::default();
+    registry.register(name, help, metric.clone());
+    metric
 }
 
 impl Default for Metrics {

@@ -1,6 +1,7 @@
 //! Whose figures anybody gets to see, by every way in; and how soon rights that are gone are gone on the wire.
 
 mod live;
+mod rate_limit;
 
 use pulso_harness::{Claims, Dashboard, Postgres, Running, SECRET, wait};
 use serde_json::{Value, json};
@@ -237,7 +238,7 @@ async fn without_a_table_of_owners_nobody_is_let_in_by_default() {
     database.execute("ALTER TABLE citas DROP CONSTRAINT citas_negocio_id_fkey; DROP TABLE negocios").await;
     citas(&database, NEGOCIO, 2, "pendiente", "'2020-01-01'").await;
     let by_default = pulso(&database.url()).start().await;
-    wait::until(async || by_default.get("/ready").await.body.contains("negocios"), "/ready names the table").await;
+    wait::until(async || by_default.get("/ready").await.body.contains("table_missing"), "/ready says it").await;
     assert_eq!(by_default.get("/ready").await.status, 503);
     for claims in [owner(), Claims::naming(OWNER, &[NEGOCIO])] {
         let mut dashboard = by_default.connect(&claims).await;

@@ -2,8 +2,9 @@
 
 use jiff::civil::{Date, date};
 use pulso::config::{DatabaseConfig, DatabaseUrl, Secret};
-use pulso::negocio::{IdType, NegocioId, UserId};
-use pulso::store::{Figures, Ownership, Store, open};
+use pulso::model::{Figures, Ownership};
+use pulso::model::{IdType, NegocioId, UserId};
+use pulso::store::{Store, open};
 use pulso_harness::pgbouncer::Options;
 use pulso_harness::{Database, PgBouncer, Postgres, Scratch, wait};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -101,11 +102,12 @@ impl Prepared {
         matches!(self.backend, Backend::Postgres(_) | Backend::Pooled(..))
     }
 
-    /// Pulso's shipped tables.
+    /// Pulso's shipped tables, but for the kiosks': a test that wants those says with which types.
     pub async fn with_schema(self) -> Self {
         let postgres = include_str!("../../sql/schema.postgres.sql");
         let sqlite = include_str!("../../sql/schema.sqlite.sql");
         self.execute(if self.is_postgres() { postgres } else { sqlite }).await;
+        self.execute("DROP TABLE devices").await;
         self
     }
 

@@ -3,6 +3,7 @@
 mod expiry;
 mod gaps;
 mod hostile;
+mod refused;
 mod shown;
 
 use jiff::Timestamp;

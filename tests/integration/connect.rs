@@ -1,6 +1,7 @@
 //! `GET /ws`: who is let in, who is not, and for how long a token holds.
 
 mod handshake;
+mod host;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -68,7 +69,7 @@ fn bad_tokens() -> Vec<(&'static str, String)> {
         ("exp negative", with("exp", json!(-1))),
         ("nbf in the future", with("nbf", json!(now() + 120))),
         ("nbf as text", with("nbf", json!("soon"))),
-        ("id is a number", with("id", json!(7))),
+        ("id is a fraction", with("id", json!(7.5))),
         ("id is null", with("id", Value::Null)),
         (
             "id is an array, and there is a sub",

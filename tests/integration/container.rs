@@ -66,7 +66,7 @@ fn follow_dockerfile(context: &Path) {
             // What comes behind the last build is the image's.
             let steps =
                 if builds == 1 { command } else { command.split(BUILD).next().unwrap().trim_end_matches("&& ") };
-            let steps = steps.replace("touch src/lib.rs src/main.rs", "true").replace(BUILD, &look);
+            let steps = steps.replace("touch src/lib.rs src/main.rs demo/src/lib.rs", "true").replace(BUILD, &look);
             run(Command::new("sh").args(["-ec", &steps]).current_dir(context), "a RUN of the Dockerfile");
         }
     }

@@ -5,11 +5,16 @@ mod frames;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use pulso::close::CloseReason;
-use pulso::dialect::{pos, restaurant};
+use pulso::access::grant::Denial;
+use pulso::feeds::Feed;
+use pulso::feeds::definition::DASHBOARDS;
+use pulso::model::CloseReason;
+use pulso::session::words::{self, Misunderstood, NO_FIGURES};
+use pulso::telemetry::metrics::RefusalReason;
+use pulso::transport::socketio::connect_error;
 use pulso_harness::process::run;
 use pulso_harness::script::{installed, python_tool};
-use pulso_harness::{Claims, Pulso, SECRET, Scratch};
+use pulso_harness::{Claims, Pulso, Redis, SECRET, Scratch};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
@@ -55,9 +60,7 @@ async fn on_sqlite() -> (Pulso, Scratch) {
     let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
     let mut connection = options.connect().await.unwrap();
     sqlx::raw_sql(include_str!("../../sql/schema.sqlite.sql")).execute(&mut connection).await.unwrap();
-    let device =
-        "CREATE TABLE devices (id INTEGER PRIMARY KEY, device_uid TEXT NOT NULL UNIQUE, is_active INTEGER NOT NULL);
-        INSERT INTO devices VALUES (7, 'ipad-room-101', 1)";
+    let device = "INSERT INTO devices VALUES (7, 'ipad-room-101', 1)";
     sqlx::raw_sql(device).execute(&mut connection).await.unwrap();
     let business =
         "INSERT INTO negocios (id, admin_negocio_id, nombre) VALUES ('n1', 'ana', 'Uno'), ('n2', 'luis', 'Dos')";
@@ -130,9 +133,7 @@ fn every_close_code_is_listed_and_no_other() {
 
 #[test]
 fn every_refusal_of_a_namespace_is_listed_and_no_other() {
-    let source = include_str!("../../src/socketio/auth.rs").split("pub(super) enum Refused {").nth(1).unwrap();
-    let mut known: BTreeSet<&str> =
-        source.split("#[error(\"").skip(1).map(|rest| rest.split_once("\")]").unwrap().0).collect();
+    let mut known: BTreeSet<&str> = Denial::ALL.iter().map(|denial| connect_error(*denial)).collect();
     // Of a session that is none of ours: nobody can have one.
     assert!(known.remove("unknown session"));
     // The library's own.
@@ -144,21 +145,22 @@ fn every_refusal_of_a_namespace_is_listed_and_no_other() {
 
 #[test]
 fn every_error_text_is_listed_and_no_other() {
-    let product = include_str!("../../src/dialect/stats.rs").split("#[cfg(test)]").next().unwrap();
-    let mut known: BTreeSet<&str> =
-        product.split("#[error(\"").skip(1).map(|rest| rest.split_once("\")]").unwrap().0).collect();
-    assert!(known.len() > 10, "{known:?}");
+    let mut known: BTreeSet<String> = Misunderstood::ALL.iter().map(ToString::to_string).collect();
+    known.extend(Denial::ALL.iter().map(|denial| words::denial(*denial).into_owned()));
+    known.insert(NO_FIGURES.to_owned());
+    known.retain(|text| !text.starts_with("Invalid JWT token"));
     // With a reason that follows.
-    known.insert("Invalid JWT token…");
+    known.insert("Invalid JWT token…".to_owned());
     let table = CLOSE_CODES.split("## `error` messages").nth(1).unwrap();
-    let listed: BTreeSet<&str> = rows(table).map(|(text, _)| text).collect();
+    let listed: BTreeSet<String> = rows(table).map(|(text, _)| text.to_owned()).collect();
     assert_eq!(listed, known);
 }
 
 #[tokio::test]
 async fn every_metric_is_described_and_no_other() {
-    let (running, _database) = business::open().await;
-    // Families show up once they have counted something.
+    // Families show up once they have counted something; those of several nodes where there is a log between them.
+    let (redis, database) = (Redis::start(), business::database().await);
+    let running = pulso(&database.url()).with("REDIS_URL", &redis.url()).ready().await;
     assert_eq!(running.notify(NEGOCIO).await.status, 200);
     assert_eq!(running.notify("").await.status, 400);
     let mut dashboard = running.connect(&owner()).await;
@@ -175,10 +177,8 @@ async fn every_metric_is_described_and_no_other() {
         rows(metrics).map(|(name, rest)| (name.to_owned(), rest.split('|').nth(1).unwrap().trim())).collect();
     assert_eq!(described, exported);
 
-    let source = include_str!("../../src/telemetry/metrics.rs");
-    let variants = source.split("pub enum RefusalReason {").nth(1).unwrap().split('}').next().unwrap();
-    let known: BTreeSet<&str> = variants.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-    assert_eq!(rows(reasons).map(|(name, _)| name).collect::<BTreeSet<_>>(), known);
+    let known: BTreeSet<String> = RefusalReason::ALL.iter().map(|reason| format!("{reason:?}")).collect();
+    assert_eq!(rows(reasons).map(|(name, _)| name.to_owned()).collect::<BTreeSet<_>>(), known);
 }
 
 #[tokio::test]
@@ -201,16 +201,36 @@ async fn what_is_not_there_and_what_is_not_allowed_is_refused_and_counted() {
 
 #[test]
 fn every_path_that_is_routed_is_in_openapi() {
-    let documented: BTreeSet<&str> =
-        OPENAPI.lines().filter_map(|line| line.strip_prefix("  /")?.strip_suffix(':')).collect();
-    let hooks =
-        ["notify/cita", "notify/pedido", "notify/pedido/estado", "notify/sync", "api/publish", "api/disconnect"];
-    let pulls = ["sync/pull-changes", "api/sync/pull-changes"];
-    let clients = ["ws", "ws/staff/orders/", "ws/kiosk/orders/", "sse", "socket.io/"];
-    let rest = ["", "health", "ready", "metrics", "openapi.yaml", "asyncapi.yaml"];
-    let sales = pos::Kind::ALL.map(|kind| kind.path().trim_start_matches('/'));
-    let orders = restaurant::Kind::ALL.map(|kind| kind.path().trim_start_matches('/'));
-    let routed = [&hooks[..], &pulls, &clients, &rest, &sales, &orders].concat();
-    assert_eq!(documented, routed.into_iter().collect());
+    let documented: BTreeSet<&str> = OPENAPI
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'))
+        .filter(|line| line.starts_with('/'))
+        .collect();
+    let feeds = Feed::ALL.map(Feed::definition);
+    let hooks = feeds.iter().flat_map(|feed| feed.hooks).map(|hook| hook.path);
+    let sockets = feeds.iter().flat_map(|feed| feed.sockets).map(|socket| socket.path);
+    let pulls = ["/sync/pull-changes", "/api/sync/pull-changes"];
+    let rest = ["/", "/health", "/ready", "/metrics", "/api/nodes", "/openapi.yaml", "/asyncapi.yaml"];
+    let others = [DASHBOARDS, "/sse", "/socket.io/", "/api/disconnect"].into_iter().chain(pulls).chain(rest);
+    let routed: BTreeSet<&str> = hooks.chain(sockets).chain(others).collect();
+    assert_eq!(documented, routed);
     assert!(Path::new(&document("openapi.yaml")).is_file());
+}
+
+#[test]
+fn everything_that_a_feed_says_and_where_is_in_asyncapi() {
+    let (channels, messages) = ASYNCAPI.split_once("\n  messages:\n").unwrap();
+    let is_said = |text: &str, word: &str| {
+        text.split(|letter: char| !(letter.is_alphanumeric() || "/:._<>-".contains(letter))).any(|said| said == word)
+    };
+    for feed in Feed::ALL.map(Feed::definition) {
+        let sockets = feed.sockets.iter().map(|socket| socket.path);
+        let streams = feed.streams.iter().map(|stream| stream.form);
+        for place in sockets.chain(streams).chain(feed.namespaces.iter().copied()) {
+            assert!(is_said(channels, place), "{}: {place}", feed.word);
+        }
+        for kind in feed.types {
+            assert!(is_said(messages, kind), "{}: {kind}", feed.word);
+        }
+    }
 }

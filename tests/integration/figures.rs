@@ -1,6 +1,7 @@
 //! The four figures: what they count, whose day is today, and that they are right without being asked for.
 
 mod schema;
+mod zone;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

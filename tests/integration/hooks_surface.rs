@@ -2,80 +2,81 @@
 
 mod body;
 mod feeds_off;
+mod spelling;
 
-use pulso_harness::{Answer, Dashboard, HOOK_KEY, Line, Running};
+use std::collections::BTreeSet;
+
+use pulso::feeds::definition::{Hook, Key};
+use pulso::feeds::{Feed, hook};
+use pulso_harness::{Answer, Dashboard, Database, HOOK_KEY, Line, Running};
 use serde_json::json;
 
 use crate::business::NEGOCIO;
 use crate::feeds::{assert_refused, configured};
 
 const CLOUD_KEY: &str = "llave-de-la-nube";
-/// Every hook: its feed, a good body, and which of its fields must be there.
-const HOOKS: [(&str, &str, &str, &[&str]); 13] = [
-    ("/notify/cita", "stats", r#"{"negocio_id":"%"}"#, &["negocio_id"]),
+/// Every hook: a good body, and which of its fields must be there.
+const HOOKS: [(&str, &str, &[&str]); 13] = [
+    ("/notify/cita", r#"{"negocio_id":"%"}"#, &["negocio_id"]),
     (
         "/notify/venta",
-        "pos",
         r#"{"saleId":1,"tableId":2,"total":45.50,"timestamp":"x","negocio_id":"%"}"#,
         &["saleId", "tableId", "total", "timestamp", "negocio_id"],
     ),
-    (
-        "/notify/producto",
-        "pos",
-        r#"{"productId":1,"action":"x","negocio_id":"%"}"#,
-        &["productId", "action", "negocio_id"],
-    ),
+    ("/notify/producto", r#"{"productId":1,"action":"x","negocio_id":"%"}"#, &["productId", "action", "negocio_id"]),
     (
         "/notify/promocion",
-        "pos",
         r#"{"promotionId":1,"action":"x","negocio_id":"%"}"#,
         &["promotionId", "action", "negocio_id"],
     ),
-    ("/notify/mesa", "pos", r#"{"tableId":1,"action":"x","negocio_id":"%"}"#, &["tableId", "action", "negocio_id"]),
+    ("/notify/mesa", r#"{"tableId":1,"action":"x","negocio_id":"%"}"#, &["tableId", "action", "negocio_id"]),
     (
         "/notify/order/new",
-        "restaurant",
         r#"{"orderId":"o","restaurantId":"r","tableSessionId":"s","status":"CONFIRMED","items":[],"createdAt":"x"}"#,
         &["orderId", "restaurantId", "tableSessionId", "status", "createdAt"],
     ),
     (
         "/notify/order/status",
-        "restaurant",
         r#"{"orderId":"o","restaurantId":"r","previousStatus":"DRAFT","newStatus":"CONFIRMED","updatedAt":"x"}"#,
         &["orderId", "restaurantId", "newStatus"],
     ),
     (
         "/notify/order/item-status",
-        "restaurant",
         r#"{"orderId":"o","itemId":"i","restaurantId":"r","previousStatus":"PENDING","newStatus":"READY","updatedAt":"x"}"#,
         &["orderId", "itemId", "restaurantId", "newStatus"],
     ),
     (
         "/notify/pedido",
-        "clinic",
         r#"{"order_id":1,"room_code":null,"device_uid":"d","placed_at":"x"}"#,
         &["order_id", "device_uid", "placed_at"],
     ),
     (
         "/notify/pedido/estado",
-        "clinic",
         r#"{"device_uid":"d","order_id":1,"status":"READY","from_status":"PLACED","changed_at":"x"}"#,
         &["device_uid", "order_id", "status", "from_status", "changed_at"],
     ),
-    ("/notify/sync", "sync", r#"{"entity":"order","id":"o","payload":{}}"#, &["entity", "id", "payload"]),
-    ("/api/publish", "channels", r#"{"channel":"canal:%:c","type":"x","data":{}}"#, &["channel", "type", "data"]),
-    ("/api/disconnect", "", r#"{"user":"nadie"}"#, &["user"]),
+    ("/notify/sync", r#"{"entity":"order","id":"o","payload":{}}"#, &["entity", "id", "payload"]),
+    ("/api/publish", r#"{"channel":"canal:%:c","type":"x","data":{}}"#, &["channel", "type", "data"]),
+    ("/api/disconnect", r#"{"user":"nadie"}"#, &["user"]),
 ];
-/// Of hooks whose listeners have tokens.
-const HAVE_TOKENS: [&str; 4] = ["stats", "pos", "restaurant", "channels"];
+
+/// Whose hook it is; ending connections belongs to no feed.
+fn owner(path: &str) -> Option<(Feed, &'static Hook)> {
+    hook(path)
+}
 
 /// A good call of every hook. `d` must be a device.
 pub fn calls() -> impl Iterator<Item = (&'static str, String)> {
-    HOOKS.into_iter().map(|(path, _, body, _)| (path, body.replace('%', NEGOCIO)))
+    HOOKS.into_iter().map(|(path, body, _)| (path, body.replace('%', NEGOCIO)))
 }
 
 /// Everything configured, and a screen that must hear nothing.
 async fn everything() -> (Running, Dashboard) {
+    let (pulso, screen, _database) = with_database().await;
+    (pulso, screen)
+}
+
+async fn with_database() -> (Running, Dashboard, Database) {
     let (pulso, database) = configured().await;
     database
         .execute(
@@ -90,7 +91,7 @@ async fn everything() -> (Running, Dashboard) {
     let mut screen = pulso.connect(&claims).await;
     screen.send(&json!({ "type": "subscribe", "channel": format!("canal:{NEGOCIO}:c") })).await;
     screen.ping().await;
-    (pulso, screen)
+    (pulso, screen, database)
 }
 
 /// Fails unless it is an error in JSON that says nothing of the database.
@@ -104,6 +105,13 @@ fn assert_error(answer: &Answer, status: u16, what: &str) {
 
 fn head(path: &str, more: &str) -> String {
     format!("POST {path} HTTP/1.1\ncontent-type: application/json{more}")
+}
+
+#[test]
+fn the_table_has_every_hook_of_every_feed_and_no_other() {
+    let of_feeds = Feed::ALL.into_iter().flat_map(|feed| feed.definition().hooks).map(|hook| hook.path);
+    let known: BTreeSet<&str> = of_feeds.chain(["/api/disconnect"]).collect();
+    assert_eq!(HOOKS.into_iter().map(|(path, ..)| path).collect::<BTreeSet<_>>(), known);
 }
 
 #[tokio::test]
@@ -125,7 +133,7 @@ async fn without_a_key_to_check_only_the_hint_is_taken_and_the_variable_is_named
     for (path, body) in calls() {
         for body in [body.as_str(), "rubbish"] {
             let answer = pulso.exchange(&head(path, &format!("\nx-api-key: {HOOK_KEY}")), body).await;
-            if path == "/notify/cita" {
+            if owner(path).is_some_and(|(_, hook)| hook.key == Key::Hint) {
                 assert_eq!(answer.status, if body == "rubbish" { 400 } else { 200 }, "{answer:?}");
                 continue;
             }
@@ -175,16 +183,20 @@ async fn another_method_is_a_405_that_names_the_right_one() {
 
 #[tokio::test]
 async fn calls_beyond_their_places_are_a_503_and_a_place_that_is_given_back_is_taken_again() {
-    let (pulso, mut screen) = everything().await;
+    let (pulso, mut screen, database) = with_database().await;
+    let mut dashboard = pulso.connect(&crate::business::owner()).await;
+    dashboard.watch(NEGOCIO).await;
+    let mut blocker = database.connect().await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE citas IN ACCESS EXCLUSIVE MODE").execute(&mut blocker).await.unwrap();
+    let (path, body) = calls().next().unwrap();
     let mut holding = Vec::new();
-    for (path, body) in calls().take(8) {
+    for _ in 0..8 {
         let mut line = Line::open(pulso.port()).await;
         let head = head(path, &format!("\nx-api-key: {HOOK_KEY}\nhost: x\ncontent-length: {}\n\n", body.len()));
-        line.send(head.replace('\n', "\r\n")).await;
-        holding.push((line, body));
+        line.send(head.replace('\n', "\r\n") + &body).await;
+        holding.push(line);
     }
-    let full = async || pulso.post("/api/disconnect", r#"{"user":"nadie"}"#).await.status == 503;
-    pulso_harness::wait::until(full, "all places are taken").await;
+    pulso.until_count("pulso_notices_total", 8).await;
     for (path, body) in calls() {
         let answer = pulso.post(path, &body).await;
         assert_refused(&answer, 503, "too many hook calls at once");
@@ -195,13 +207,13 @@ async fn calls_beyond_their_places_are_a_503_and_a_place_that_is_given_back_is_t
         );
     }
     let pull = format!("GET /sync/pull-changes HTTP/1.1\nx-api-key: {CLOUD_KEY}");
-    assert_refused(&pulso.exchange(&pull, "").await, 503, "too many calls at once");
+    assert_refused(&pulso.exchange(&pull, "").await, 503, "too many hook calls at once");
     // Dashboards and orchestrators are not kept out.
     assert_eq!(pulso.get("/ready").await.status, 200);
     screen.ping().await;
-    for (line, body) in &mut holding {
-        line.send(body.as_bytes()).await;
-        assert_eq!(line.answer().await.status, 200, "{body}");
+    drop(blocker);
+    for line in &mut holding {
+        assert_eq!(line.answer().await.status, 200);
     }
     assert_eq!(pulso.post("/api/disconnect", r#"{"user":"nadie"}"#).await.status, 200);
 }

@@ -1,5 +1,7 @@
 //! What `pulso check` says about a database.
 
+mod tables;
+
 use pulso::config::{DatabaseConfig, ListenSource, Secret};
 use pulso::store::inspect::{Finding, Level, inspect};
 use pulso_harness::pgbouncer::Options;

@@ -1,11 +1,15 @@
 //! Every limit: what happens beyond it, that everybody else is served all the same, and which metric tells.
 
+mod addresses;
 mod connections;
+mod connects;
 mod defaults;
 mod descriptors;
 mod heartbeat;
 mod hooks;
+mod idle;
 mod messages;
+mod newcomers;
 mod slow_readers;
 mod time;
 

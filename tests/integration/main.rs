@@ -1,20 +1,27 @@
 //! Pulso against real databases, sockets and clients. One file a promise.
+#![expect(unreachable_pub, reason = "a test binary exports nothing; `pub` says what its modules share")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helper functions too")]
 
 mod access;
 mod backend;
+mod balancer;
 mod boards;
+mod bridges;
 mod browser;
 mod business;
+mod callers;
 mod clinic;
+mod compose;
 mod connect;
 mod container;
 mod dashboard;
 mod documents;
+mod everywhere;
 mod fan_out;
 mod feeds;
 mod figures;
 mod foreign;
+mod frameworks;
 mod harness_itself;
 mod hook;
 mod hooks_surface;
@@ -24,16 +31,20 @@ mod limits;
 mod listener;
 mod messages;
 mod missed_events;
+mod nodes;
 mod operations;
+mod origins;
 mod outage;
 mod pooler;
 mod pos;
+mod provider;
 mod publish;
 mod readme;
 mod restaurant;
 mod rollup;
 mod shutdown;
 mod snippets;
+mod socketio_differential;
 mod sqlite;
 mod sse;
 mod store_contract;
@@ -44,4 +55,7 @@ mod tab;
 mod tenancy;
 mod tidy;
 mod tls;
+mod tokens;
+mod urls;
 mod walkthroughs;
+mod wire;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pulso::config::DatabaseConfig;
-use pulso::negocio::NegocioId;
+use pulso::model::NegocioId;
 use pulso::store::{ContactError, Store, StoreError, open};
 use pulso_harness::{ChaosProxy, Database, Postgres, wait};
 

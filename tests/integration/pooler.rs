@@ -1,10 +1,12 @@
 //! Through the real pgbouncer in transaction mode every answer is the right one's, not merely no error.
 
+mod others;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulso::negocio::IdType;
+use pulso::model::IdType;
 use pulso::store::{Store, StoreError, open};
 use pulso_harness::pgbouncer::Options;
 use pulso_harness::{Database, PgBouncer, Postgres, wait};

@@ -2,6 +2,7 @@
 
 mod buffers;
 mod clients;
+mod spelling;
 
 use jiff::Timestamp;
 use pulso_harness::{Claims, Closed, Dashboard, Running, SECRET, token};

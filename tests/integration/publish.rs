@@ -1,7 +1,10 @@
 //! `POST /api/publish` and the channels an application names itself; `POST /api/disconnect` for whoever is dismissed.
 
 mod disconnect;
+mod names;
 
+use pulso::feeds::types;
+use pulso::session::words::TYPES;
 use pulso_harness::{Claims, Dashboard, Database, Running};
 use serde_json::json;
 
@@ -117,28 +120,9 @@ async fn pulsos_own_words_and_other_peoples_channels_cannot_be_published() {
     let mut screen = settled(&pulso, &Claims::naming("cajera", &[NEGOCIO]).with("role", json!("STAFF"))).await;
     let channel = canal(NEGOCIO, "a");
     join(&pulso, &mut screen, &channel).await;
-    for kind in [
-        "stats",
-        "error",
-        "pong",
-        "ping",
-        "resync",
-        "auth",
-        "subscribe",
-        "unsubscribe",
-        "newSale",
-        "updateProduct",
-        "updatePromotion",
-        "updateTable",
-        "new_order",
-        "order_status_changed",
-        "order.new",
-        "order.status.changed",
-        "order.item.status.changed",
-        "changes:pending",
-        "orders:pending",
-        r"\u0073tats",
-    ] {
+    let own: Vec<&str> = TYPES.into_iter().chain(types()).chain([r"\u0073tats"]).collect();
+    assert!(own.len() > 15, "{own:?}");
+    for kind in own {
         assert_refused(&pulso.post("/api/publish", &message(&channel, kind, "1")).await, 400, "type is a reserved one");
     }
     for kind in ["", " ", "a b", "ñ", "a\\n", &"x".repeat(65)] {

@@ -1,35 +1,46 @@
-//! What people read says the same in both languages, and names every setting as the server knows it.
+//! What people read says the same in both languages, names every setting as the server knows it, and each of its blocks
+//! does what it says.
+
+pub mod blocks;
+mod book;
+mod browser;
+mod console;
+mod environment;
+mod providers;
+mod proxy;
+mod recipes;
+mod redis;
+mod shell;
+mod tour;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
-use pulso::config::SETTINGS;
-use pulso::dialect::{canal, fields};
+use pulso::access::keys::{BETWEEN_FETCHES, KEPT_AT_LEAST, KEPT_AT_MOST, MAX_BYTES, MAX_KEYS, PATIENCE};
+use pulso::config::{MAX_BRIDGE_WAITING, MAX_DISMISSED, MAX_HEAD_BYTES, MAX_KEY_BYTES, MAX_VERIFIED, SETTINGS};
+use pulso::feeds::Feed;
 use pulso::hub::history::{KEPT_BYTES, KEPT_EVENTS, KEPT_FOR};
 use pulso::idempotency::{REMEMBERED, REMEMBERED_FOR};
-use pulso::negocio::MAX_ID_BYTES;
+use pulso::json::MAX_DEPTH;
+use pulso::model::{MAX_ID_BYTES, MAX_NAME_CHARS};
 
 const ENGLISH: &str = include_str!("../../README.md");
 const SPANISH: &str = include_str!("../../README.es.md");
 const EXAMPLE: &str = include_str!("../../.env.example");
 
-/// The fenced blocks, with their languages, and the headings' levels.
-fn outline(text: &str) -> (Vec<String>, Vec<usize>) {
-    let (mut blocks, mut levels, mut open) = (Vec::new(), Vec::new(), None::<String>);
+/// The headings' levels.
+fn outline(text: &str) -> Vec<usize> {
+    let (mut levels, mut is_open) = (Vec::new(), false);
     for line in text.lines() {
-        match (&mut open, line.starts_with("```")) {
-            (None, true) => open = Some(format!("{line}\n")),
-            (Some(_), true) => blocks.extend(open.take()),
-            (Some(block), false) => {
-                block.push_str(line);
-                block.push('\n');
-            }
-            (None, false) if line.starts_with('#') => levels.push(line.len() - line.trim_start_matches('#').len()),
-            (None, false) => {}
+        if line.starts_with("```") {
+            is_open = !is_open;
+        } else if !is_open && line.starts_with('#') {
+            levels.push(line.len() - line.trim_start_matches('#').len());
         }
     }
-    assert!(open.is_none(), "a block is not closed");
-    (blocks, levels)
+    assert!(!is_open, "a block is not closed");
+    levels
 }
 
 /// The settings' table: name and default, in order.
@@ -45,14 +56,10 @@ fn settings(text: &str, heading: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn both_readmes_have_the_same_code_and_the_same_outline() {
-    let ((blocks, levels), (bloques, niveles)) = (outline(ENGLISH), outline(SPANISH));
-    assert!(blocks.len() > 15 && levels.len() > 20);
-    for (english, spanish) in blocks.iter().zip(&bloques) {
-        assert_eq!(english, spanish);
-    }
-    assert_eq!(blocks.len(), bloques.len());
-    assert_eq!(levels, niveles);
+fn both_readmes_have_the_same_outline() {
+    let levels = outline(ENGLISH);
+    assert!(levels.len() > 20);
+    assert_eq!(levels, outline(SPANISH));
 }
 
 #[test]
@@ -69,26 +76,53 @@ fn both_readmes_list_every_setting_with_its_default() {
     assert_eq!(settings(SPANISH, "Configuración"), wanted("obligatoria", "sin valor"));
 }
 
-/// A number that only its own file knows.
-fn private(source: &str, name: &str) -> usize {
-    let value = source.split(&format!("const {name}: usize = ")).nth(1).unwrap().split(';').next().unwrap();
-    value.split('*').map(|factor| factor.trim().replace('_', "").parse::<usize>().unwrap()).product()
+#[test]
+fn both_readmes_list_every_feed_with_its_word_and_its_hooks() {
+    let known: Vec<(&str, Vec<&str>)> = Feed::ALL
+        .iter()
+        .map(|feed| (feed.word(), feed.definition().hooks.iter().map(|hook| hook.path).collect()))
+        .collect();
+    for (text, heading) in [(ENGLISH, "\n## Feeds\n"), (SPANISH, "\n## Servicios\n")] {
+        let section = text.split(heading).nth(1).unwrap().split("\n## ").next().unwrap();
+        let rows = section.lines().filter(|line| line.starts_with("| ["));
+        let in_ticks = |cell: &'static str| cell.split('`').skip(1).step_by(2).collect::<Vec<_>>();
+        let listed: Vec<(&str, Vec<&str>)> = rows
+            .map(|row| {
+                let cells: Vec<&'static str> = row.split('|').collect();
+                (in_ticks(cells[2])[0], in_ticks(cells[5]))
+            })
+            .collect();
+        for (word, hooks) in &known {
+            let found = listed.iter().find(|(listed, _)| listed == word);
+            assert_eq!(found.map(|(_, listed)| listed), Some(hooks), "{heading} {word}");
+        }
+        assert_eq!(listed.len(), known.len(), "{heading}");
+    }
 }
 
 #[test]
 fn both_readmes_name_the_fixed_limits_as_the_code_has_them() {
+    let seconds = |time: Duration| usize::try_from(time.as_secs()).unwrap();
     let wanted: Vec<String> = [
-        fields::MAX_DEPTH,
+        MAX_DEPTH,
         MAX_ID_BYTES,
-        private(include_str!("../../src/http/hooks.rs"), "MAX_KEY_BYTES"),
-        usize::try_from(REMEMBERED_FOR.as_secs() / 3_600).unwrap(),
+        MAX_KEY_BYTES,
+        seconds(REMEMBERED_FOR) / 3_600,
         REMEMBERED as usize,
-        canal::MAX_NAME_CHARS,
+        MAX_NAME_CHARS,
         KEPT_EVENTS,
-        usize::try_from(KEPT_FOR.as_secs() / 60).unwrap(),
+        seconds(KEPT_FOR) / 60,
         KEPT_BYTES,
-        private(include_str!("../../src/auth/token/dismissed.rs"), "REMEMBERED"),
-        private(include_str!("../../src/http/accept.rs"), "MAX_HEAD_BYTES"),
+        MAX_DISMISSED,
+        MAX_VERIFIED,
+        MAX_BYTES,
+        MAX_KEYS,
+        seconds(PATIENCE),
+        seconds(KEPT_AT_LEAST) / 60,
+        seconds(KEPT_AT_MOST) / 60,
+        seconds(BETWEEN_FETCHES),
+        MAX_HEAD_BYTES,
+        MAX_BRIDGE_WAITING,
     ]
     .map(|limit| limit.to_string())
     .to_vec();
@@ -133,8 +167,8 @@ fn the_example_of_an_environment_names_every_setting_with_its_default() {
             assert!(shown.insert(name, (is_set, value)).is_none(), "{name} stands there twice");
         }
     }
-    // For compose.yaml's database alone.
-    assert!(shown.remove("POSTGRES_PASSWORD").is_some());
+    // For the compose files alone.
+    assert!(shown.remove("POSTGRES_PASSWORD").is_some() && shown.remove("REDIS_PASSWORD").is_some());
     let known: BTreeMap<&str, (bool, &str)> = SETTINGS
         .iter()
         .map(|setting| match setting.default {

@@ -4,7 +4,10 @@ mod endings;
 mod hostile;
 mod libraries;
 mod origins;
+mod sessions;
 mod slow_readers;
+mod strangers;
+mod upgrades;
 
 use pulso_harness::{Answer, Claims, Packets, Poller, Pulso, Running, SECRET};
 use serde_json::{Value, json};
@@ -12,8 +15,8 @@ use serde_json::{Value, json};
 use crate::business::pulso;
 
 pub const KEY: &str = "a-hook-key-for-tests";
-const RESTAURANT: &str = "9f1c2b3a-0000-4000-8000-00000000abcd";
-const OTHER: &str = "9f1c2b3a-0000-4000-8000-00000000ffff";
+pub const RESTAURANT: &str = "9f1c2b3a-0000-4000-8000-00000000abcd";
+pub const OTHER: &str = "9f1c2b3a-0000-4000-8000-00000000ffff";
 
 /// The server on no database at all: nothing here needs one.
 pub fn server() -> Pulso {
@@ -28,7 +31,7 @@ fn waiter(restaurant: &str) -> Claims {
         .expiring_in(3_600)
 }
 
-fn auth(restaurant: &str) -> Value {
+pub fn auth(restaurant: &str) -> Value {
     json!({ "token": waiter(restaurant).sign(SECRET) })
 }
 

@@ -3,9 +3,12 @@
 mod drift;
 mod installing;
 mod race;
+mod restored;
+mod rights;
 
 use pulso::config::{DatabaseConfig, StatsSource};
-use pulso::store::{Figures, RollupChange, Store, open};
+use pulso::model::Figures;
+use pulso::store::{RollupChange, Store, open};
 use pulso_harness::{Database, Postgres};
 
 use crate::backend::{TODAY, postgres_config};

@@ -1,5 +1,8 @@
 //! Stopping in order: hooks first, then their figures, then the goodbyes; and never later than promised.
 
+mod calls;
+mod delay;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,22 +58,24 @@ async fn in_order(signal: Signal) {
         others.push(pulso.connect(&owner()).await);
     }
     citas(&database, NEGOCIO, 1, "pendiente", "'2020-01-01'").await;
-    let mut kept = TcpStream::connect(("127.0.0.1", pulso.port())).await.unwrap();
-    assert!(on(&mut kept, "GET /ready HTTP/1.1").await.starts_with("HTTP/1.1 200"));
-    let mut late = TcpStream::connect(("127.0.0.1", pulso.port())).await.unwrap();
-    assert!(on(&mut late, "GET /health HTTP/1.1").await.starts_with("HTTP/1.1 200"));
+    let mut kept = Vec::new();
+    for _ in 0..3 {
+        let mut line = TcpStream::connect(("127.0.0.1", pulso.port())).await.unwrap();
+        assert!(on(&mut line, "GET /ready HTTP/1.1").await.starts_with("HTTP/1.1 200"));
+        kept.push(line);
+    }
     let (blocker, mut call) = held_call(&pulso, &database).await;
 
     pulso.signal(signal);
     wait::until(async || is_refused(pulso.port()).await, "new connections are refused").await;
-    let answer = on(&mut kept, "GET /ready HTTP/1.1").await;
-    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("shutting down"), "{answer}");
     let handshake = "GET /ws HTTP/1.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
                      sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";
-    let answer = on(&mut late, handshake).await;
-    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("shutting down"), "{answer}");
-    let answer = on(&mut kept, "POST /notify/cita HTTP/1.1\r\ncontent-length: 0").await;
-    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("shutting down"), "{answer}");
+    let heads = ["GET /ready HTTP/1.1", handshake, "POST /notify/cita HTTP/1.1\r\ncontent-length: 0"];
+    for (line, head) in kept.iter_mut().zip(heads) {
+        let answer = on(line, head).await;
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("shutting"), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+    }
     // However long it takes, nobody is sent away while its figures are owed.
     for _ in 0..3 {
         dashboard.expect_silence().await;

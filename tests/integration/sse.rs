@@ -2,6 +2,7 @@
 //! words, the same ids.
 
 mod endings;
+mod positions;
 
 use pulso_harness::{Answer, Claims, EventStream, Running, SECRET};
 use serde_json::json;
@@ -33,7 +34,7 @@ fn sales() -> String {
 /// A stream whose first bytes have come: it listens.
 async fn listening(pulso: &Running, path: &str) -> EventStream {
     let mut stream = pulso.events(path).await;
-    assert_eq!(stream.next_block().await.unwrap().comments, 1);
+    assert_eq!(stream.next_block().await.unwrap().data, "");
     stream
 }
 

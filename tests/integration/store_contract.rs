@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use pulso::negocio::IdType;
-use pulso::store::{ContactError, Figures, StoreError};
+use pulso::model::Figures;
+use pulso::model::IdType;
+use pulso::store::{ContactError, StoreError};
 
 use crate::backend::{Prepared, TODAY, figures, owns};
 
@@ -36,6 +37,7 @@ macro_rules! promises_everywhere {
     };
 }
 
+mod bare_ids;
 mod changes;
 mod crash;
 mod devices;
@@ -44,6 +46,7 @@ mod idempotency;
 mod interleaving;
 mod migration;
 mod races;
+mod snapshots;
 
 promises!(
     figures_count_by_state_and_day,

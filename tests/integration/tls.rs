@@ -1,6 +1,6 @@
 //! Encrypted connections to PostgreSQL, and what is said when they cannot be had.
 
-use pulso::negocio::IdType;
+use pulso::model::IdType;
 use pulso::store::{ContactError, StoreError, open};
 use pulso_harness::Postgres;
 

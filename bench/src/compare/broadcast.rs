@@ -104,7 +104,7 @@ impl Stage<'_> {
         if let Some((least, greatest)) = round.numbers {
             // Everybody has the same message, and the one that the caller was told of.
             let told = answer.seq.unwrap_or(least);
-            seen.stray += u64::from(least != greatest || (told != least && self.wire != Wire::Sync));
+            seen.stray += u64::from(least != greatest || (told != least && !self.wire.merges()));
         }
         seen.answered.push(micros(answer.at.saturating_duration_since(from)));
         if let (Some(first), Some(last)) = (round.receipts.first(), round.receipts.last()) {

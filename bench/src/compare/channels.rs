@@ -14,6 +14,7 @@ use crate::sheet::{
     ANSWERED, CPU_REQUEST, DELIVERED_REQUEST, LOST, NOT_TAKEN, OF_PGBENCH, QUERIES_REQUEST, RATE, RATE_PGBENCH, STRAY,
 };
 use crate::swarm::Swarm;
+use crate::wire::Wire;
 use crate::world::NEGOCIOS;
 
 const CALLERS: usize = 64;
@@ -36,16 +37,15 @@ pub fn measure(run: &mut Comparison<'_>) {
 
 fn one(run: &mut Comparison<'_>, peer: Peer, place: Place, time: Duration) -> f64 {
     let server = run.start(peer, Setting::Plain);
-    let mut swarm = Swarm::new(server.port, peer.wire().seats(0..NEGOCIOS * SUBSCRIBERS, NEGOCIOS));
-    swarm.connect(CALMLY);
-    call(&mut swarm, server.port, peer, 0, WARM_UP);
+    let mut swarm = swarm(server.port, peer.wire());
+    call(&mut swarm, server.port, peer.wire(), 0, WARM_UP);
     swarm.idle(WARM_UP);
     let metric = |name: &str| server.metric(run.world, name);
     let counted = ["pulso_queries_total", "pulso_broadcasts_total", "pulso_conflated_total"];
     let earlier = counted.map(metric);
     let (delivered, disordered) = (swarm.counts.delivered, swarm.counts.disordered);
     let (cpu, from) = (server.cpu(), Instant::now());
-    let mut calls = call(&mut swarm, server.port, peer, 1 << 32, time);
+    let mut calls = call(&mut swarm, server.port, peer.wire(), 1 << 32, time);
     let took = from.elapsed();
     let spent = server.cpu().since(&cpu);
     swarm.idle(WARM_UP);
@@ -74,9 +74,15 @@ fn one(run: &mut Comparison<'_>, peer: Peer, place: Place, time: Duration) -> f6
     rate
 }
 
+/// All subscribers of all channels, connected.
+pub fn swarm(port: u16, wire: Wire) -> Swarm {
+    let mut swarm = Swarm::new(port, wire.seats(0..NEGOCIOS * SUBSCRIBERS, NEGOCIOS));
+    swarm.connect(CALMLY);
+    swarm
+}
+
 /// The callers in a thread of their own, while the subscribers read.
-fn call(swarm: &mut Swarm, port: u16, peer: Peer, first: u64, time: Duration) -> Calls {
-    let wire = peer.wire();
+pub fn call(swarm: &mut Swarm, port: u16, wire: Wire, first: u64, time: Duration) -> Calls {
     let callers = thread::spawn(move || {
         close_the_loop(port, CALLERS, NEGOCIOS as usize, time, |number| {
             let channel = (number % u64::from(NEGOCIOS)) as u32;
@@ -84,5 +90,5 @@ fn call(swarm: &mut Swarm, port: u16, peer: Peer, first: u64, time: Duration) ->
         })
     });
     swarm.drive(time * 2 + crate::swarm::LIMIT, |_| callers.is_finished());
-    callers.join().unwrap_or_else(|_| panic!("the callers of {} gave up", peer.name()))
+    callers.join().unwrap_or_else(|_| panic!("the callers gave up"))
 }

@@ -12,8 +12,8 @@ use crate::wire::Wire;
 const SUBSCRIBERS: u32 = 1_000;
 const NOTICES: u32 = 100;
 /// `changes:pending` comes once in 100 ms, however many changes there are.
-const SYNC_PAUSE: Duration = Duration::from_millis(150);
-const SYNC_NOTICES: u32 = 20;
+pub const SYNC_PAUSE: Duration = Duration::from_millis(150);
+pub const SYNC_NOTICES: u32 = 20;
 
 const FEEDS: [(Wire, &str); 6] = [
     (Wire::Figures, "/ws stats"),
@@ -44,11 +44,8 @@ pub fn measure(run: &mut Comparison<'_>) {
 }
 
 fn one(run: &mut Comparison<'_>, server: &Server, wire: Wire, cases: &[&str], place: Place) {
-    let (notices, pause) = if wire == Wire::Sync {
-        (SYNC_NOTICES, SYNC_PAUSE)
-    } else {
-        (run.scaled(NOTICES, NOTICES / 4), Duration::ZERO)
-    };
+    let (notices, pause) =
+        if wire.merges() { (SYNC_NOTICES, SYNC_PAUSE) } else { (run.scaled(NOTICES, NOTICES / 4), Duration::ZERO) };
     let settle = Duration::from_millis(500);
     let memory = bytes(run.world, &mut Swarm::new(server.port, wire.seats(0..SUBSCRIBERS + 100, 1)), server, settle);
     let mut swarm = Swarm::new(server.port, wire.seats(0..SUBSCRIBERS, 1));

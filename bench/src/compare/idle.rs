@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{CALMLY, Comparison, Place};
+use crate::meter::Memory;
 use crate::peer::{Peer, Server, Setting};
 use crate::sheet::{BYTES_IDLE, BYTES_LEFT, Figure};
 use crate::swarm::{LIMIT, Swarm};
@@ -10,7 +11,7 @@ use crate::wire::Wire;
 use crate::world::{NEGOCIOS, World};
 
 /// Clients that come first and stay: what they touch is touched once, however many follow.
-const WARM_UP: usize = 100;
+pub const WARM_UP: usize = 100;
 const SETTLE: Duration = Duration::from_secs(3);
 /// For a round of ownership checks (`ACCESS_RECHECK`), so that what it needs is counted.
 const SETTLE_OWNERS: Duration = Duration::from_secs(12);
@@ -40,15 +41,20 @@ fn one(run: &mut Comparison<'_>, server: &Server, wire: Wire, count: u32, case: 
     run.note("idle", case, place, &figures);
 }
 
-/// Connects the swarm and lets all but the first few go again.
-pub fn bytes(world: &World, swarm: &mut Swarm, server: &Server, settle: Duration) -> Vec<(Figure, f64)> {
-    let count = swarm.len() - WARM_UP;
+/// Connects the swarm: memory when the first few are there, and when all are.
+pub fn fill(swarm: &mut Swarm, server: &Server, settle: Duration) -> (Memory, Memory) {
     swarm.connect_some(WARM_UP, CALMLY);
     swarm.idle(settle);
     let before = server.memory();
     swarm.connect(CALMLY);
     swarm.idle(settle);
-    let full = server.memory();
+    (before, server.memory())
+}
+
+/// Connects the swarm and lets all but the first few go again.
+pub fn bytes(world: &World, swarm: &mut Swarm, server: &Server, settle: Duration) -> Vec<(Figure, f64)> {
+    let count = swarm.len() - WARM_UP;
+    let (before, full) = fill(swarm, server, settle);
     swarm.leave(count);
     swarm.idle(settle);
     // Only when the server has noticed is it worth a look.

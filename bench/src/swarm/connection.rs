@@ -7,7 +7,8 @@ use std::time::Instant;
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 
-use super::seat::{Manner, Seat};
+use super::polling::Polls;
+use super::seat::{Framing, Manner, Seat};
 
 /// A stalled client's receive buffer and segment: its peer's buffer, which grows with the segment, is soon full too.
 const NARROW_BYTES: usize = 2_048;
@@ -36,6 +37,8 @@ pub struct Connection {
     pub keeps: bool,
     pub last: Vec<u8>,
     pub arrivals: Vec<(u64, Instant)>,
+    /// What a client that polls says next.
+    pub polls: Polls,
 }
 
 impl Connection {
@@ -49,6 +52,7 @@ impl Connection {
             keeps: false,
             last: Vec::new(),
             arrivals: Vec::new(),
+            polls: Polls::default(),
         }
     }
 
@@ -79,8 +83,13 @@ impl Connection {
         Ok(())
     }
 
-    pub fn say_turn(&self, turn: usize) -> bool {
-        self.seat.says.get(turn).is_none_or(|frame| frame.is_empty() || self.say(frame))
+    pub fn say_turn(&mut self, turn: usize) -> bool {
+        let Some(said) = self.seat.says.get(turn).filter(|said| !said.is_empty()) else { return true };
+        if self.seat.script.framing == Framing::Polling {
+            self.polls.put(said);
+            return true;
+        }
+        self.say(said)
     }
 
     /// False when the line is gone. What a client says is so short that it always fits.
@@ -102,5 +111,6 @@ impl Connection {
         self.rest = Vec::new();
         self.last = Vec::new();
         self.newest = 0;
+        self.polls = Polls::default();
     }
 }

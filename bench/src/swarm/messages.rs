@@ -8,8 +8,8 @@ use rustix::event::epoll;
 
 use super::Swarm;
 use super::connection::Stage;
-use super::frame;
 use super::seat::{Framing, Manner};
+use super::{frame, polling};
 
 impl Swarm {
     pub(super) fn on_bytes(&mut self, index: usize, count: usize) {
@@ -35,6 +35,11 @@ impl Swarm {
     /// Every whole message in `bytes`; false when the connection is over.
     fn on_messages(&mut self, index: usize, mut bytes: &[u8], now: Instant) -> bool {
         let connection = &mut self.connections[index];
+        let framing = connection.seat.script.framing;
+        if connection.stage == Stage::Greeted && framing == Framing::Polling {
+            // Its first answer is an answer like all others.
+            connection.stage = Stage::Talking(0);
+        }
         if connection.stage == Stage::Greeted {
             let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
                 connection.rest = bytes.to_vec();
@@ -49,15 +54,19 @@ impl Swarm {
                 return false;
             }
         }
-        let framing = self.connections[index].seat.script.framing;
         loop {
             let next = match framing {
                 Framing::Chunks => frame::parse_chunk(bytes),
                 Framing::WebSocket | Framing::SocketIo => frame::parse(bytes),
+                Framing::Polling => polling::parse(bytes),
             };
             let Some(next) = next else { break };
             bytes = &bytes[next.length..];
-            if !self.on_message(index, &next, now) {
+            let is_alive = match framing {
+                Framing::Polling => self.on_answer(index, &next, now),
+                _ => self.on_message(index, &next, now),
+            };
+            if !is_alive {
                 return false;
             }
         }
@@ -67,7 +76,7 @@ impl Swarm {
         true
     }
 
-    fn on_message(&mut self, index: usize, message: &frame::Frame<'_>, now: Instant) -> bool {
+    pub(super) fn on_message(&mut self, index: usize, message: &frame::Frame<'_>, now: Instant) -> bool {
         let connection = &mut self.connections[index];
         let script = &connection.seat.script;
         let text = message.payload;
@@ -82,7 +91,7 @@ impl Swarm {
         }
         let says = |what: &str| match script.framing {
             Framing::Chunks => text.windows(what.len()).any(|part| part == what.as_bytes()),
-            Framing::WebSocket | Framing::SocketIo => text.starts_with(what.as_bytes()),
+            Framing::WebSocket | Framing::SocketIo | Framing::Polling => text.starts_with(what.as_bytes()),
         };
         if says("{\"type\":\"error\"") {
             self.counts.errors += 1;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::frame;
+use super::{frame, polling};
 
 /// The key of RFC 6455's own example, whose answer is known: the floor need not compute it.
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -29,6 +29,8 @@ pub enum Framing {
     SocketIo,
     /// Server-sent events in HTTP chunks.
     Chunks,
+    /// Socket.IO by polling: a request for each answer, several packets in one.
+    Polling,
 }
 
 /// One connection's own words.
@@ -37,7 +39,7 @@ pub struct Seat {
     pub script: Arc<Script>,
     /// The request that opens it.
     pub hello: Vec<u8>,
-    /// Said before each of `script.until`, as frames; empty: nothing.
+    /// Said before each of `script.until`, as frames (by polling as packets); empty: nothing.
     pub says: Vec<Vec<u8>>,
     /// The number of its channel, for whoever counts by channel.
     pub channel: u32,
@@ -75,5 +77,12 @@ impl Seat {
         let hello = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n");
         let says = vec![Vec::new(); script.until.len()];
         Self { script: Arc::clone(script), hello: hello.into_bytes(), says, channel, manner: Manner::Reads }
+    }
+
+    /// An Engine.IO session by polling that posts `says`.
+    pub fn polling(script: &Arc<Script>, says: &[&str], channel: u32) -> Self {
+        let hello = polling::request("GET", "", "");
+        let says = says.iter().map(|said| said.as_bytes().to_vec()).collect();
+        Self { script: Arc::clone(script), hello, says, channel, manner: Manner::Reads }
     }
 }

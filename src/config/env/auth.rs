@@ -1,17 +1,19 @@
-//! `JWT_*`, `SUBSCRIBE_ACCESS` and `ACCESS_*`.
+//! `JWT_SECRET` and its companions, `SUBSCRIBE_ACCESS` and `ACCESS_*`.
 
 use std::time::Duration;
 
+use super::issuers;
 use crate::config::reader::Reader;
-use crate::config::{AccessPolicy, AuthConfig, Secret};
+use crate::config::{AccessPolicy, AuthConfig, OwnTokens, Secret};
 
 /// A key shorter than this can be guessed from one token.
 const MIN_SECRET_BYTES: usize = 32;
-const MEND_SECRET: &str = "Write a random key, such as the output of `openssl rand -base64 48`";
+const REMEDY_SECRET: &str = "Write a random key, such as the output of `openssl rand -base64 48`";
 
 /// `None` if there is no usable key and there must be one.
-pub fn read(reader: &mut Reader<'_>, is_needed: bool) -> Option<AuthConfig> {
+pub(super) fn read(reader: &mut Reader<'_>, is_needed: bool) -> Option<AuthConfig> {
     let allow_short = reader.flag("ALLOW_SHORT_JWT_SECRET");
+    let is_needed = is_needed && !issuers::are_named(reader);
     let is_left_out = !is_needed && reader.secret("JWT_SECRET").is_none();
     let secret = if is_left_out { None } else { current_secret(reader, allow_short) };
     let mut secrets: Vec<Secret> = secret.iter().cloned().collect();
@@ -23,7 +25,7 @@ pub fn read(reader: &mut Reader<'_>, is_needed: bool) -> Option<AuthConfig> {
     }
 
     let default = AuthConfig::new(Secret::new(""));
-    let audience = reader.text("JWT_AUDIENCE");
+    let (own, issuers) = issuers::read(reader, reader.secret("JWT_SECRET").is_some());
     let ttl = Duration::from_mins(1)..=Duration::from_hours(100 * 366 * 24);
     let max_ttl = reader.duration("JWT_MAX_TTL", default.max_ttl, ttl);
     // Together with the rest of the request line a token must fit in a request head of 32 KiB.
@@ -48,18 +50,25 @@ pub fn read(reader: &mut Reader<'_>, is_needed: bool) -> Option<AuthConfig> {
     if secret.is_none() && !is_left_out {
         return None;
     }
-    Some(AuthConfig { secrets, audience, max_ttl, max_token_bytes, access, cache, recheck })
+    Some(AuthConfig { secrets, own, issuers, max_ttl, max_token_bytes, access, cache, recheck })
 }
 
-/// The key that signs development tokens.
-pub fn read_signing_secret(reader: &mut Reader<'_>) -> Option<Secret> {
+/// The key that signs development tokens, and what is asked of these.
+pub(super) fn read_signing(reader: &mut Reader<'_>) -> Option<(Secret, OwnTokens)> {
     let allow_short = reader.flag("ALLOW_SHORT_JWT_SECRET");
-    current_secret(reader, allow_short)
+    if issuers::are_named(reader) && reader.secret("JWT_SECRET").is_none() {
+        let problem = "it is not set, and the keys that are configured only verify: who holds their other halves signs";
+        let remedy = "Take a token from the provider, or set JWT_SECRET beside its keys for development";
+        reader.mistake("JWT_SECRET", problem, remedy);
+        return None;
+    }
+    let secret = current_secret(reader, allow_short)?;
+    Some((secret, issuers::read_own(reader)))
 }
 
 fn current_secret(reader: &mut Reader<'_>, allow_short: bool) -> Option<Secret> {
     let Some(secret) = reader.secret("JWT_SECRET") else {
-        reader.mistake("JWT_SECRET", "it is not set", MEND_SECRET);
+        reader.mistake("JWT_SECRET", "it is not set", REMEDY_SECRET);
         return None;
     };
     if secret.expose().trim() != secret.expose() {
@@ -75,8 +84,8 @@ fn long_enough(reader: &mut Reader<'_>, variable: &str, secret: &Secret, allow_s
     if allow_short {
         reader.warn(variable, format!("is shorter than {MIN_SECRET_BYTES} bytes; whoever has one token may guess it"));
     } else {
-        let mend = format!("{MEND_SECRET}, or set ALLOW_SHORT_JWT_SECRET=true to keep a short one");
-        reader.mistake(variable, format!("it is shorter than {MIN_SECRET_BYTES} bytes"), mend);
+        let remedy = format!("{REMEDY_SECRET}, or set ALLOW_SHORT_JWT_SECRET=true to keep a short one");
+        reader.mistake(variable, format!("it is shorter than {MIN_SECRET_BYTES} bytes"), remedy);
     }
     allow_short
 }

@@ -5,21 +5,14 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use url::Url;
 
 use crate::config::reader::{Reader, quote};
-use crate::config::{DatabaseConfig, DatabaseUrl, ListenSource, Secret, StatsSource};
+use crate::config::{DatabaseConfig, DatabaseUrl, ListenSource, PostgresUrl, Secret, StatsSource, UrlProblem};
 
 const FORMS: &str = "Write postgres://user:password@host:port/database or sqlite://path";
-const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
-
-/// Parameters that name a file (or hold its text).
-const SSL_FILES: [&str; 7] = ["sslrootcert", "ssl-root-cert", "ssl-ca", "sslcert", "ssl-cert", "sslkey", "ssl-key"];
-
 /// `None` if a mistake was reported and no setting can stand in.
-pub fn read(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
     let secret = reader.secret("DATABASE_URL");
     if secret.is_none() {
         reader.mistake("DATABASE_URL", "it is not set", FORMS);
@@ -46,8 +39,11 @@ pub fn read(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
         device_sql,
         listen,
         asks_figures: default.asks_figures,
+        asks_devices: default.asks_devices,
         keeps_outbox: default.keeps_outbox,
         asks_ownership: default.asks_ownership,
+        orders_reads: default.orders_reads,
+        zone: default.zone,
     })
 }
 
@@ -60,8 +56,8 @@ fn parse_url(reader: &mut Reader<'_>, variable: &str, secret: Secret) -> Option<
     let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
     match scheme.as_deref() {
         Some("postgres" | "postgresql") => {
-            if let Some((problem, mend)) = postgres_problem(text) {
-                reader.mistake(variable, problem, mend);
+            if let Some((problem, remedy)) = postgres_problem(text) {
+                reader.mistake(variable, problem, remedy);
                 return None;
             }
             Some(DatabaseUrl::Postgres(secret))
@@ -86,26 +82,14 @@ fn parse_url(reader: &mut Reader<'_>, variable: &str, secret: Secret) -> Option<
 
 /// What is wrong with a Postgres URL and how to mend it, without any part of the URL that could be a secret.
 fn postgres_problem(text: &str) -> Option<(String, String)> {
-    const ENCODE: &str = "Percent-encode special characters in the user and password (@ is %40, / is %2F, # is %23)";
-    let url = match Url::parse(text) {
+    let url = match PostgresUrl::parse(text) {
         Ok(url) => url,
-        Err(error) => return Some((format!("it is not a valid URL ({error})"), format!("{ENCODE}. {FORMS}"))),
+        Err(UrlProblem { problem, remedy }) => return Some((problem, remedy)),
     };
-    if url.fragment().is_some() {
-        return Some(("it has a # that cuts it short".to_owned(), ENCODE.to_owned()));
-    }
-    for (name, value) in url.query_pairs() {
-        if matches!(&*name, "sslmode" | "ssl-mode") && !SSL_MODES.contains(&value.to_ascii_lowercase().as_str()) {
-            return Some(("its sslmode is unknown".to_owned(), format!("Write one of: {}", SSL_MODES.join(", "))));
-        }
-        if SSL_FILES.contains(&&*name) && !value.contains("-----BEGIN") && File::open(&*value).is_err() {
-            return Some((format!("the file in its {name} cannot be read"), "Name a readable PEM file".to_owned()));
-        }
-    }
-    if PgConnectOptions::from_str(text).is_err() {
-        return Some(("a parameter after its ? cannot be used, or it is not UTF-8".to_owned(), FORMS.to_owned()));
-    }
-    None
+    let is_readable = |value: &str| value.contains("-----BEGIN") || File::open(value).is_ok();
+    let unreadable = url.files.iter().find(|(_, file)| !is_readable(file));
+    unreadable
+        .map(|(name, _)| (format!("the file in its {name} cannot be read"), "Name a readable PEM file".to_owned()))
 }
 
 fn query_file(reader: &mut Reader<'_>, variable: &str) -> Option<PathBuf> {
@@ -137,8 +121,8 @@ fn stats_source(
     }
     if source == StatsSource::Rollup && has_own_query {
         let problem = "the rollup counts for the built-in query, and STATS_SQL names another";
-        let mend = "Unset one of them; counters of your own can be read by your STATS_SQL";
-        reader.mistake("STATS_SOURCE", problem, mend);
+        let remedy = "Unset one of them; counters of your own can be read by your STATS_SQL";
+        reader.mistake("STATS_SOURCE", problem, remedy);
     }
     source
 }

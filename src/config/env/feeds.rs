@@ -6,28 +6,32 @@ use std::time::Duration;
 
 use crate::config::reader::{Reader, quote};
 use crate::config::{ClinicConfig, Feed, Feeds, PublishConfig, Secret, SyncConfig};
-use crate::negocio::Tenant;
+use crate::model::Tenant;
 
 const KEYS: &str = "CLOUD_API_KEYS";
 /// A tenant's name, in bytes.
 const MAX_TENANT_BYTES: usize = 100;
 
-pub fn feeds(reader: &mut Reader<'_>) -> Feeds {
+pub(super) fn feeds(reader: &mut Reader<'_>) -> Feeds {
     let Some(listed) = reader.list("FEEDS") else { return Feeds::all() };
     let mut feeds = Feeds::none();
     for word in listed {
-        if let Some(feed) = Feed::ALL.into_iter().find(|feed| feed.word().eq_ignore_ascii_case(&word)) {
-            feeds.switch_on(feed);
-        } else {
+        let Some((feed, is_old)) = Feed::from_word(&word) else {
             let known: Vec<_> = Feed::ALL.iter().map(|feed| feed.word()).collect();
             let mend = format!("Write some of: {}", known.join(", "));
             reader.mistake("FEEDS", format!("{} is not a feed", quote(&word)), mend);
+            continue;
+        };
+        if is_old {
+            reader
+                .warn("FEEDS", format!("{} is called {} now; the old word goes on working", quote(&word), feed.word()));
         }
+        feeds.switch_on(feed);
     }
     feeds
 }
 
-pub fn sync(reader: &mut Reader<'_>) -> SyncConfig {
+pub(super) fn sync(reader: &mut Reader<'_>) -> SyncConfig {
     let default = SyncConfig::default();
     let mut keys = Vec::new();
     let single = reader.secret("CLOUD_API_KEY");
@@ -71,7 +75,7 @@ fn check_key(reader: &mut Reader<'_>, variable: &str, key: &Secret) {
     }
 }
 
-pub fn clinic(reader: &mut Reader<'_>) -> ClinicConfig {
+pub(super) fn clinic(reader: &mut Reader<'_>) -> ClinicConfig {
     let default = ClinicConfig::default();
     let recheck = super::MILLIS_100..=Duration::from_secs(50);
     ClinicConfig {
@@ -80,7 +84,7 @@ pub fn clinic(reader: &mut Reader<'_>) -> ClinicConfig {
     }
 }
 
-pub fn publish(reader: &mut Reader<'_>) -> PublishConfig {
+pub(super) fn publish(reader: &mut Reader<'_>) -> PublishConfig {
     let default = PublishConfig::default();
     PublishConfig {
         max_batch: reader.number("MAX_PUBLISH_BATCH", default.max_batch, 1..=10_000),

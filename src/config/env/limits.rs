@@ -8,15 +8,15 @@ use crate::config::{ClientLimits, ConnectionLimits, HookConfig, StatsConfig};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-pub fn hooks(reader: &mut Reader<'_>) -> HookConfig {
+pub(super) fn hooks(reader: &mut Reader<'_>) -> HookConfig {
     let default = HookConfig::default();
     let key = reader.secret("NOTIFY_API_KEY");
     let cita_open = reader.flag("NOTIFY_CITA_OPEN");
     match &key {
         None => reader.warn("NOTIFY_API_KEY", "unset, so anybody who reaches this port may call /notify/cita"),
         Some(key) if !key.expose().bytes().all(|b| b.is_ascii_graphic()) => {
-            let mend = "Use letters, digits and punctuation only, without spaces";
-            reader.mistake("NOTIFY_API_KEY", "it has characters that an HTTP header cannot carry", mend);
+            let remedy = "Use letters, digits and punctuation only, without spaces";
+            reader.mistake("NOTIFY_API_KEY", "it has characters that an HTTP header cannot carry", remedy);
         }
         Some(_) => {}
     }
@@ -29,11 +29,13 @@ pub fn hooks(reader: &mut Reader<'_>) -> HookConfig {
     }
 }
 
-pub fn connections(reader: &mut Reader<'_>) -> ConnectionLimits {
+pub(super) fn connections(reader: &mut Reader<'_>) -> ConnectionLimits {
     let default = ConnectionLimits::default();
     ConnectionLimits {
         max_websockets: reader.number("MAX_CONNECTIONS", default.max_websockets, 1..=10_000_000),
         max_per_address: reader.number_or_unset("MAX_CONNECTIONS_PER_ADDRESS", 1..=10_000_000),
+        connects_per_address: reader.number_or_unset("CONNECTS_PER_ADDRESS", 1..=1_000_000),
+        connects_burst: reader.number("CONNECTS_BURST", default.connects_burst, 1..=1_000_000),
         max_http: reader.number("MAX_HTTP_CONNECTIONS", default.max_http, 1..=1_000_000),
         // Zero is a choice: the token must come with the request.
         max_unauthenticated: reader.number("MAX_UNAUTHENTICATED", default.max_unauthenticated, 0..=1_000_000),
@@ -46,7 +48,7 @@ pub fn connections(reader: &mut Reader<'_>) -> ConnectionLimits {
     }
 }
 
-pub fn client(reader: &mut Reader<'_>) -> ClientLimits {
+pub(super) fn client(reader: &mut Reader<'_>) -> ClientLimits {
     let default = ClientLimits::default();
     let limits = ClientLimits {
         auth_timeout: reader.duration("AUTH_TIMEOUT", default.auth_timeout, MILLIS_100..=MINUTE),
@@ -72,11 +74,11 @@ pub fn client(reader: &mut Reader<'_>) -> ClientLimits {
     limits
 }
 
-pub fn stats(reader: &mut Reader<'_>) -> StatsConfig {
+pub(super) fn stats(reader: &mut Reader<'_>) -> StatsConfig {
     let default = StatsConfig::default();
     let second_10 = Duration::from_secs(10);
     StatsConfig {
-        zone: zone(reader),
+        zone: zone::read(reader),
         trailing_reread: reader.duration(
             "TRAILING_REREAD",
             default.trailing_reread,

@@ -8,15 +8,15 @@ use crate::config::origin::{Origin, OriginError};
 use crate::config::reader::{Reader, quote};
 use crate::config::{AllowedOrigins, ListenConfig};
 
-pub const DEFAULT_PORT: u16 = 8080;
+pub(super) const DEFAULT_PORT: u16 = 8080;
 
-pub fn read(reader: &mut Reader<'_>) -> ListenConfig {
+pub(super) fn read(reader: &mut Reader<'_>) -> ListenConfig {
     let (address, port) = address_and_port(reader, Ipv4Addr::UNSPECIFIED);
     ListenConfig { address, port, origins: origins(reader), trusted_proxies: proxies(reader) }
 }
 
 /// The demo listens on this machine only, lets every page connect and honours nothing but `LISTEN_ADDR` and `PORT`.
-pub fn read_demo(reader: &mut Reader<'_>) -> ListenConfig {
+pub(super) fn read_demo(reader: &mut Reader<'_>) -> ListenConfig {
     let (address, port) = address_and_port(reader, Ipv4Addr::LOCALHOST);
     ListenConfig { address, port, origins: AllowedOrigins::Any, trusted_proxies: Vec::new() }
 }
@@ -26,8 +26,8 @@ fn address_and_port(reader: &mut Reader<'_>, default: Ipv4Addr) -> (IpAddr, u16)
     let address = match reader.text("LISTEN_ADDR") {
         None => default.into(),
         Some(text) => text.trim_matches(['[', ']']).parse().unwrap_or_else(|_| {
-            let mend = "Write an IP address such as 0.0.0.0, 127.0.0.1 or ::; the port is PORT's";
-            reader.mistake("LISTEN_ADDR", format!("{} is not an IP address", quote(&text)), mend);
+            let remedy = "Write an IP address such as 0.0.0.0, 127.0.0.1 or ::; the port is PORT's";
+            reader.mistake("LISTEN_ADDR", format!("{} is not an IP address", quote(&text)), remedy);
             default.into()
         }),
     };
@@ -46,7 +46,7 @@ fn origins(reader: &mut Reader<'_>) -> AllowedOrigins {
     let mut origins = Vec::new();
     for text in listed {
         let lower = text.to_ascii_lowercase();
-        let (problem, mend) = match Origin::parse(&lower) {
+        let (problem, remedy) = match Origin::parse(&lower) {
             _ if lower == "null" => {
                 origins.push(lower);
                 continue;
@@ -64,10 +64,11 @@ fn origins(reader: &mut Reader<'_>) -> AllowedOrigins {
             }
             Err(OriginError::NoScheme | OriginError::Authority) => (
                 "is not an origin",
-                "Write scheme://host or scheme://host:port, such as https://panel.example.com".into(),
+                "Write scheme://host or scheme://host:port, such as https://panel.example.com; or file://, or null"
+                    .into(),
             ),
         };
-        reader.mistake(VARIABLE, format!("{} {problem}", quote(&text)), mend);
+        reader.mistake(VARIABLE, format!("{} {problem}", quote(&text)), remedy);
     }
     AllowedOrigins::Listed(origins)
 }

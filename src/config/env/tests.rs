@@ -1,10 +1,15 @@
 //! What an operator's environment turns into.
 
+mod issuers;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::config::{AccessPolicy, AllowedOrigins, ClientLimits, ConnectionLimits, DatabaseUrl, Feeds, StatsSource};
+use crate::config::{
+    AccessPolicy, AllowedOrigins, ClientLimits, ConnectionLimits, DatabaseUrl, Feed, Feeds, RedisHost, RedisServers,
+    StatsSource,
+};
 
 const SECRET: &str = "a-development-secret-of-32-bytes-and-more";
 const DSN: &str = "postgres://pulso:hunter2pw@127.0.0.1:5432/negocio?sslmode=require";
@@ -43,7 +48,7 @@ fn two_variables_are_enough() {
     assert_eq!(config.connections.max_websockets, ConnectionLimits::default().max_websockets);
     assert_eq!(config.client.outbound_buffer, ClientLimits::default().outbound_buffer);
     assert_eq!(config.auth.access, AccessPolicy::Owner);
-    assert_eq!(config.shutdown_grace, Duration::from_secs(8));
+    assert_eq!((config.shutdown_delay, config.shutdown_grace), (Duration::ZERO, Duration::from_secs(8)));
 }
 
 #[test]
@@ -64,6 +69,7 @@ fn every_mistake_is_reported_at_once_with_its_variable_and_its_mend() {
         ("DEVICE_SQL", "/nonexistent.sql"),
         ("LISTEN_CHANNEL", "Citas;"),
         ("HOOK_TIMEOUT", "5s"),
+        ("SHUTDOWN_DELAY", "6m"),
         ("SHUTDOWN_GRACE", "0"),
         ("MAX_CONNECTIONS", "0"),
         ("MAX_CHANNELS", "-1"),
@@ -80,6 +86,16 @@ fn every_mistake_is_reported_at_once_with_its_variable_and_its_mend() {
         ("POS_SINGLE_BUSINESS", "perhaps"),
         ("SYNC_PULL_LIMIT", "0"),
         ("DEVICE_RECHECK", "2m"),
+        ("REDIS_URL", "redis://h/x"),
+        ("REDIS_PORT", "0"),
+        ("REDIS_CA", "/nonexistent.pem"),
+        ("REDIS_PREFIX", "a{b}"),
+        ("NODE_NAME", "a\tb"),
+        ("BRIDGE_DJANGO", "redis"),
+        ("BRIDGE_DJANGO_PREFIX", "a\tb"),
+        ("BRIDGE_DJANGO_SERIALIZER", "pickle"),
+        ("BRIDGE_DJANGO_SYMMETRIC_ENCRYPTION_KEYS", "k"),
+        ("BRIDGE_SOCKETIO", "a\tb"),
     ];
     let mistakes = read(&wrong).unwrap_err();
     let found: BTreeSet<_> = mistakes.iter().map(|mistake| mistake.variable.as_str()).collect();
@@ -90,14 +106,14 @@ fn every_mistake_is_reported_at_once_with_its_variable_and_its_mend() {
     expected.extend(["ACCESS_RECHECK", "PONG_TIMEOUT"]);
     assert_eq!(found, expected);
     for mistake in &mistakes {
-        assert!(!mistake.problem.is_empty() && !mistake.mend.is_empty(), "{mistake:?}");
+        assert!(!mistake.problem.is_empty() && !mistake.remedy.is_empty(), "{mistake:?}");
         assert_eq!(mistake.to_string().lines().count(), 1, "{mistake}");
     }
 }
 
 #[test]
 fn no_secret_is_ever_shown() {
-    let secrets = ["hunter2pw", "tiny-key", "short-old", "key with space", "listenpw"];
+    let secrets = ["hunter2pw", "tiny-key", "short-old", "key with space", "listenpw", "redispw"];
     let vars = [
         ("DATABASE_URL", "postgres://pulso:hunter2pw@127.0.0.1:port/negocio"),
         ("JWT_SECRET", "tiny-key"),
@@ -105,6 +121,7 @@ fn no_secret_is_ever_shown() {
         ("NOTIFY_API_KEY", "key with space"),
         ("LISTEN_DATABASE_URL", "postgres://pulso:listenpw@127.0.0.1/negocio#x"),
         ("LISTEN_CHANNEL", "citas"),
+        ("REDIS_URL", "redis://u:redispw@h:x"),
     ];
     let mistakes = read(&vars).unwrap_err();
     let mut shown = format!("{mistakes:?}");
@@ -119,6 +136,7 @@ fn no_secret_is_ever_shown() {
         ("JWT_SECRET_PREVIOUS", "short-old"),
         ("LISTEN_DATABASE_URL", "postgres://p:listenpw@h/n"),
         ("LISTEN_CHANNEL", "c"),
+        ("REDIS_URL", "redis://u:redispw@h"),
     ];
     let (config, warnings) = read(&good).unwrap();
     shown = format!("{shown}{config:?}{warnings:?}");
@@ -210,6 +228,16 @@ fn a_wrong_zone_is_answered_with_the_right_one() {
 }
 
 #[test]
+fn a_zone_of_hours_is_taken_and_said_with_its_offset() {
+    assert_eq!(config(&[("TIMEZONE", "Etc/GMT-5")]).stats.zone.iana_name(), Some("Etc/GMT-5"));
+    let said = warnings(&[("TIMEZONE", "Etc/GMT-5")]);
+    assert!(said.contains("UTC+05:00 today") && said.contains("sign") && said.contains("America/Guayaquil"), "{said}");
+    assert!(warnings(&[("TIMEZONE", "Etc/GMT+5")]).contains("UTC-05:00 today"));
+    assert!(warnings(&[("TIMEZONE", "EST")]).contains("UTC-05:00 today"));
+    assert!(mistake(&[("TIMEZONE", "GMT-5")]).contains("of UTC-05:00 are America/Guayaquil"));
+}
+
+#[test]
 fn an_open_hook_is_said_aloud() {
     assert!(warnings(&[]).contains("/notify/cita"));
     assert!(!warnings(&[("NOTIFY_API_KEY", "k")]).contains("/notify/cita"));
@@ -220,9 +248,13 @@ fn origins_are_bare() {
     let listed = |text| config(&[("WS_ALLOWED_ORIGINS", text)]).listen.origins;
     assert_eq!(listed("*"), AllowedOrigins::Any);
     assert_eq!(
-        listed("https://Panel.example.com, http://localhost:4200,null"),
-        AllowedOrigins::Listed(vec!["https://panel.example.com".into(), "http://localhost:4200".into(), "null".into()])
+        listed("https://Panel.example.com, http://localhost:4200,null,File://"),
+        AllowedOrigins::Listed(
+            ["https://panel.example.com", "http://localhost:4200", "null", "file://"].map(str::to_owned).to_vec()
+        )
     );
+    let file = mistake(&[("WS_ALLOWED_ORIGINS", "file:///")]);
+    assert!(file.ends_with("Write \"file://\""), "{file}");
     let slash = mistake(&[("WS_ALLOWED_ORIGINS", "https://panel.example.com/app")]);
     assert!(slash.contains("slash") && slash.ends_with("Write \"https://panel.example.com\""), "{slash}");
     mistake(&[("WS_ALLOWED_ORIGINS", "panel.example.com")]);
@@ -300,8 +332,11 @@ fn misspelt_variables_are_noticed_and_others_are_left_alone() {
 
 #[test]
 fn log_settings_are_checked() {
-    let config = config(&[("LOG_FORMAT", "JSON"), ("LOG_LEVEL", "warn,pulso::stats=debug")]);
-    assert_eq!(config.log, LogConfig { format: LogFormat::Json, level: "warn,pulso::stats=debug".into() });
+    let config = config(&[("LOG_FORMAT", "JSON"), ("LOG_LEVEL", "warn,pulso::feeds::appointments=debug")]);
+    assert_eq!(
+        config.log,
+        LogConfig { format: LogFormat::Json, level: "warn,pulso::feeds::appointments=debug".into() }
+    );
 }
 
 #[test]
@@ -310,6 +345,16 @@ fn all_feeds_are_on_unless_some_are_named() {
     let feeds = config(&[("FEEDS", "pos, Clinic")]).feeds;
     let on: Vec<_> = Feed::ALL.into_iter().filter(|feed| feeds.has(*feed)).collect();
     assert_eq!(on, [Feed::Pos, Feed::Clinic]);
+}
+
+#[test]
+fn a_feed_may_be_named_by_its_older_word_and_the_operator_is_told_the_new_one() {
+    let (config, warnings) = read(&[("FEEDS", "stats,pos")]).unwrap();
+    assert!(config.feeds.has(Feed::Appointments) && config.feeds.has(Feed::Pos));
+    let told = warnings.iter().filter(|warning| warning.to_string().contains("\"stats\" is called appointments now"));
+    assert_eq!(told.count(), 1);
+    let (_, warnings) = read(&[("FEEDS", "appointments")]).unwrap();
+    assert!(warnings.iter().all(|warning| warning.variable != "FEEDS"));
 }
 
 #[test]
@@ -333,4 +378,36 @@ fn tokens_need_a_key_unless_no_feed_that_works_has_any() {
     assert!(config(&[("JWT_SECRET", ""), ("CLOUD_API_KEY", "k1")]).auth.secrets.is_empty());
     assert!(config(&[("JWT_SECRET", ""), ("FEEDS", "sync")]).auth.secrets.is_empty());
     assert!(mistake(&[("JWT_SECRET", "short"), ("CLOUD_API_KEY", "k1")]).contains("32 bytes"));
+}
+
+#[test]
+fn redis_is_named_by_a_url_or_by_a_host() {
+    assert_eq!(config(&[]).redis, None);
+    assert!(!config(&[]).database.orders_reads);
+    assert!(config(&[("REDIS_HOST", "cache")]).database.orders_reads, "so that figures of several nodes compare");
+    let of = |vars: &[(&str, &str)]| config(vars).redis.unwrap();
+    let host = |name: &str, port| RedisServers::One(RedisHost { name: name.to_owned(), port });
+    assert_eq!(of(&[("REDIS_HOST", "cache")]).servers, host("cache", 6379));
+    assert_eq!(of(&[("REDIS_HOST", "::1"), ("REDIS_PORT", "6390")]).servers, host("::1", 6390));
+    let url = of(&[("REDIS_URL", "redis://cache:1"), ("REDIS_PREFIX", "tienda-2")]);
+    assert_eq!((url.servers, url.prefix.as_str()), (host("cache", 1), "tienda-2"));
+    assert_eq!(of(&[("REDIS_HOST", "cache")]).prefix, "pulso");
+    assert!(mistake(&[("REDIS_HOST", "cache"), ("REDIS_URL", "redis://cache")]).contains("Unset one"));
+    mistake(&[("REDIS_HOST", "redis://cache")]);
+    mistake(&[("REDIS_URL", " redis://cache")]);
+    let ca = ("REDIS_CA", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+    assert!(mistake(&[ca, ("REDIS_URL", "rediss://cache")]).contains("has no certificate"));
+}
+
+#[test]
+fn several_nodes_need_one_database() {
+    let sqlite = [("REDIS_URL", "redis://cache"), ("DATABASE_URL", "sqlite://citas.db")];
+    assert!(mistake(&sqlite).contains("cannot share an SQLite file"));
+}
+
+#[test]
+fn a_node_has_the_name_that_people_give_it() {
+    assert_eq!(config(&[]).node_name, None);
+    assert_eq!(config(&[("NODE_NAME", "caja norte")]).node_name.as_deref(), Some("caja norte"));
+    mistake(&[("NODE_NAME", &"n".repeat(101))]);
 }

@@ -4,15 +4,31 @@ use std::borrow::Cow;
 use std::error::Error;
 
 use bytes::{Buf, Bytes, BytesMut};
-use futures_util::{Stream, StreamExt};
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use futures_util::{FutureExt, Stream, StreamExt};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use subtle::ConstantTimeEq;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use crate::config::Secret;
+use crate::http::Peer;
+use crate::http::hooks::Hooks;
+use crate::http::places::Caller;
 use crate::http::refusal::Refusal;
 use crate::telemetry::metrics::RefusalReason;
+
+/// What some editors and languages put before a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A call whose body is still to be read.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::http) struct Arriving<'a> {
+    pub(in crate::http) caller: Caller,
+    pub(in crate::http) peer: Peer,
+    pub(in crate::http) headers: &'a HeaderMap,
+    /// By then it is there or refused.
+    pub(in crate::http) deadline: Instant,
+}
 
 /// Whether the call carries the key, in either header.
 pub(in crate::http) fn carries_key(headers: &HeaderMap, key: &Secret) -> bool {
@@ -30,25 +46,51 @@ pub(in crate::http) fn bearer_token(header: &str) -> Option<&str> {
 
 /// The body, whole and in time, if it says that it is JSON.
 pub(in crate::http) async fn json_body(
-    headers: &HeaderMap,
+    hooks: &Hooks,
+    call: Arriving<'_>,
     body: impl Stream<Item = Result<impl Buf, impl Error>> + Send + Unpin,
     most: usize,
-    deadline: Instant,
 ) -> Result<Bytes, Refusal> {
+    let headers = call.headers;
     let is_json = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(is_json);
     if !is_json {
         let message = "send the body as Content-Type: application/json";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(Refusal::new(status, RefusalReason::HookBody, "not_json", message));
     }
+    if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let message = "send the body as it is, without Content-Encoding";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Refusal::new(status, RefusalReason::HookBody, "compressed", message));
+    }
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > most as u64) {
         return Err(too_large(most));
     }
-    timeout_at(deadline, collect(body, most)).await.unwrap_or_else(|_| {
-        let message = "the body did not arrive in time";
-        Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, RefusalReason::HookBody, "body_timeout", message))
-    })
+    let mut arriving = std::pin::pin!(collect(body, most));
+    // Nearly every body comes with its head: that one needs no place, and nobody's address.
+    let whole = if let Some(whole) = arriving.as_mut().now_or_never() {
+        whole
+    } else {
+        let mut place = hooks.admission.places.body(call.caller, hooks.admission.address(call.peer, headers));
+        tokio::select! {
+            biased;
+            whole = arriving => whole,
+            () = place.given_up() => Err(Refusal::busy(RefusalReason::TooManyHooks, "too many bodies are under way at once")),
+            () = sleep_until(call.deadline) => Err(late()),
+        }
+    };
+    whole.map(without_mark)
+}
+
+pub(in crate::http) fn late() -> Refusal {
+    let message = "the body did not arrive in time";
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, RefusalReason::HookBody, "body_timeout", message)
+}
+
+/// The text without a byte order mark before it.
+pub(in crate::http) fn without_mark(body: Bytes) -> Bytes {
+    if body.starts_with(BYTE_ORDER_MARK) { body.slice(BYTE_ORDER_MARK.len()..) } else { body }
 }
 
 fn is_json(content_type: &str) -> bool {

@@ -10,7 +10,11 @@ pub(super) async fn tables(outbox: &dyn Outbox) -> Finding {
         Ok(missing) => {
             let steps: Vec<String> = missing.iter().map(ToString::to_string).collect();
             Finding::problem(
-                format!("Pulso's own tables are not there ({}): the order synchronisation is off", steps.join(", ")),
+                format!(
+                    "Pulso's own tables are not there, or are an older release's (missing: {}): the order synchronisation \
+                     is off",
+                    steps.join(", ")
+                ),
                 Some("run `pulso migrate`; nothing else creates them, and the server need not be restarted"),
             )
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Executor as _, Row as _};
+use sqlx::Row as _;
 
 use super::Finding;
 use crate::config::StatsSource;
@@ -21,7 +21,7 @@ const UNFOLDED: i64 = 5_000;
 const COMPARE: &str = "
     WITH chosen AS MATERIALIZED (%SAMPLE%
     ), truth AS MATERIALIZED (
-        SELECT negocio_id, fecha, coalesce(estado::text, '') AS estado, count(*) AS citas
+        SELECT negocio_id, fecha, coalesce(estado::text, ''::text) AS estado, count(*) AS citas
           FROM citas WHERE negocio_id IS NOT NULL %CHOSEN% GROUP BY 1, 2, 3
     ), totals AS (SELECT negocio_id, estado, citas FROM pulso_stats_total WHERE true %CHOSEN%
     ), days AS (SELECT negocio_id, fecha, estado, citas FROM pulso_stats_day WHERE true %CHOSEN%
@@ -30,17 +30,17 @@ const COMPARE: &str = "
         SELECT negocio_id FROM (SELECT negocio_id, estado, citas FROM truth
                                 UNION ALL SELECT negocio_id, estado, -citas FROM totals
                                 UNION ALL SELECT negocio_id, estado, -citas FROM deltas) AS sums
-         GROUP BY negocio_id, estado HAVING sum(citas) <> 0
+         GROUP BY negocio_id, estado HAVING sum(citas) <> 0::numeric
         UNION
         SELECT negocio_id FROM (SELECT negocio_id, fecha, estado, citas FROM truth
                                 UNION ALL SELECT negocio_id, fecha, estado, -citas FROM days
                                 UNION ALL SELECT negocio_id, fecha, estado, -citas FROM deltas) AS sums
-         WHERE fecha IS NOT NULL GROUP BY negocio_id, fecha, estado HAVING sum(citas) <> 0
+         WHERE fecha IS NOT NULL GROUP BY negocio_id, fecha, estado HAVING sum(citas) <> 0::numeric
     )
     SELECT (SELECT count(*) FROM (SELECT negocio_id FROM truth UNION SELECT negocio_id FROM totals
                                   UNION SELECT negocio_id FROM deltas) AS compared) AS compared,
            (SELECT count(*) FROM wrong) AS wrong,
-           (SELECT coalesce(max(count), 0) FROM (SELECT count(*) FROM deltas GROUP BY negocio_id) AS waiting) AS waiting";
+           (SELECT coalesce(max(count), 0::bigint) FROM (SELECT count(*) FROM deltas GROUP BY negocio_id) AS waiting) AS waiting";
 
 /// By their appointments, so that big businesses are likely among them, and by their counters, so that those are too that
 /// have no appointments any more.
@@ -50,6 +50,19 @@ const SAMPLE: &str = "
     UNION
     (SELECT negocio_id FROM (SELECT DISTINCT negocio_id FROM pulso_stats_total) AS counted ORDER BY random() LIMIT 10)";
 const CHOSEN: &str = "AND negocio_id = ANY (ARRAY(SELECT negocio_id FROM chosen))";
+
+/// Functions of an earlier release that give their owner's rights away.
+pub(super) async fn exposure(store: &PostgresStore) -> Vec<Finding> {
+    let say = |function: &String| {
+        let what =
+            format!("who may create things in the schema of {function} can run code with the rights of its owner");
+        Finding::problem(what, Some(rollup::EXPOSED_ADVICE))
+    };
+    match rollup::exposed(store).await {
+        Ok(functions) => functions.iter().map(say).collect(),
+        Err(error) => vec![Finding::problem(error.to_string(), None)],
+    }
+}
 
 /// What there is to say about the counters; nothing where they are neither there nor wanted.
 pub(super) async fn counters(store: &PostgresStore, source: StatsSource) -> Vec<Finding> {
@@ -74,18 +87,14 @@ pub(super) async fn counters(store: &PostgresStore, source: StatsSource) -> Vec<
 async fn compare(store: &PostgresStore) -> Result<Finding, StoreError> {
     let mut connection = store.dedicated().await?;
     let failed = |error: sqlx::Error| failure::of_query(&error);
-    let appointments = "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass('citas')";
-    let appointments =
-        connection.fetch_one(appointments).await.and_then(|row| row.try_get::<i64, _>(0)).map_err(failed)?;
+    let appointments = "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass('citas')::oid";
+    let appointments = store.ask(&mut connection, appointments).await.map_err(failed)?;
+    let appointments = appointments.first().map_or(Ok(0), |row| row.try_get::<i64, _>(0)).map_err(failed)?;
     let is_sampled = appointments > SMALL;
     let (sample, chosen) = if is_sampled { (SAMPLE, CHOSEN) } else { ("SELECT 1", "") };
-    let sql = format!(
-        "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; {}; COMMIT",
-        PATIENCE.as_millis(),
-        COMPARE.replace("%SAMPLE%", sample).replace("%CHOSEN%", chosen)
-    );
-    // One message: a pooler cannot come in between.
-    let row = connection.fetch_one(sqlx::raw_sql(AssertSqlSafe(sql))).await.map_err(failed)?;
+    let sql = COMPARE.replace("%SAMPLE%", sample).replace("%CHOSEN%", chosen);
+    let rows = store.ask_for(&mut connection, &sql, PATIENCE).await.map_err(failed)?;
+    let row = rows.first().ok_or_else(|| StoreError::Refused("no answer about the rollup".to_owned()))?;
     let number = |name| row.try_get::<i64, _>(name).map_err(failed);
     Ok(judge(number("compared")?, number("wrong")?, number("waiting")?, is_sampled))
 }

@@ -9,12 +9,12 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgArguments;
 use tracing::debug;
 
-use super::shape::{OwnerShape, Shape, StatsShape};
-use super::transaction::{ask, describe, explain};
-use super::written::{Literal, Written};
+use super::description::{Descriptions, OwnerDescription, StatsDescription};
+use super::inlined::{Inlined, Literal};
+use super::transaction::{ask, describe, explain, plan};
 use super::{bind, failure};
-use crate::negocio::IdType;
-use crate::store::queries::{OWNER_SQL, Queries, STATS_SQL};
+use crate::model::IdType;
+use crate::store::queries::{DEVICE_SQL, OWNER_SQL, Queries, STATS_SQL};
 use crate::store::{ContactError, StoreError};
 
 /// Refuses the planner what a small table makes it prefer, to see whether an index could serve.
@@ -23,7 +23,7 @@ const WITHOUT_SCAN: &str = "; SET LOCAL enable_seqscan = off; SET LOCAL enable_b
 /// Any would do.
 const A_DAY: Date = Date::constant(2000, 1, 1);
 
-/// What contact found, with the plans, for a person.
+/// What contact found, with the plans (JSON), for a person.
 pub(in crate::store) struct Examined {
     pub id: IdType,
     pub stats_plan: String,
@@ -36,18 +36,18 @@ pub(super) async fn learn(
     connection: &mut PgConnection,
     begin: &Arc<str>,
     queries: &Queries,
-    written: Option<&Written>,
+    inlined: Option<&Inlined>,
     asks_figures: bool,
     asks_ownership: bool,
-) -> Result<Shape, ContactError> {
+) -> Result<Descriptions, ContactError> {
     if !asks_figures {
         let asked = ask(connection, begin, &"SELECT 1".into(), PgArguments::default()).await;
         asked.map_err(|(error, _)| failure::of_query(&error))?;
-        return Ok(Shape { stats: None, owner: None });
+        return Ok(Descriptions { stats: None, owner: None });
     }
-    let stats = Some(learn_stats(connection, begin, queries, written).await?);
+    let stats = Some(learn_stats(connection, begin, queries, inlined).await?);
     let owner = if asks_ownership { Some(learn_owner(connection, begin, queries).await?) } else { None };
-    Ok(Shape { stats, owner })
+    Ok(Descriptions { stats, owner })
 }
 
 /// As [`learn`] where figures are asked for, and how the queries would be run.
@@ -59,30 +59,48 @@ pub(super) async fn examine(
 ) -> Result<Examined, ContactError> {
     let stats = learn_stats(connection, begin, queries, None).await?;
     let forced: Arc<str> = format!("{begin}{WITHOUT_SCAN}").into();
-    let of_stats = |error| failure::of_contact(&error, STATS_SQL);
-    let of_owner = |error| failure::of_contact(&error, OWNER_SQL);
+    let of_stats = |(error, _)| failure::of_contact(&error, STATS_SQL);
+    let of_owner = |(error, _)| failure::of_contact(&error, OWNER_SQL);
     let owner_plan_without_scan = if asks_ownership {
         let owner = learn_owner(connection, begin, queries).await?;
-        Some(explain(connection, &forced, &queries.owner, owner_sample(owner)?).await.map_err(of_owner)?)
+        Some(plan(connection, &forced, &queries.owner, owner_sample(owner)?).await.map_err(of_owner)?)
     } else {
         None
     };
     Ok(Examined {
         id: stats.id,
-        stats_plan: explain(connection, begin, &queries.stats, stats_sample(stats)?).await.map_err(of_stats)?,
-        stats_plan_without_scan: explain(connection, &forced, &queries.stats, stats_sample(stats)?)
+        stats_plan: plan(connection, begin, &queries.stats, stats_sample(stats)?).await.map_err(of_stats)?,
+        stats_plan_without_scan: plan(connection, &forced, &queries.stats, stats_sample(stats)?)
             .await
             .map_err(of_stats)?,
         owner_plan_without_scan,
     })
 }
 
+/// As [`examine`], of the query for devices: its plan without a scan.
+pub(super) async fn examine_devices(
+    connection: &mut PgConnection,
+    begin: &Arc<str>,
+    queries: &Queries,
+) -> Result<String, ContactError> {
+    let failed = |(error, _)| failure::of_contact(&error, DEVICE_SQL);
+    let described = describe(connection, begin, &queries.devices).await.map_err(failed)?;
+    let description =
+        described.devices().map_err(|reason| ContactError::WrongQuery { variable: DEVICE_SQL, reason })?;
+    let mut arguments = PgArguments::default();
+    bind::ids(&mut arguments, description.uid, &[sample(description.uid)])?;
+    bind::ids(&mut arguments, description.id, &[sample(description.id)])?;
+    let forced: Arc<str> = format!("{begin}; SET LOCAL enable_seqscan = off").into();
+    plan(connection, &forced, &queries.devices, arguments).await.map_err(failed)
+}
+
 impl Examined {
     /// As SQL calls it.
-    pub fn id_name(&self) -> &'static str {
+    pub(crate) fn id_name(&self) -> &'static str {
         match self.id {
             IdType::Uuid => "uuid",
             IdType::Text => "text",
+            IdType::Char => "char",
             IdType::Int2 => "smallint",
             IdType::Int4 => "integer",
             IdType::Int8 => "bigint",
@@ -94,49 +112,49 @@ async fn learn_stats(
     connection: &mut PgConnection,
     begin: &Arc<str>,
     queries: &Queries,
-    written: Option<&Written>,
-) -> Result<StatsShape, ContactError> {
-    let failed = |error| failure::of_contact(&error, STATS_SQL);
+    inlined: Option<&Inlined>,
+) -> Result<StatsDescription, ContactError> {
+    let failed = |(error, _)| failure::of_contact(&error, STATS_SQL);
     let described = describe(connection, begin, &queries.stats).await.map_err(failed)?;
-    let shape = described.stats().map_err(|reason| ContactError::WrongQuery { variable: STATS_SQL, reason })?;
-    explain(connection, begin, &queries.stats, stats_sample(shape)?).await.map_err(failed)?;
-    let Some(written) = written else { return Ok(shape) };
-    let day = Literal::today(shape.today, A_DAY);
-    let sample: Arc<str> = written.with(&[&Literal::id(shape.id, sample(shape.id))?, &day])?.into();
+    let description = described.stats().map_err(|reason| ContactError::WrongQuery { variable: STATS_SQL, reason })?;
+    explain(connection, begin, &queries.stats, stats_sample(description)?).await.map_err(failed)?;
+    let Some(inlined) = inlined else { return Ok(description) };
+    let day = Literal::today(description.today, A_DAY);
+    let sample: Arc<str> = inlined.with(&[&Literal::id(description.id, sample(description.id))?, &day])?.into();
     let may_be_written = match describe(connection, begin, &sample).await {
         Ok(filled) => filled.parameters.is_empty() && filled.columns == described.columns,
-        Err(error) if failure::is_lost(&error) => return Err(failed(error)),
-        Err(error) => {
+        Err((error, usable)) if !usable => return Err(failed((error, usable))),
+        Err((error, _)) => {
             debug!(error = failure::plain(&error), "{STATS_SQL} is asked with its parameters beside it");
             false
         }
     };
-    Ok(StatsShape { may_be_written, ..shape })
+    Ok(StatsDescription { may_be_written, ..description })
 }
 
 async fn learn_owner(
     connection: &mut PgConnection,
     begin: &Arc<str>,
     queries: &Queries,
-) -> Result<OwnerShape, ContactError> {
-    let failed = |error| failure::of_contact(&error, OWNER_SQL);
+) -> Result<OwnerDescription, ContactError> {
+    let failed = |(error, _)| failure::of_contact(&error, OWNER_SQL);
     let described = describe(connection, begin, &queries.owner).await.map_err(failed)?;
-    let shape = described.owner().map_err(|reason| ContactError::WrongQuery { variable: OWNER_SQL, reason })?;
-    explain(connection, begin, &queries.owner, owner_sample(shape)?).await.map_err(failed)?;
-    Ok(shape)
+    let description = described.owner().map_err(|reason| ContactError::WrongQuery { variable: OWNER_SQL, reason })?;
+    explain(connection, begin, &queries.owner, owner_sample(description)?).await.map_err(failed)?;
+    Ok(description)
 }
 
-fn stats_sample(shape: StatsShape) -> Result<PgArguments, StoreError> {
+fn stats_sample(description: StatsDescription) -> Result<PgArguments, StoreError> {
     let mut arguments = PgArguments::default();
-    bind::id(&mut arguments, shape.id, sample(shape.id))?;
-    bind::today(&mut arguments, shape.today, A_DAY)?;
+    bind::id(&mut arguments, description.id, sample(description.id))?;
+    bind::today(&mut arguments, description.today, A_DAY)?;
     Ok(arguments)
 }
 
-fn owner_sample(shape: OwnerShape) -> Result<PgArguments, StoreError> {
+fn owner_sample(description: OwnerDescription) -> Result<PgArguments, StoreError> {
     let mut arguments = PgArguments::default();
-    bind::ids(&mut arguments, shape.negocio, &[sample(shape.negocio)])?;
-    bind::ids(&mut arguments, shape.user, &[sample(shape.user)])?;
+    bind::ids(&mut arguments, description.negocio, &[sample(description.negocio)])?;
+    bind::ids(&mut arguments, description.user, &[sample(description.user)])?;
     Ok(arguments)
 }
 
@@ -144,6 +162,6 @@ fn owner_sample(shape: OwnerShape) -> Result<PgArguments, StoreError> {
 fn sample(id: IdType) -> &'static str {
     match id {
         IdType::Uuid => "00000000-0000-0000-0000-000000000000",
-        IdType::Text | IdType::Int2 | IdType::Int4 | IdType::Int8 => "0",
+        IdType::Text | IdType::Char | IdType::Int2 | IdType::Int4 | IdType::Int8 => "0",
     }
 }

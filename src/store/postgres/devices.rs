@@ -7,60 +7,95 @@ use sqlx::Row as _;
 use sqlx::postgres::{PgArguments, PgRow};
 use tokio::time::timeout_at;
 
-use super::shape::DeviceShape;
+use super::description::DeviceDescription;
 use super::{Attempt, PostgresStore, bind, failure, transaction};
-use crate::negocio::IdType;
+use crate::model::Device;
+use crate::store::asked::Asked;
 use crate::store::queries::DEVICE_SQL;
-use crate::store::{ContactError, Device, StoreError};
+use crate::store::{ContactError, StoreError};
 
 /// The devices named.
 pub(super) async fn find(store: &PostgresStore, uids: &[String], ids: &[String]) -> Result<Vec<Device>, StoreError> {
     let deadline = store.limits.deadline();
-    timeout_at(deadline, ask(store, uids, ids)).await.unwrap_or_else(|_| Err(store.blame(Attempt::TimedOut)))
+    timeout_at(deadline, ask(store, uids, ids)).await.unwrap_or_else(|_| Err(store.failure(Attempt::TimedOut)))
 }
 
 async fn ask(store: &PostgresStore, uids: &[String], ids: &[String]) -> Result<Vec<Device>, StoreError> {
-    let known = *store.device_shape.read().unwrap_or_else(PoisonError::into_inner);
-    let shape = match known {
-        Some(shape) => shape,
+    let known = *store.device_description.read().unwrap_or_else(PoisonError::into_inner);
+    let description = match known {
+        Some(description) => description,
         None => learn(store).await?,
     };
-    let (uids, ids) = (spelt(uids, shape.uid), spelt(ids, shape.id));
-    if uids.is_empty() && ids.is_empty() {
+    let mut found = Vec::new();
+    let mut parts = vec![(uids, ids)];
+    while let Some((uids, ids)) = parts.pop() {
+        match together(store, description, uids, ids).await {
+            Ok(devices) => found.extend(devices),
+            // One of them is nothing that the database could know: whoever that is has no device, the others have theirs.
+            Err(StoreError::Data(_)) if uids.len() + ids.len() > 1 => parts.extend(halves(uids, ids)),
+            Err(StoreError::Data(_)) => {}
+            Err(refused @ StoreError::Refused(_)) => {
+                remember(store, None);
+                return Err(refused);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(found)
+}
+
+async fn together(
+    store: &PostgresStore,
+    description: DeviceDescription,
+    uids: &[String],
+    ids: &[String],
+) -> Result<Vec<Device>, StoreError> {
+    let asked = Asked::new(uids, description.uid, ids, description.id);
+    if asked.is_empty() {
         return Ok(Vec::new());
     }
     let mut arguments = PgArguments::default();
-    bind::ids(&mut arguments, shape.uid, &uids.iter().map(String::as_str).collect::<Vec<_>>())?;
-    bind::ids(&mut arguments, shape.id, &ids.iter().map(String::as_str).collect::<Vec<_>>())?;
-    let answer = store.rows(&store.queries.devices, arguments).await;
-    if matches!(answer, Err(StoreError::Refused(_))) {
-        remember(store, None);
+    bind::ids(&mut arguments, description.uid, &asked.uids())?;
+    bind::ids(&mut arguments, description.id, &asked.ids())?;
+    let rows = store.rows(&store.queries.devices, arguments).await?;
+    let found = rows.iter().filter_map(|row| device(row).transpose()).collect::<Result<Vec<_>, _>>()?;
+    Ok(asked.confirmed(found.into_iter()))
+}
+
+/// Two smaller questions for one.
+fn halves<'a>(uids: &'a [String], ids: &'a [String]) -> [(&'a [String], &'a [String]); 2] {
+    let ((some, others), (ones, rest)) = (uids.split_at(uids.len() / 2), ids.split_at(ids.len() / 2));
+    match (uids.len(), ids.len()) {
+        (1, 1) => [(uids, &[]), (&[], ids)],
+        _ => [(some, ones), (others, rest)],
     }
-    let found = answer?.iter().filter_map(|row| device(row).transpose()).collect::<Result<Vec<_>, _>>()?;
-    // A query of the operator's own may return more.
-    let is_asked = |device: &Device| uids.contains(&device.uid) || ids.contains(&device.id);
-    Ok(found.into_iter().filter(is_asked).collect())
 }
 
-async fn learn(store: &PostgresStore) -> Result<DeviceShape, StoreError> {
-    let _permit = store.permit().await?;
-    let mut lease = store.connections.fresh().await?;
-    let described = transaction::describe(&mut lease.connection, &store.limits.begin, &store.queries.devices).await;
-    let described = described.map_err(|error| failure::of_contact(&error, DEVICE_SQL).into_refusal())?;
-    lease.keep();
-    let wrong = |reason| ContactError::WrongQuery { variable: DEVICE_SQL, reason }.into_refusal();
-    let shape = described.devices().map_err(wrong)?;
-    remember(store, Some(shape));
-    Ok(shape)
+async fn learn(store: &PostgresStore) -> Result<DeviceDescription, StoreError> {
+    let turn = store.connections.turn().await?;
+    let mut lease = match turn.reuse() {
+        Some(lease) => lease,
+        None => turn.fresh().await?,
+    };
+    let connection = lease.connection().map_err(|error| failure::of_query(&error))?;
+    let described = transaction::describe(connection, &store.limits.begin(), &store.queries.devices).await;
+    match described {
+        Ok(described) => {
+            lease.keep();
+            let wrong = |reason| ContactError::WrongQuery { variable: DEVICE_SQL, reason }.into_refusal();
+            let description = described.devices().map_err(wrong)?;
+            remember(store, Some(description));
+            Ok(description)
+        }
+        Err((error, usable)) => {
+            lease.keep_if(usable);
+            Err(failure::of_contact(&error, DEVICE_SQL).into_refusal())
+        }
+    }
 }
 
-fn remember(store: &PostgresStore, shape: Option<DeviceShape>) {
-    *store.device_shape.write().unwrap_or_else(PoisonError::into_inner) = shape;
-}
-
-/// As the column spells them, without what it cannot hold.
-fn spelt(asked: &[String], column: IdType) -> Vec<String> {
-    asked.iter().filter_map(|id| column.canonical(id)).collect()
+fn remember(store: &PostgresStore, description: Option<DeviceDescription>) {
+    *store.device_description.write().unwrap_or_else(PoisonError::into_inner) = description;
 }
 
 /// A row without an id or a name is nobody's.

@@ -14,6 +14,10 @@ pub(in crate::store) const OUTBOX_GRANTS: &str = "GRANT SELECT ON pulso_migratio
      GRANT SELECT, INSERT, UPDATE, DELETE ON pulso_outbox, pulso_idempotency TO pulso; \
      GRANT USAGE ON SEQUENCE pulso_outbox_version TO pulso;";
 
+/// The data exceptions that a value causes by being what it is: too long, out of range, of another date's or number's form,
+/// without a counterpart in the database's encoding.
+const OF_VALUES: [&str; 8] = ["22001", "22003", "22007", "22008", "22021", "22P02", "22P03", "22P05"];
+
 /// Whether the connection died, rather than the query failing on a healthy one.
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
@@ -30,6 +34,11 @@ pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether a setting does not take its value.
+pub(super) fn is_invalid_setting(error: &sqlx::Error) -> bool {
+    code(error).as_deref() == Some("22023")
+}
+
 /// A query's failure.
 pub(in crate::store) fn of_query(error: &sqlx::Error) -> StoreError {
     if is_lost(error) {
@@ -37,6 +46,7 @@ pub(in crate::store) fn of_query(error: &sqlx::Error) -> StoreError {
     }
     match code(error).as_deref() {
         Some("57014") => StoreError::TimedOut(plain(error)),
+        Some(code) if OF_VALUES.contains(&code) => StoreError::Data(plain(error)),
         // Read-only standbys and servers that recover or run out of something say so here.
         Some("57P03" | "53300") => StoreError::Unreachable(plain(error)),
         Some("42501") => {
@@ -49,6 +59,10 @@ pub(in crate::store) fn of_query(error: &sqlx::Error) -> StoreError {
                      DATABASE_URL"
                 )
             })
+        }
+        // A column of its own that came with a later step.
+        Some("42703") if plain(error).contains("handed") => {
+            StoreError::Refused(format!("{}; run `pulso migrate`", plain(error)))
         }
         Some("42P01") if plain(error).contains("pulso_") => {
             StoreError::Refused(format!("{}; run `pulso migrate`", plain(error)))

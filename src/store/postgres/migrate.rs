@@ -43,8 +43,10 @@ pub(super) async fn migrate(store: &PostgresStore) -> Result<Migration, StoreErr
 
 /// False if another has applied the step meanwhile.
 async fn apply(store: &PostgresStore, step: Step) -> Result<bool, StoreError> {
-    let mut lease = store.connections.fresh().await?;
-    match lease.connection.execute(sqlx::raw_sql(AssertSqlSafe(batch(step)))).await {
+    let turn = store.connections.turn().await?;
+    let mut lease = turn.fresh().await?;
+    let connection = lease.connection().map_err(|error| failure::of_query(&error))?;
+    match connection.execute(sqlx::raw_sql(AssertSqlSafe(batch(store, step)))).await {
         Ok(_) => Ok(true),
         Err(error) if is_recorded(&error) => Ok(false),
         Err(error) => Err(of_step(step, &error)),
@@ -52,17 +54,16 @@ async fn apply(store: &PostgresStore, step: Step) -> Result<bool, StoreError> {
 }
 
 /// The record comes first: where it is there already, everything after it is void.
-fn batch(Step { version, name, sql }: Step) -> String {
+fn batch(store: &PostgresStore, Step { version, name, sql }: Step) -> String {
     format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-         SET LOCAL statement_timeout = {patience};
-         SELECT pg_advisory_xact_lock(hashtextextended('pulso migrate', 0));
+        "{begin};
+         SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('pulso migrate', 0::pg_catalog.int8));
          CREATE TABLE IF NOT EXISTS pulso_migrations (
              version bigint PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
          INSERT INTO pulso_migrations (version, name) VALUES ({version}, '{name}');
          {sql};
          COMMIT",
-        patience = PATIENCE.as_millis(),
+        begin = store.limits.begin_writing_within(PATIENCE),
     )
 }
 

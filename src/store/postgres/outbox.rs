@@ -12,9 +12,10 @@ use sqlx::postgres::{PgArguments, PgRow};
 use super::bind::add;
 use super::write::Write;
 use super::{PostgresStore, migrate};
+use crate::model::{Answered, Change, Confirmation, Entity, Once, Pending};
 use crate::store::StoreError;
 use crate::store::migrations::{Migration, Step};
-use crate::store::outbox::{Answered, Change, Confirmation, Entity, Kept, Once, Outbox, PRUNED_AT_ONCE, Pending};
+use crate::store::outbox::{Handed, Kept, Outbox, PRUNED_AT_ONCE, entity_of_row};
 
 /// The turn comes first, so that a row's versions follow the order of its writes even across its deletion.
 const KEEP: &str = "WITH turn AS MATERIALIZED (
@@ -31,13 +32,21 @@ const TURN: &str = "SELECT pg_advisory_xact_lock(hashtextextended('pulso_outbox 
 const CONFIRM: &str = "DELETE FROM pulso_outbox AS kept
       USING unnest($2::text[], $3::text[], $4::bigint[]) AS confirmed (entity, id, version)
       WHERE kept.tenant = $1 AND kept.entity = confirmed.entity AND kept.id = confirmed.id
-        AND kept.version = COALESCE(confirmed.version, kept.pulled)";
+        AND (kept.version = confirmed.version
+             OR confirmed.version IS NULL AND kept.version = kept.handed
+                AND (kept.handed_twice OR kept.handed_by <> $5))";
 
-const PENDING: &str = "SELECT entity, id, version, payload, pulled IS NOT DISTINCT FROM version AS is_marked
+/// Marked as far as it can be: a second answer is worth noting, a second event is not.
+const PENDING: &str = "SELECT entity, id, version, payload, handed IS NOT DISTINCT FROM version
+            AND (handed_twice OR handed_by IS NULL AND $4::text IS NULL) AS is_marked
        FROM pulso_outbox WHERE tenant = $1 AND ($3 = '' OR entity = $3) ORDER BY version LIMIT $2";
 
 /// What changed since it was read has another version by now and stays unmarked.
-const MARK: &str = "UPDATE pulso_outbox AS kept SET pulled = kept.version
+const MARK: &str = "UPDATE pulso_outbox AS kept
+        SET handed = kept.version,
+            handed_by = CASE WHEN kept.handed = kept.version THEN kept.handed_by ELSE $3::text END,
+            handed_twice = kept.handed IS NOT DISTINCT FROM kept.version
+                AND (kept.handed_twice OR COALESCE(kept.handed_by, $3::text) IS NOT NULL)
        FROM unnest($2::bigint[]) AS handed (version)
       WHERE kept.tenant = $1 AND kept.version = handed.version";
 
@@ -99,36 +108,23 @@ impl Outbox for PostgresStore {
         &self,
         tenant: &str,
         confirmed: &[Confirmation],
+        to: Handed<'_>,
         only: Option<Entity>,
         at_most: u32,
     ) -> Result<Vec<Pending>, StoreError> {
-        self.within(async {
-            let mut write = Write::begin(self).await?;
-            write.rows(TURN, of_tenant(tenant)?).await?;
-            if !confirmed.is_empty() {
-                write.rows(CONFIRM, confirmations(tenant, confirmed)?).await?;
-            }
-            let mut arguments = of_tenant(tenant)?;
-            add(&mut arguments, i64::from(at_most))?;
-            add(&mut arguments, only.map_or("", Entity::as_str))?;
-            let rows = write.rows(PENDING, arguments).await?;
-            let (mut handed, mut unmarked) = (Vec::with_capacity(rows.len()), Vec::new());
-            for row in &rows {
-                let (pending, is_marked) = pending(row)?;
-                if !is_marked {
-                    unmarked.push(pending.version);
+        match pull(self, tenant, confirmed, to, only, at_most).await {
+            // An id that this database cannot hold is none of a change that it holds.
+            Err(StoreError::Data(_)) => {
+                let mut known = Vec::with_capacity(confirmed.len());
+                for confirmation in confirmed {
+                    if self.can_hold(&confirmation.id).await? {
+                        known.push(confirmation.clone());
+                    }
                 }
-                handed.push(pending);
+                pull(self, tenant, &known, to, only, at_most).await
             }
-            if !unmarked.is_empty() {
-                let mut arguments = of_tenant(tenant)?;
-                add(&mut arguments, unmarked)?;
-                write.rows(MARK, arguments).await?;
-            }
-            write.commit().await?;
-            Ok(handed)
-        })
-        .await
+            answer => answer,
+        }
     }
 
     async fn has_pending(&self, tenant: &str) -> Result<bool, StoreError> {
@@ -169,6 +165,46 @@ impl Outbox for PostgresStore {
     }
 }
 
+async fn pull(
+    store: &PostgresStore,
+    tenant: &str,
+    confirmed: &[Confirmation],
+    to: Handed<'_>,
+    only: Option<Entity>,
+    at_most: u32,
+) -> Result<Vec<Pending>, StoreError> {
+    store
+        .within(async {
+            let mut write = Write::begin(store).await?;
+            write.rows(TURN, of_tenant(tenant)?).await?;
+            if !confirmed.is_empty() {
+                write.rows(CONFIRM, confirmations(tenant, confirmed, to)?).await?;
+            }
+            let mut arguments = of_tenant(tenant)?;
+            add(&mut arguments, i64::from(at_most))?;
+            add(&mut arguments, only.map_or("", Entity::as_str))?;
+            add(&mut arguments, to.answer())?;
+            let rows = write.rows(PENDING, arguments).await?;
+            let (mut handed, mut unmarked) = (Vec::with_capacity(rows.len()), Vec::new());
+            for row in &rows {
+                let (pending, is_marked) = pending(row)?;
+                if !is_marked {
+                    unmarked.push(pending.version);
+                }
+                handed.push(pending);
+            }
+            if !unmarked.is_empty() {
+                let mut arguments = of_tenant(tenant)?;
+                add(&mut arguments, unmarked)?;
+                add(&mut arguments, to.answer())?;
+                write.rows(MARK, arguments).await?;
+            }
+            write.commit().await?;
+            Ok(handed)
+        })
+        .await
+}
+
 /// Whether the call was not answered before. Waits for one under way with the same key.
 async fn remember(write: &mut Write<'_>, once: &Once) -> Result<bool, StoreError> {
     let mut arguments = PgArguments::default();
@@ -195,18 +231,19 @@ fn call(path: &str, key: &str, max_age: Duration) -> Result<PgArguments, StoreEr
 }
 
 /// Three arrays side by side. PostgreSQL's text holds no NUL, so no id that has one is known.
-fn confirmations(tenant: &str, confirmed: &[Confirmation]) -> Result<PgArguments, StoreError> {
+fn confirmations(tenant: &str, confirmed: &[Confirmation], to: Handed<'_>) -> Result<PgArguments, StoreError> {
     let known = || confirmed.iter().filter(|confirmation| !confirmation.id.contains('\0'));
     let mut arguments = of_tenant(tenant)?;
     add(&mut arguments, known().map(|confirmation| confirmation.entity.as_str()).collect::<Vec<_>>())?;
     add(&mut arguments, known().map(|confirmation| confirmation.id.as_str()).collect::<Vec<_>>())?;
     add(&mut arguments, known().map(|confirmation| confirmation.version).collect::<Vec<_>>())?;
+    add(&mut arguments, to.answer())?;
     Ok(arguments)
 }
 
-/// With whether it was handed out before.
+/// With whether there is nothing to note about its being handed out.
 fn pending(row: &PgRow) -> Result<(Pending, bool), StoreError> {
-    let entity = Entity::of_row(column(row, "entity")?)?;
+    let entity = entity_of_row(column(row, "entity")?)?;
     let pending =
         Pending { entity, id: column(row, "id")?, version: column(row, "version")?, payload: column(row, "payload")? };
     Ok((pending, column(row, "is_marked")?))

@@ -37,5 +37,5 @@ async fn share(other: &mut PgConnection, holder: &mut PgConnection) -> Result<bo
 }
 
 async fn process(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
-    connection.fetch_one("SELECT pg_backend_pid()").await?.try_get(0)
+    connection.fetch_one("SELECT pg_catalog.pg_backend_pid()").await?.try_get(0)
 }

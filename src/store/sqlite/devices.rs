@@ -8,9 +8,11 @@ use sqlx::sqlite::SqliteRow;
 use tokio::time::timeout;
 
 use super::{GRACE, SqliteStore, check, json};
-use crate::negocio::IdType;
+use crate::model::Device;
+use crate::model::IdType;
+use crate::store::asked::Asked;
 use crate::store::queries::{DEVICE_COLUMNS, DEVICE_SQL};
-use crate::store::{ContactError, Device, StoreError};
+use crate::store::{ContactError, StoreError};
 
 /// The devices named.
 pub(super) async fn find(store: &SqliteStore, uids: &[String], ids: &[String]) -> Result<Vec<Device>, StoreError> {
@@ -18,18 +20,17 @@ pub(super) async fn find(store: &SqliteStore, uids: &[String], ids: &[String]) -
         learn(store).await?;
         store.knows_devices.store(true, Ordering::Relaxed);
     }
-    let (uids, ids) = (plausible(uids), plausible(ids));
-    if uids.is_empty() && ids.is_empty() {
+    // SQLite's columns have no types of their own; what no column holds is left out.
+    let asked = Asked::new(uids, IdType::Text, ids, IdType::Text);
+    if asked.is_empty() {
         return Ok(Vec::new());
     }
-    let answer = store.rows(&store.queries.devices, &[json(&uids), json(&ids)]).await;
+    let answer = store.rows(&store.queries.devices, &[json(&asked.uids()), json(&asked.ids())]).await;
     if matches!(answer, Err(StoreError::Refused(_))) {
         store.knows_devices.store(false, Ordering::Relaxed);
     }
     let found = answer?.iter().filter_map(|row| device(row).transpose()).collect::<Result<Vec<_>, _>>()?;
-    // A query of the operator's own may return more.
-    let is_asked = |device: &Device| uids.contains(&device.uid.as_str()) || ids.contains(&device.id.as_str());
-    Ok(found.into_iter().filter(is_asked).collect())
+    Ok(asked.confirmed(found.into_iter()))
 }
 
 async fn learn(store: &SqliteStore) -> Result<(), StoreError> {
@@ -40,11 +41,6 @@ async fn learn(store: &SqliteStore) -> Result<(), StoreError> {
     let limit = store.statement_timeout + GRACE;
     let checked = timeout(limit, checking).await.unwrap_or_else(|_| Err(store.late().into()));
     checked.map_err(ContactError::into_refusal)
-}
-
-/// Without what no column holds.
-fn plausible(asked: &[String]) -> Vec<&str> {
-    asked.iter().map(String::as_str).filter(|id| IdType::Text.canonical(id).is_some()).collect()
 }
 
 /// A row without an id or a name is nobody's. Unchecked: SQLite turns what a replaced query returns into text by itself.

@@ -11,9 +11,10 @@ use sqlx::sqlite::SqliteRow;
 use super::write::Value::{Integer, Text};
 use super::write::Write;
 use super::{SqliteStore, migrate};
+use crate::model::{Answered, Change, Confirmation, Entity, Once, Pending};
 use crate::store::StoreError;
 use crate::store::migrations::{Migration, Step};
-use crate::store::outbox::{Answered, Change, Confirmation, Entity, Kept, Once, Outbox, PRUNED_AT_ONCE, Pending};
+use crate::store::outbox::{Handed, Kept, Outbox, PRUNED_AT_ONCE, entity_of_row};
 
 const NEXT_VERSION: &str = "UPDATE pulso_outbox_version SET last = last + 1 RETURNING last";
 
@@ -22,15 +23,21 @@ const KEEP: &str = "INSERT INTO pulso_outbox (tenant, entity, id, version, paylo
         DO UPDATE SET version = excluded.version, payload = excluded.payload, changed_at = excluded.changed_at";
 
 const CONFIRM: &str = "DELETE FROM pulso_outbox WHERE tenant = $1 AND entity = $2 AND id = $3 AND version = $4";
-const CONFIRM_PULLED: &str =
-    "DELETE FROM pulso_outbox WHERE tenant = $1 AND entity = $2 AND id = $3 AND version = pulled";
+const CONFIRM_HANDED: &str =
+    "DELETE FROM pulso_outbox WHERE tenant = $1 AND entity = $2 AND id = $3 AND version = handed
+        AND (handed_twice OR handed_by <> NULLIF($4, ''))";
 
-const PENDING: &str = "SELECT entity, id, version, payload, pulled IS version AS is_marked
+/// Marked as far as it can be: a second answer is worth noting, a second event is not.
+const PENDING: &str = "SELECT entity, id, version, payload,
+            handed IS version AND (handed_twice OR handed_by IS NULL AND $4 = '') AS is_marked
        FROM pulso_outbox WHERE tenant = $1 AND ($3 = '' OR entity = $3) ORDER BY version LIMIT $2";
 
 /// Exactly what was handed out: the oldest, up to the last of them.
-const MARK: &str = "UPDATE pulso_outbox SET pulled = version
-      WHERE tenant = $1 AND version <= $2 AND ($3 = '' OR entity = $3) AND pulled IS NOT version";
+const MARK: &str = "UPDATE pulso_outbox
+        SET handed = version,
+            handed_by = CASE WHEN handed = version THEN handed_by ELSE NULLIF($4, '') END,
+            handed_twice = handed IS version AND (handed_twice OR COALESCE(handed_by, NULLIF($4, '')) IS NOT NULL)
+      WHERE tenant = $1 AND version <= $2 AND ($3 = '' OR entity = $3)";
 
 const HAS_PENDING: &str = "SELECT EXISTS (SELECT 1 FROM pulso_outbox WHERE tenant = $1)";
 
@@ -86,30 +93,29 @@ impl Outbox for SqliteStore {
         &self,
         tenant: &str,
         confirmed: &[Confirmation],
+        to: Handed<'_>,
         only: Option<Entity>,
         at_most: u32,
     ) -> Result<Vec<Pending>, StoreError> {
         self.within(async {
             let only = Text(only.map_or("", Entity::as_str));
+            let to = Text(to.answer().unwrap_or_default());
             let mut write = self.begin().await?;
             for Confirmation { entity, id, version } in confirmed {
-                let row = [Text(tenant), Text(entity.as_str()), Text(id)];
-                match *version {
-                    Some(version) => {
-                        let [tenant, entity, id] = row;
-                        write.rows(CONFIRM, &[tenant, entity, id, Integer(version)]).await?
-                    }
-                    None => write.rows(CONFIRM_PULLED, &row).await?,
+                let (sql, by) = match *version {
+                    Some(version) => (CONFIRM, Integer(version)),
+                    None => (CONFIRM_HANDED, to),
                 };
+                write.rows(sql, &[Text(tenant), Text(entity.as_str()), Text(id), by]).await?;
             }
-            let rows = write.rows(PENDING, &[Text(tenant), Integer(at_most.into()), only]).await?;
+            let rows = write.rows(PENDING, &[Text(tenant), Integer(at_most.into()), only, to]).await?;
             let (mut handed, mut is_marked) = (Vec::with_capacity(rows.len()), true);
             for row in &rows {
                 handed.push(pending(row)?);
                 is_marked &= column::<bool>(row, "is_marked")?;
             }
             if let Some(last) = handed.last().filter(|_| !is_marked) {
-                write.rows(MARK, &[Text(tenant), Integer(last.version), only]).await?;
+                write.rows(MARK, &[Text(tenant), Integer(last.version), only, to]).await?;
             }
             write.commit().await?;
             Ok(handed)
@@ -161,7 +167,7 @@ fn seconds(age: Duration) -> super::write::Value<'static> {
 fn pending(row: &SqliteRow) -> Result<Pending, StoreError> {
     let entity: String = column(row, "entity")?;
     Ok(Pending {
-        entity: Entity::of_row(&entity)?,
+        entity: entity_of_row(&entity)?,
         id: column(row, "id")?,
         version: column(row, "version")?,
         payload: column(row, "payload")?,

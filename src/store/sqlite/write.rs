@@ -36,16 +36,16 @@ pub(super) enum Value<'a> {
 }
 
 impl Writer {
-    pub fn new(options: SqliteConnectOptions) -> Self {
+    pub(super) fn new(options: SqliteConnectOptions) -> Self {
         Self { options, connection: Mutex::default() }
     }
 
-    pub fn options(&self) -> SqliteConnectOptions {
+    pub(super) fn options(&self) -> SqliteConnectOptions {
         self.options.clone()
     }
 
     /// Waits for its turn, and for other writers of the file, until `deadline`.
-    pub async fn begin(&self, deadline: Instant) -> Result<Write<'_>, StoreError> {
+    pub(super) async fn begin(&self, deadline: Instant) -> Result<Write<'_>, StoreError> {
         let mut home = self.connection.lock().await;
         let connection = match home.take() {
             Some(connection) => connection,
@@ -71,7 +71,7 @@ impl Writer {
 }
 
 impl Write<'_> {
-    pub async fn rows(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<SqliteRow>, StoreError> {
+    pub(super) async fn rows(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<SqliteRow>, StoreError> {
         let arguments = arguments(values)?;
         loop {
             let query = sqlx::query_with(sql, arguments.clone());
@@ -84,7 +84,7 @@ impl Write<'_> {
     }
 
     /// Statements without values.
-    pub async fn run(&mut self, sql: &'static str) -> Result<(), StoreError> {
+    pub(super) async fn run(&mut self, sql: &'static str) -> Result<(), StoreError> {
         loop {
             match self.connection.execute(sqlx::raw_sql(sql)).await {
                 Err(error) if may_wait(&error, self.deadline) => sleep(PAUSE).await,
@@ -93,11 +93,11 @@ impl Write<'_> {
         }
     }
 
-    pub async fn commit(self) -> Result<(), StoreError> {
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
         self.end("COMMIT").await
     }
 
-    pub async fn roll_back(self) -> Result<(), StoreError> {
+    pub(super) async fn roll_back(self) -> Result<(), StoreError> {
         self.end("ROLLBACK").await
     }
 

@@ -81,7 +81,8 @@ impl Dashboard {
                 let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
                 Err(Refused { status: response.status().as_u16(), body })
             }
-            Err(error) => panic!("neither accepted nor refused: {error}"),
+            // The server ended meanwhile.
+            Err(error) => Err(Refused { status: 0, body: error.to_string() }),
         }
     }
 

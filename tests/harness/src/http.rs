@@ -124,6 +124,12 @@ impl Line {
         }
     }
 
+    /// The stream beneath, for what is no exchange of requests and answers.
+    pub fn into_stream(self) -> TcpStream {
+        assert!(self.early.is_empty(), "more came than an answer: {:?}", String::from_utf8_lossy(&self.early));
+        self.stream
+    }
+
     /// The WebSocket that an answer with 101 has made of this line.
     pub async fn into_dashboard(self) -> Dashboard {
         Dashboard::over(self.stream, self.early).await

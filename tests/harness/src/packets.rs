@@ -39,8 +39,6 @@ pub struct Poller {
     /// Lines that every request has.
     headers: String,
     packets: VecDeque<String>,
-    /// The first ping, which comes at once, has been answered.
-    is_pinged: bool,
 }
 
 impl Packets {
@@ -137,6 +135,11 @@ impl Packets {
         self.socket.get_mut()
     }
 
+    /// The stream, for whoever goes on without frames.
+    pub fn into_stream(self) -> TcpStream {
+        self.socket.into_inner()
+    }
+
     async fn read(&mut self) -> Option<String> {
         loop {
             match self.socket.next().await {
@@ -160,18 +163,13 @@ impl Poller {
         assert_eq!(answer.status, 200, "not accepted: {answer:?}");
         let opened: Value = serde_json::from_str(&answer.body[1..]).expect("the packet that opens a session");
         let sid = opened["sid"].as_str().expect("its id").to_owned();
-        Self { port, sid, headers: headers.to_owned(), packets: VecDeque::new(), is_pinged: false }
+        Self { port, sid, headers: headers.to_owned(), packets: VecDeque::new() }
     }
 
     /// Connects to namespace `/` with `auth`; the answer is a packet of the server's.
     pub async fn connect(&mut self, auth: &Value) -> String {
         self.say(&format!("40{auth}")).await;
-        let answer = self.next().await;
-        // So that whatever is fetched from now on has been sent since.
-        while !self.is_pinged {
-            self.fetch().await;
-        }
-        answer
+        self.next().await
     }
 
     pub async fn say(&mut self, packets: &str) {
@@ -198,18 +196,33 @@ impl Poller {
         }
     }
 
-    async fn fetch(&mut self) {
+    /// Waits for a ping, and answers it.
+    pub async fn pinged(&mut self) {
+        while !self.fetch().await {}
+    }
+
+    /// Takes what one request gets; true if a ping was among it, which is answered.
+    async fn fetch(&mut self) -> bool {
+        let mut is_pinged = false;
         let answer = self.get().await;
         assert_eq!(answer.status, 200, "the session is over: {answer:?}");
         for packet in answer.body.split(SEPARATOR) {
             if packet == "2" {
-                self.is_pinged = true;
+                is_pinged = true;
                 // The session may be over by now.
                 self.post("3").await;
             } else {
                 self.packets.push_back(packet.to_owned());
             }
         }
+        is_pinged
+    }
+
+    /// Opens a WebSocket that may take over; it has not said anything yet.
+    pub async fn try_upgrade(&self) -> Result<Packets, Refused> {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.expect("the server accepts");
+        let headers: Vec<(&str, &str)> = self.headers.lines().filter_map(|line| line.split_once(": ")).collect();
+        Packets::over(stream, self.port, &format!("EIO=4&transport=websocket&sid={}", self.sid), &headers).await
     }
 
     async fn request(port: u16, headers: &str, method: &str, more: &str, body: &str) -> Answer {

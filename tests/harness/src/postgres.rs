@@ -1,7 +1,7 @@
 //! A real PostgreSQL cluster in a temporary directory, on a port of 127.0.0.1.
 
 mod database;
-mod tls;
+pub(crate) mod tls;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -67,6 +67,8 @@ impl Postgres {
         cluster.start();
         cluster.psql("postgres", &format!("CREATE DATABASE {TEMPLATE}"));
         cluster.psql(TEMPLATE, SCHEMA);
+        // A test that wants kiosks says with which types, and there are some that want none.
+        cluster.psql(TEMPLATE, "DROP TABLE devices");
         cluster.psql(
             TEMPLATE,
             &format!(
@@ -76,7 +78,7 @@ impl Postgres {
         cluster
     }
 
-    /// A fresh database with Pulso's schema and no rows.
+    /// A fresh database with Pulso's schema, but for the kiosks' table, and no rows.
     pub async fn database(&self) -> Database {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("prueba_{number}");
@@ -100,6 +102,18 @@ impl Postgres {
     /// The certificate authority's file, of a cluster with TLS.
     pub fn ca(&self) -> &Path {
         self.tls.as_deref().expect("a cluster made by own_with_tls()")
+    }
+
+    /// The folder of its socket.
+    pub fn socket_dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Makes it a standby, which only reads. There is no primary that it could follow.
+    pub fn become_standby(&self) {
+        self.stop_hard();
+        self.dir.write("data/standby.signal", "");
+        self.start();
     }
 
     /// Starts a stopped cluster on its old port; returns once it takes queries.

@@ -167,26 +167,3 @@ async fn ownership_is_asked_in_batches_and_remembered() {
     assert_eq!(pulso.count("pulso_ownership_pairs_total").await, 80);
     assert!(pulso.count("pulso_ownership_cached_total").await >= 10);
 }
-
-#[tokio::test]
-async fn too_many_ownership_checks_are_an_error_and_others_are_served() {
-    let database = database().await;
-    let pulso = pulso(&database.url()).with("OWNERSHIP_BURST", "3").with("OWNERSHIP_RATE", "1").ready().await;
-    let mut greedy = pulso.connect(&Claims::naming(OWNER, &[OTHER_NEGOCIO])).await;
-    let mut denials = Vec::new();
-    for n in 0..20 {
-        greedy.subscribe(&format!("99999999-0000-4000-8000-{n:012}")).await;
-        denials.push(greedy.error().await);
-    }
-    let limited = denials.iter().filter(|text| *text == "too many ownership checks; wait a little").count();
-    let asked = denials.iter().filter(|text| *text == NOT_ALLOWED).count();
-    assert_eq!(limited + asked, 20, "{denials:?}");
-    assert!(limited >= 10 && asked >= 3, "{denials:?}");
-    assert!(pulso.count("pulso_ownership_pairs_total").await <= 10);
-    // What the token names needs no check.
-    greedy.watch(OTHER_NEGOCIO).await;
-    let mut other = pulso.connect(&owner()).await;
-    other.watch(NEGOCIO).await;
-    // And what was asked just now by anybody needs none either.
-    greedy.watch(NEGOCIO).await;
-}

@@ -100,6 +100,38 @@ async fn a_device_that_is_switched_off_or_gone_is_disconnected_and_the_others_st
 }
 
 #[tokio::test]
+async fn a_kiosk_whose_name_was_replaced_or_given_to_another_device_is_disconnected() {
+    let (pulso, database) = configured().await;
+    database.execute(DEVICES).await;
+    let pulso = pulso.with("DEVICE_RECHECK", "200ms").ready().await;
+    let mut replaced = pulso.open(&kiosk_path("ipad-room-101")).await;
+    let mut stream = pulso.events("/sse?channel=device&device_uid=ipad-room-101").await;
+    let mut stays = pulso.open(&kiosk_path("ipad-room-102")).await;
+    replaced.ping().await;
+    stays.ping().await;
+    database.execute("UPDATE devices SET device_uid = 'ipad-new-101' WHERE device_uid = 'ipad-room-101'").await;
+    assert_eq!(replaced.text_or_close().await, Err(device_refused()));
+    assert_eq!(stream.last().await.unwrap().name, "close");
+    let mut new = pulso.open(&kiosk_path("ipad-new-101")).await;
+    new.ping().await;
+    stays.ping().await;
+    // Its name is good, and means another room by now.
+    database
+        .execute(
+            "UPDATE devices SET device_uid = 'x' WHERE device_uid = 'ipad-room-102';
+             UPDATE devices SET device_uid = 'ipad-room-102', is_active = true WHERE device_uid = 'ipad-room-103'",
+        )
+        .await;
+    assert_eq!(stays.text_or_close().await, Err(device_refused()));
+    let mut back = pulso.open(&kiosk_path("ipad-room-102")).await;
+    back.ping().await;
+    let by_id = change("\"device_id\":\"d0000000-0000-4000-8000-000000000103\"", 9);
+    assert_reached(&pulso.post("/notify/pedido/estado", &by_id).await, 1);
+    assert_eq!(back.text().await, told_kiosk(9));
+    new.ping().await;
+}
+
+#[tokio::test]
 async fn while_the_database_is_away_a_new_kiosk_is_told_to_come_back_and_the_others_stay() {
     let database = business::database().await;
     database.execute(DEVICES).await;
@@ -168,4 +200,13 @@ async fn a_stranger_cannot_spend_another_addresses_attempts() {
     let refused = Dashboard::try_connect(pulso.port(), &kiosk_path("ipad-room-101"), &headers).await.unwrap_err();
     assert_eq!(refused.status, 429);
     assert_eq!(json!(pulso.refused("Device").await), json!(3));
+}
+
+#[tokio::test]
+async fn a_missing_kiosks_table_is_not_called_an_outage() {
+    let database = business::database().await;
+    database.execute("DROP TABLE IF EXISTS devices").await;
+    let pulso = pulso(&database.url()).with_hook_key().ready().await;
+    let answer = pulso.post("/notify/pedido/estado", &of_uid("ipad-room-101", 7)).await;
+    assert_refused(&answer, 503, "the database refuses to be asked this");
 }

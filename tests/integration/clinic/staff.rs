@@ -15,7 +15,7 @@ async fn a_token_that_is_not_good_is_a_4001_and_one_without_the_role_a_4003() {
         (String::new(), invalid_token()),
         ("?token=".to_owned(), invalid_token()),
         ("?token=rubbish".to_owned(), invalid_token()),
-        (format!("?token=Bearer%20{good}"), invalid_token()),
+        (format!("?token=Basic%20{good}"), invalid_token()),
         (format!("?token={}", &good[..good.len() - 2]), invalid_token()),
         (format!("?token={}", nurse().sign("another secret, also longer than 32 bytes")), invalid_token()),
         (format!("?Token={good}"), invalid_token()),

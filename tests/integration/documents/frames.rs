@@ -1,6 +1,6 @@
 //! Every frame that is captured on the wire is one that `docs/asyncapi.yaml` describes, and every message there occurs.
 
-use pulso::close::CloseReason;
+use pulso::model::CloseReason;
 use pulso_harness::process::run;
 use pulso_harness::script::{installed, python_tool};
 use pulso_harness::wait::LIMIT;

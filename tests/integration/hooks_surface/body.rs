@@ -50,8 +50,7 @@ async fn what_is_no_json_object_of_bounded_depth_is_a_400() {
     let (pulso, mut screen) = everything().await;
     for (path, body) in calls() {
         let nested = |levels: usize| with(&body, &format!("\"hondo\":{}{}", "[".repeat(levels), "]".repeat(levels)));
-        let (deep, very_deep) = (nested(64), nested(900));
-        let mut bad = vec![
+        let bad = [
             String::new(),
             " ".to_owned(),
             "{".to_owned(),
@@ -62,19 +61,13 @@ async fn what_is_no_json_object_of_bounded_depth_is_a_400() {
             format!("{body}{body}"),
             format!("{body},"),
             format!("{body}\0"),
-            format!("\u{feff}{body}"),
+            format!("\u{feff}\u{feff}{body}"),
             body.replace('"', "'"),
+            nested(64),
+            nested(900),
+            with(&body, r#""x":1,"x":1"#),
+            with(&body, "\"x\":1e"),
         ];
-        // The hint passes nothing on, so what it does not look at is no matter.
-        if path != "/notify/cita" {
-            bad.extend([
-                deep,
-                very_deep,
-                with(&body, r#""x":"\ud800""#),
-                with(&body, r#""x":1,"x":1"#),
-                with(&body, "\"x\":1e"),
-            ]);
-        }
         for body in &bad {
             let answer = pulso.post(path, body).await;
             assert_error(&answer, 400, &format!("{path}: {body:.200}"));
@@ -92,7 +85,7 @@ async fn what_is_no_json_object_of_bounded_depth_is_a_400() {
 #[tokio::test]
 async fn a_field_that_is_missing_or_of_the_wrong_type_is_named() {
     let (pulso, mut screen) = everything().await;
-    for (path, _, body, required) in HOOKS {
+    for (path, body, required) in HOOKS {
         let body: Value = serde_json::from_str(&body.replace('%', NEGOCIO)).unwrap();
         for field in required {
             let set = |value: Option<Value>| {

@@ -1,9 +1,7 @@
 //! How many connections there may be: in all, of one address, without a token.
 
-use pulso_harness::{Dashboard, http};
+use pulso_harness::Dashboard;
 use serde_json::json;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
 use super::{from_address, signed_path, upgrade};
 use crate::business::{NEGOCIO, database, owner, pulso};
@@ -29,34 +27,6 @@ async fn dashboards_beyond_the_cap_are_told_to_come_back_and_hooks_are_served() 
     second.closed().await;
     pulso.until_count("pulso_connections", 1).await;
     pulso.connect(&owner()).await.watch(NEGOCIO).await;
-}
-
-#[tokio::test]
-async fn beyond_all_connections_there_is_an_answer_and_no_hanging() {
-    let database = database().await;
-    let pulso = pulso(&database.url())
-        .with("MAX_CONNECTIONS", "1")
-        .with("MAX_HTTP_CONNECTIONS", "2")
-        .with("HANDSHAKE_TIMEOUT", "60s")
-        .start()
-        .await;
-    let mut silent = Vec::new();
-    for _ in 0..3 {
-        silent.push(TcpStream::connect(("127.0.0.1", pulso.port())).await.unwrap());
-    }
-    // Whether a request is sent or nothing at all.
-    let answer = http::exchange(pulso.port(), "GET /health HTTP/1.1", "").await;
-    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{answer:?}");
-    assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()));
-    assert_eq!(answer.json()["error"], "busy");
-    let mut stream = TcpStream::connect(("127.0.0.1", pulso.port())).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-
-    silent.clear();
-    pulso_harness::wait::until(async || pulso.get("/health").await.status == 200, "places are free again").await;
-    assert!(pulso.refused("TooManyConnections").await >= 2);
 }
 
 #[tokio::test]
@@ -115,14 +85,14 @@ async fn connections_without_a_token_have_few_places_and_give_them_back() {
     let pulso = pulso(&database.url()).with("MAX_UNAUTHENTICATED", "1").ready().await;
     let mut first = Dashboard::connect(pulso.port(), "/ws", &[]).await;
     pulso.until_count("pulso_unauthenticated_connections", 1).await;
-    let answer = pulso.exchange(&upgrade("/ws"), "").await;
-    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{answer:?}");
+    let mut next = Dashboard::connect(pulso.port(), "/ws", &[]).await;
+    assert_eq!(first.closed().await.code, 1013);
     assert_eq!(pulso.refused("TooManyUnauthenticated").await, 1);
     // Who brings a token needs none of these places.
     pulso.connect(&owner()).await.watch(NEGOCIO).await;
 
-    first.send(&json!({ "type": "auth", "token": owner().sign(pulso_harness::SECRET) })).await;
-    first.watch(NEGOCIO).await;
+    next.send(&json!({ "type": "auth", "token": owner().sign(pulso_harness::SECRET) })).await;
+    next.watch(NEGOCIO).await;
     pulso.until_count("pulso_unauthenticated_connections", 0).await;
     let second = Dashboard::connect(pulso.port(), "/ws", &[]).await;
     drop(second);

@@ -107,23 +107,6 @@ async fn a_connection_watches_so_many_businesses_and_no_more() {
 }
 
 #[tokio::test]
-async fn asking_for_businesses_one_does_not_own_is_slowed_down() {
-    let pulso = limited(&[("OWNERSHIP_BURST", "3"), ("OWNERSHIP_RATE", "1")]).await;
-    let mut dashboard = pulso.connect(&owner()).await;
-    let mut refused = Vec::new();
-    for number in 0..6 {
-        dashboard.subscribe(&format!("00000000-0000-4000-8000-{number:012}")).await;
-        refused.push(dashboard.error().await);
-    }
-    let foreign = refused.iter().filter(|message| *message == "not allowed to subscribe to this channel").count();
-    let hasty = refused.iter().filter(|message| *message == "too many ownership checks; wait a little").count();
-    assert!(foreign >= 3 && hasty >= 1 && foreign + hasty == 6, "{refused:?}");
-    assert!(pulso.refused("OwnershipRate").await >= 1);
-    // Another connection has an allowance of its own.
-    pulso.connect(&owner()).await.watch(NEGOCIO).await;
-}
-
-#[tokio::test]
 async fn a_token_too_long_is_refused_unread() {
     let pulso = limited(&[("MAX_TOKEN_BYTES", "1024")]).await;
     let long = owner().with("filler", json!("f".repeat(1_024))).sign(pulso_harness::SECRET);

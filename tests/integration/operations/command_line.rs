@@ -1,6 +1,10 @@
 //! The command line: what it prints and how it exits.
 
-use crate::business::{open, pulso};
+use std::process::Output;
+
+use pulso_harness::{Pulso, Scratch};
+
+use crate::business::{database, open, pulso};
 
 /// What the tests hide in settings and must not see again.
 const HIDDEN: &str = "cl4ve";
@@ -35,6 +39,31 @@ async fn every_mistake_is_reported_at_once_with_its_variable_and_no_secret() {
     let (code, _, stderr) = bare.run(&["serve"]).await;
     assert_eq!(code, 64);
     assert!(stderr.contains("DATABASE_URL: ") && stderr.contains("JWT_SECRET: "), "{stderr}");
+}
+
+async fn migrate_in(folder: &Scratch, pulso: &Pulso) -> (Option<i32>, String) {
+    let mut command = pulso.command(&["migrate"]);
+    command.current_dir(folder.path());
+    let Output { status, stderr, .. } = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    (status.code(), String::from_utf8(stderr).unwrap())
+}
+
+#[tokio::test]
+async fn a_settings_file_that_cannot_be_read_is_a_warning_and_named_where_a_setting_is_missing() {
+    let database = database().await;
+    let folder = Scratch::new();
+    std::fs::create_dir(folder.path().join(".env")).unwrap();
+    let (code, said) = migrate_in(&folder, &pulso(&database.url())).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with(".env: not read ("), "{said}");
+    let (code, said) = migrate_in(&folder, &pulso("")).await;
+    assert_eq!(code, Some(64), "{said}");
+    assert!(said.contains(".env: not read (") && said.contains("DATABASE_URL: "), "{said}");
+    // As some editors write it.
+    let folder = Scratch::new();
+    folder.write(".env", &format!("\u{feff}DATABASE_URL={}\n", database.url()));
+    let (code, said) = migrate_in(&folder, &pulso("")).await;
+    assert_eq!((code, said.as_str()), (Some(0), ""));
 }
 
 #[tokio::test]

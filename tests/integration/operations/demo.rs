@@ -61,6 +61,10 @@ async fn the_demos_figures_move_by_themselves_and_nothing_is_left_behind() {
         }
         last = next;
     }
+    // Every feed's hooks were called meanwhile, and Pulso took what they said.
+    let metrics = http::exchange(port, "GET /metrics HTTP/1.1", "").await.body;
+    let answers: Vec<&str> = metrics.lines().filter(|line| line.starts_with("pulso_hook_answers_total")).collect();
+    assert!(matches!(answers.as_slice(), [all] if all.contains(r#"status="200""#)), "{answers:?}");
     demo.signal(Signal::INT);
     assert_eq!(dashboard.closed().await.code, 1001);
     assert_eq!(demo.ended().await, Some(0));

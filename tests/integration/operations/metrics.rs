@@ -3,6 +3,7 @@
 use pulso_harness::wait;
 
 use crate::business::{NEGOCIO, citas, open, owner};
+use crate::feeds::signed;
 
 /// What is promised to be there from the first scrape on.
 const PROMISED: &[&str] = &[
@@ -68,6 +69,19 @@ async fn every_promised_number_is_there_and_moves() {
     assert!(pulso.count("pulso_queries_total").await >= 2);
     assert!(pulso.count("pulso_deliveries_total").await >= 2);
     assert!(!pulso.get("/metrics").await.body.contains(NEGOCIO), "a label with what a peer sent");
+}
+
+#[tokio::test]
+async fn the_time_from_a_notice_to_the_first_socket_is_measured_where_that_is_a_stream() {
+    let (pulso, database) = open().await;
+    let path = format!("{}&channel=estadisticas:{NEGOCIO}", signed("/sse", &owner()));
+    let mut stream = pulso.events(&path).await;
+    assert_eq!(stream.message().await["type"], "stats");
+    assert_eq!(pulso.count("pulso_notice_to_socket_seconds_count").await, 0, "nothing was announced");
+    citas(&database, NEGOCIO, 1, "pendiente", "'2020-01-01'").await;
+    assert_eq!(pulso.notify(NEGOCIO).await.status, 200);
+    assert_eq!(stream.message().await["data"]["total_citas"], 1);
+    assert_eq!(pulso.count("pulso_notice_to_socket_seconds_count").await, 1);
 }
 
 #[tokio::test]

@@ -172,7 +172,10 @@ async fn the_command_installs_it_when_asked_and_when_configured() {
     let database = founded().await;
     let server = Pulso::new(env!("CARGO_BIN_EXE_pulso"), &database.url());
     let said = |text: &str| (0, format!("{text}\n"), String::new());
-    assert_eq!(server.run(&["migrate"]).await, said("applied 0001_outbox\napplied 0002_idempotency"));
+    assert_eq!(
+        server.run(&["migrate"]).await,
+        said("applied 0001_outbox\napplied 0002_idempotency\napplied 0003_handed")
+    );
     assert_eq!(parts(&database).await, 0, "nobody asked for it");
     assert_eq!(server.run(&["migrate", "--rollup"]).await, said("created the rollup"));
     assert_eq!(server.run(&["migrate", "--rollup"]).await, said("nothing to do"));

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use pulso::store::outbox::{Change, Confirmation, Entity, Kept, Outbox, Pending};
+use pulso::model::{Change, Confirmation, Entity, Pending};
+use pulso::store::outbox::{Handed, Kept, Outbox};
 use pulso::store::{Store, StoreError};
 use tokio::task::JoinSet;
 
@@ -25,6 +26,10 @@ promises_everywhere!(
     a_payload_as_long_as_a_body_is_kept,
 );
 
+/// Two calls of a back end, by what tells them apart.
+pub(super) const GET: Handed = Handed::Answer("GET");
+pub(super) const POST: Handed = Handed::Answer("POST");
+
 pub(super) fn change(tenant: &str, entity: Entity, id: &str, payload: &str) -> Change {
     Change { tenant: tenant.into(), entity, id: id.into(), payload: payload.into() }
 }
@@ -46,7 +51,9 @@ fn confirm(id: &str, version: Option<i64>) -> Confirmation {
 }
 
 async fn pull(store: &dyn Store, tenant: &str, confirmed: &[Confirmation]) -> Vec<Pending> {
-    store.outbox().unwrap().pull(tenant, confirmed, None, 1_000).await.unwrap()
+    // As real ones: who confirms does so by another call than who only pulls.
+    let call = format!("{confirmed:?}");
+    store.outbox().unwrap().pull(tenant, confirmed, Handed::Answer(&call), None, 1_000).await.unwrap()
 }
 
 async fn ids(store: &dyn Store, tenant: &str, confirmed: &[Confirmation]) -> Vec<String> {
@@ -113,6 +120,7 @@ async fn a_confirmation_without_a_version_takes_what_was_pulled_only(prepared: P
         ["a"],
         "the one that was pulled is no longer the newest"
     );
+    assert_eq!(ids(&*store, "t", &[]).await, ["a"]);
     assert_eq!(ids(&*store, "t", &[confirm("a", None)]).await, [""; 0]);
     order(&*store, "t", "a", "3").await;
     assert_eq!(ids(&*store, "t", &[confirm("a", None)]).await, ["a"], "what comes after it is another change");
@@ -123,11 +131,12 @@ async fn a_pull_marks_what_it_hands_out_and_no_more(prepared: Prepared) {
     for id in ["a", "b", "c"] {
         order(&*store, "t", id, "1").await;
     }
-    let some = store.outbox().unwrap().pull("t", &[], None, 2).await.unwrap();
+    let some = store.outbox().unwrap().pull("t", &[], GET, None, 2).await.unwrap();
     assert_eq!(some.iter().map(|pending| pending.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     let all = [confirm("a", None), confirm("b", None), confirm("c", None)];
     assert_eq!(ids(&*store, "t", &all).await, ["c"]);
-    assert_eq!(store.outbox().unwrap().pull("t", &[], None, 0).await.unwrap(), []);
+    assert_eq!(ids(&*store, "t", &all).await, ["c"], "handed out by this very call alone");
+    assert_eq!(store.outbox().unwrap().pull("t", &[], GET, None, 0).await.unwrap(), []);
     assert_eq!(ids(&*store, "t", &all).await, [""; 0]);
 }
 
@@ -136,12 +145,13 @@ async fn a_pull_of_one_kind_leaves_the_other_unseen(prepared: Prepared) {
     let outbox = store.outbox().unwrap();
     keep(outbox, &change("t", Entity::Customer, "7", "1")).await.unwrap();
     order(&*store, "t", "7", "2").await;
-    let orders = outbox.pull("t", &[], Some(Entity::Order), 10).await.unwrap();
+    let orders = outbox.pull("t", &[], GET, Some(Entity::Order), 10).await.unwrap();
     assert_eq!(orders.iter().map(|pending| pending.entity).collect::<Vec<_>>(), [Entity::Order]);
     let unseen = Confirmation { entity: Entity::Customer, id: "7".into(), version: None };
-    let customers = outbox.pull("t", &[unseen.clone(), confirm("7", None)], Some(Entity::Customer), 10).await.unwrap();
+    let customers =
+        outbox.pull("t", &[unseen.clone(), confirm("7", None)], POST, Some(Entity::Customer), 10).await.unwrap();
     assert_eq!(customers.iter().map(|pending| pending.entity).collect::<Vec<_>>(), [Entity::Customer]);
-    assert_eq!(outbox.pull("t", &[unseen], Some(Entity::Order), 10).await.unwrap(), []);
+    assert_eq!(outbox.pull("t", &[unseen], GET, Some(Entity::Order), 10).await.unwrap(), []);
     assert!(!outbox.has_pending("t").await.unwrap());
 }
 

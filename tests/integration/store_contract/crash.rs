@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use pulso::store::outbox::{Change, Confirmation, Entity, Kept, Pending};
+use pulso::model::{Change, Confirmation, Entity, Pending};
+use pulso::store::outbox::Kept;
 use pulso::store::{Store, open};
 use pulso_harness::pgbouncer::Options;
 use pulso_harness::{Database, PgBouncer, Postgres, wait};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::changes::{change, keep};
+use super::changes::{GET, POST, change, keep};
 use crate::backend::{Prepared, postgres_config};
 
 promises_everywhere!(calls_that_were_given_up_lose_nothing_that_was_answered);
@@ -39,7 +40,7 @@ impl Known {
 
     /// Everything that was answered well is pending or with the back end.
     async fn check(&self, store: &dyn Store) {
-        self.receive(&store.outbox().unwrap().pull("t", &[], None, u32::MAX).await.unwrap());
+        self.receive(&store.outbox().unwrap().pull("t", &[], GET, None, u32::MAX).await.unwrap());
         let (answered, received) = (self.answered.lock().unwrap(), self.received.lock().unwrap());
         let lost: Vec<_> = answered.difference(&received).collect();
         assert!(lost.is_empty(), "{} of {}: {lost:?}", lost.len(), answered.len());
@@ -73,7 +74,7 @@ fn keep_busy(store: &Arc<dyn Store>, known: &Arc<Known>) -> JoinSet<()> {
         let mut confirmed = Vec::new();
         while !known.is_over() {
             // In doubt, the same confirmations are sent again.
-            if let Ok(pulled) = store.outbox().unwrap().pull("t", &confirmed, None, 20).await {
+            if let Ok(pulled) = store.outbox().unwrap().pull("t", &confirmed, POST, None, 20).await {
                 known.receive(&pulled);
                 let confirm = |Pending { entity, id, .. }| Confirmation { entity, id, version: None };
                 confirmed = pulled.into_iter().map(confirm).collect();
@@ -154,7 +155,7 @@ async fn calls_that_were_given_up_lose_nothing_that_was_answered(prepared: Prepa
             known.answered.lock().unwrap().insert(id);
         }
         if number % 10 == 0 {
-            let pull = store.outbox().unwrap().pull("t", &[], None, 20);
+            let pull = store.outbox().unwrap().pull("t", &[], GET, None, 20);
             let _ = timeout(patience, pull).await;
         }
     }

@@ -1,6 +1,7 @@
 //! Which devices exist, whatever their table looks like, and when it is not there.
 
-use pulso::store::{Device, Store, StoreError};
+use pulso::model::Device;
+use pulso::store::{Store, StoreError};
 
 use crate::backend::Prepared;
 
@@ -9,6 +10,7 @@ promises_everywhere!(
     a_device_that_was_switched_off_is_said_so,
     ids_the_column_cannot_hold_are_not_found,
     integer_and_text_ids_are_found,
+    a_device_has_the_name_by_which_it_was_asked_for,
     a_missing_table_is_refused_with_advice_and_found_when_it_appears,
     a_table_that_changed_its_type_is_learnt_again,
     devices_need_neither_contact_nor_figures,
@@ -106,6 +108,23 @@ async fn integer_and_text_ids_are_found(prepared: Prepared) {
         );
         prepared.execute("DROP TABLE devices").await;
     }
+}
+
+async fn a_device_has_the_name_by_which_it_was_asked_for(prepared: Prepared) {
+    let (kind, on) = if prepared.is_postgres() { ("uuid", "true") } else { ("TEXT", "1") };
+    prepared
+        .execute(&format!(
+            "CREATE TABLE devices (id integer PRIMARY KEY, device_uid {kind} UNIQUE, is_active boolean);
+             INSERT INTO devices VALUES (7, '{UNO}', {on});"
+        ))
+        .await;
+    let upper = UNO.to_uppercase();
+    let store = prepared.store();
+    let mut names: Vec<_> = found(&*store, &[UNO, &upper, UNO], &["7"]).await.into_iter().map(|one| one.uid).collect();
+    names.sort();
+    // A text column counts the letters.
+    let asked = if prepared.is_postgres() { vec![upper, UNO.to_owned()] } else { vec![UNO.to_owned()] };
+    assert_eq!(names, asked);
 }
 
 async fn a_missing_table_is_refused_with_advice_and_found_when_it_appears(prepared: Prepared) {

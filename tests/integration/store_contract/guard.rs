@@ -4,13 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pulso::database::Database;
-use pulso::store::outbox::Entity;
+use pulso::model::Entity;
 use pulso::store::{StoreError, open};
 use pulso::telemetry::metrics::Metrics;
 use pulso_harness::{Postgres, wait};
+use tokio::time::Instant;
 
 use super::changes::change;
 use crate::backend::{Prepared, postgres_config};
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(5)
+}
 
 #[tokio::test]
 async fn writes_open_the_breaker_and_close_it() {
@@ -23,16 +28,17 @@ async fn writes_open_the_breaker_and_close_it() {
     let database = Database::new(store, &config, Arc::clone(&metrics));
     database.contact().await.unwrap();
     let order = change("t", Entity::Order, "a", "{}");
-    database.keep(&order, None).await.unwrap();
+    database.keep(&order, None, soon()).await.unwrap();
     server.stop_hard();
     while metrics.breaker_open.get() == 0 {
-        assert!(matches!(database.keep(&order, None).await, Err(StoreError::Unreachable(_))));
+        let not_kept = database.keep(&order, None, soon()).await.unwrap_err();
+        assert!(matches!(not_kept.failure, StoreError::Unreachable(_)));
     }
     assert!(database.is_down());
     assert!(matches!(database.has_pending("t").await, Err(StoreError::Unreachable(_))));
     server.start();
     assert!(database.has_pending("t").await.is_err(), "the background waits for a probe");
-    wait::until(async || database.keep(&order, None).await.is_ok(), "a writer probes").await;
+    wait::until(async || database.keep(&order, None, soon()).await.is_ok(), "a writer probes").await;
     assert!(database.has_pending("t").await.unwrap());
     assert_eq!(metrics.breaker_open.get(), 0);
 }

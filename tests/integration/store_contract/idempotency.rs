@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulso::store::outbox::{Answered, Entity, Kept, Once, Outbox};
+use pulso::model::{Answered, Entity, Once};
+use pulso::store::outbox::{Kept, Outbox};
 use tokio::task::JoinSet;
 
-use super::changes::change;
+use super::changes::{GET, change};
 use crate::backend::Prepared;
 
 promises_everywhere!(
@@ -81,7 +82,7 @@ async fn a_change_and_its_answer_are_kept_together_or_not_at_all(prepared: Prepa
     let again = once("/notify/sync", "k", "second");
     let kept = outbox.keep(&change("t", Entity::Order, "b", "2"), Some(&again)).await.unwrap();
     assert_eq!(kept, Kept::Repeated(call.answered));
-    let pulled = outbox.pull("t", &[], None, 10).await.unwrap();
+    let pulled = outbox.pull("t", &[], GET, None, 10).await.unwrap();
     assert_eq!(pulled.iter().map(|pending| pending.id.as_str()).collect::<Vec<_>>(), ["a"]);
     // What cannot be stored leaves no answer behind.
     prepared.execute("ALTER TABLE pulso_outbox RENAME TO otra").await;
@@ -108,7 +109,7 @@ async fn of_two_calls_at_once_one_is_the_repetition(prepared: Prepared) {
     assert_eq!(first.len(), 1, "{kept:?}");
     let answer = Answered { status: 200, body: first[0].0.clone() };
     assert_eq!(kept.iter().filter(|(_, kept)| *kept == Kept::Repeated(answer.clone())).count(), 7, "{kept:?}");
-    assert_eq!(store.outbox().unwrap().pull("t", &[], None, 10).await.unwrap().len(), 1);
+    assert_eq!(store.outbox().unwrap().pull("t", &[], GET, None, 10).await.unwrap().len(), 1);
 }
 
 async fn the_oldest_are_pruned_beyond_the_newest(prepared: Prepared) {

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult, TestRunner};
+use pulso::model::{Confirmation, Entity, Pending};
 use pulso::store::Store;
-use pulso::store::outbox::{Confirmation, Entity, Pending};
+use pulso::store::outbox::Handed;
 use tokio::runtime::Runtime;
 
 use super::changes::{change, keep};
@@ -23,7 +24,13 @@ type Key = (usize, Entity, &'static str);
 #[derive(Clone, Debug)]
 enum Step {
     Keep(Key),
-    Pull { tenant: usize, confirmed: Vec<(Entity, &'static str, Which)>, only: Option<Entity>, at_most: u32 },
+    Pull {
+        tenant: usize,
+        confirmed: Vec<(Entity, &'static str, Which)>,
+        to: Option<&'static str>,
+        only: Option<Entity>,
+        at_most: u32,
+    },
     Restart,
 }
 
@@ -56,8 +63,14 @@ fn step() -> impl Strategy<Value = Step> {
     let confirmed = prop::collection::vec((entity(), prop::sample::select(&IDS[..]), which), 0..5);
     prop_oneof![
         8 => key().prop_map(Step::Keep),
-        8 => (0..TENANTS, confirmed, prop::option::weighted(0.3, entity()), prop_oneof![1 => 0..4_u32, 2 => Just(100)])
-            .prop_map(|(tenant, confirmed, only, at_most)| Step::Pull { tenant, confirmed, only, at_most }),
+        8 => (
+            0..TENANTS,
+            confirmed,
+            prop::option::weighted(0.8, prop::sample::select(&["GET", "POST", "POST more"][..])),
+            prop::option::weighted(0.3, entity()),
+            prop_oneof![1 => 0..4_u32, 2 => Just(100)]
+        )
+            .prop_map(|(tenant, confirmed, to, only, at_most)| Step::Pull { tenant, confirmed, to, only, at_most }),
         1 => Just(Step::Restart),
     ]
 }
@@ -73,15 +86,15 @@ struct Model {
 struct Row {
     version: i64,
     payload: String,
-    pulled: Option<i64>,
+    /// To whom this version was handed out, events but once.
+    handed: Vec<Option<&'static str>>,
 }
 
 impl Model {
     fn keep(&mut self, key: Key, version: i64, payload: String) {
         self.last = version;
         self.given.entry(key).or_default().push(version);
-        let pulled = self.rows.get(&key).and_then(|row| row.pulled);
-        self.rows.insert(key, Row { version, payload, pulled });
+        self.rows.insert(key, Row { version, payload, handed: Vec::new() });
     }
 
     fn version(&self, key: Key, which: Which) -> Option<i64> {
@@ -95,21 +108,26 @@ impl Model {
         }
     }
 
-    fn confirm(&mut self, key: Key, version: Option<i64>) {
-        let is_meant = |row: &Row| version.or(row.pulled) == Some(row.version);
+    fn confirm(&mut self, key: Key, version: Option<i64>, by: Option<&'static str>) {
+        let is_meant = |row: &Row| match version {
+            Some(version) => version == row.version,
+            None => row.handed.len() > 1 || row.handed.iter().any(|to| to.is_some() && by.is_some() && *to != by),
+        };
         if self.rows.get(&key).is_some_and(is_meant) {
             self.rows.remove(&key);
         }
     }
 
-    fn pull(&mut self, tenant: usize, only: Option<Entity>, at_most: u32) -> Vec<Pending> {
+    fn pull(&mut self, tenant: usize, to: Option<&'static str>, only: Option<Entity>, at_most: u32) -> Vec<Pending> {
         let mut left: Vec<_> =
             self.rows.iter_mut().filter(|(key, _)| key.0 == tenant && only.is_none_or(|only| only == key.1)).collect();
         left.sort_by_key(|(_, row)| row.version);
         left.into_iter()
             .take(at_most as usize)
             .map(|(&(_, entity, id), row)| {
-                row.pulled = Some(row.version);
+                if to.is_some() || !row.handed.contains(&None) {
+                    row.handed.push(to);
+                }
                 Pending { entity, id: id.to_owned(), version: row.version, payload: row.payload.clone() }
             })
             .collect()
@@ -130,17 +148,18 @@ async fn play(prepared: &Prepared, case: usize, steps: Vec<Step>) -> TestCaseRes
                 prop_assert!(version > model.last, "{version} after {}", model.last);
                 model.keep(key, version, payload);
             }
-            Step::Pull { tenant: of, confirmed, only, at_most } => {
+            Step::Pull { tenant: of, confirmed, to, only, at_most } => {
                 let said = confirmed.iter().map(|&(entity, id, which)| {
                     let version = model.version((of, entity, id), which);
                     Confirmation { entity, id: id.to_owned(), version }
                 });
                 let said: Vec<_> = said.collect();
                 for (&(entity, id, _), Confirmation { version, .. }) in confirmed.iter().zip(&said) {
-                    model.confirm((of, entity, id), *version);
+                    model.confirm((of, entity, id), *version, to);
                 }
-                let pulled = outbox.pull(&tenant(of), &said, only, at_most).await.map_err(failed)?;
-                prop_assert_eq!(pulled, model.pull(of, only, at_most));
+                let pulled =
+                    outbox.pull(&tenant(of), &said, to.map_or(Handed::Event, Handed::Answer), only, at_most).await;
+                prop_assert_eq!(pulled.map_err(failed)?, model.pull(of, to, only, at_most));
             }
             Step::Restart => store = prepared.store(),
         }

@@ -5,17 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pulso::config::{DatabaseConfig, DatabaseUrl, Secret};
+use pulso::model::{Change, Confirmation, Entity};
 use pulso::store::migrations::{POSTGRES, SQLITE};
-use pulso::store::outbox::{Change, Entity};
 use pulso::store::{StoreError, open};
 use pulso_harness::postgres::PASSWORD;
 use pulso_harness::{Postgres, Pulso, Scratch};
 use tokio::task::JoinSet;
 
+use super::changes::{GET, POST};
 use crate::backend::{Prepared, postgres_config};
 
 promises_everywhere!(
     what_is_missing_is_applied_once,
+    tables_of_an_older_release_keep_changes_and_are_brought_up_to_date,
     two_at_once_apply_each_step_once,
     without_tables_everything_is_refused_with_the_advice_until_they_appear,
     serving_never_migrates,
@@ -35,12 +37,33 @@ async fn what_is_missing_is_applied_once(prepared: Prepared) {
     assert_eq!(outbox.missing().await.unwrap(), []);
     assert_eq!(outbox.migrate().await.unwrap(), pulso::store::migrations::Migration::default());
     // As a release that knew only the first step would have left it.
-    prepared.execute("DROP TABLE pulso_idempotency; DELETE FROM pulso_migrations WHERE version > 1").await;
-    assert_eq!(outbox.missing().await.unwrap(), steps[1..]);
-    assert_eq!(prepared.store().outbox().unwrap().migrate().await.unwrap().applied, steps[1..]);
+    prepared.execute("DROP TABLE pulso_idempotency; DELETE FROM pulso_migrations WHERE version = 2").await;
+    assert_eq!(outbox.missing().await.unwrap(), steps[1..2]);
+    assert_eq!(prepared.store().outbox().unwrap().migrate().await.unwrap().applied, steps[1..2]);
     // A later release's steps are no reason to stop.
     prepared.execute("INSERT INTO pulso_migrations (version, name) VALUES (99, 'later')").await;
     assert_eq!(outbox.missing().await.unwrap(), []);
+}
+
+async fn tables_of_an_older_release_keep_changes_and_are_brought_up_to_date(prepared: Prepared) {
+    let steps = if prepared.is_postgres() { POSTGRES } else { SQLITE };
+    let store = prepared.migrated().await;
+    let outbox = store.outbox().unwrap();
+    prepared
+        .execute(
+            "ALTER TABLE pulso_outbox DROP COLUMN handed; ALTER TABLE pulso_outbox DROP COLUMN handed_by;
+             ALTER TABLE pulso_outbox DROP COLUMN handed_twice; DELETE FROM pulso_migrations WHERE version = 3",
+        )
+        .await;
+    outbox.keep(&change("1"), None).await.unwrap();
+    prepared.execute("UPDATE pulso_outbox SET pulled = version").await;
+    let refused = outbox.pull("t", &[], GET, None, 10).await;
+    assert!(matches!(&refused, Err(StoreError::Refused(text)) if text.contains("run `pulso migrate`")), "{refused:?}");
+    assert_eq!(outbox.migrate().await.unwrap().applied, steps[2..]);
+    // What an older release handed out nobody need have.
+    let confirmed = Confirmation { entity: Entity::Order, id: "1".into(), version: None };
+    assert_eq!(outbox.pull("t", std::slice::from_ref(&confirmed), POST, None, 10).await.unwrap().len(), 1);
+    assert_eq!(outbox.pull("t", &[confirmed], GET, None, 10).await.unwrap(), []);
 }
 
 async fn two_at_once_apply_each_step_once(prepared: Prepared) {
@@ -59,7 +82,7 @@ async fn without_tables_everything_is_refused_with_the_advice_until_they_appear(
     let age = std::time::Duration::from_secs(1);
     let failures = [
         outbox.keep(&change("1"), None).await.map(drop),
-        outbox.pull("t", &[], None, 10).await.map(drop),
+        outbox.pull("t", &[], GET, None, 10).await.map(drop),
         outbox.has_pending("t").await.map(drop),
         outbox.recall("/p", "k", age).await.map(drop),
         outbox.prune(age, 1).await.map(drop),
@@ -131,7 +154,7 @@ async fn a_role_without_the_right_is_told_which_and_serves_with_its_grants() {
     database.execute(&grants.replace("TO pulso", "TO sirve")).await;
     assert_eq!(outbox.missing().await.unwrap(), []);
     outbox.keep(&change("1"), None).await.unwrap();
-    assert_eq!(outbox.pull("t", &[], None, 10).await.unwrap().len(), 1);
+    assert_eq!(outbox.pull("t", &[], GET, None, 10).await.unwrap().len(), 1);
     outbox.prune(std::time::Duration::from_secs(1), 1).await.unwrap();
 }
 
@@ -150,7 +173,8 @@ async fn the_command_says_what_it_does_and_needs_the_database_only() {
     let file = scratch.path().join("nueva.db");
     let url = format!("sqlite://{}", file.display());
     let server = Pulso::new(env!("CARGO_BIN_EXE_pulso"), &url).with("JWT_SECRET", "");
-    let said = format!("created {}\napplied 0001_outbox\napplied 0002_idempotency\n", file.display());
+    let said =
+        format!("created {}\napplied 0001_outbox\napplied 0002_idempotency\napplied 0003_handed\n", file.display());
     assert_eq!(server.run(&["migrate"]).await, (0, said, String::new()));
     assert_eq!(server.run(&["migrate"]).await, (0, "nothing to do\n".to_owned(), String::new()));
     let (code, _, stderr) =

@@ -1,12 +1,12 @@
 //! What PostgreSQL does to writes that meet at the worst moment, which is held open here until all have come to it.
 
-use pulso::store::outbox::{Change, Confirmation, Entity};
+use pulso::model::{Change, Confirmation, Entity};
 use pulso::store::{Store, open};
 use pulso_harness::{Database, Postgres, wait};
 use sqlx::{Connection, PgConnection};
 use std::sync::Arc;
 
-use super::changes::{change, keep};
+use super::changes::{GET, POST, change, keep};
 use crate::backend::postgres_config;
 
 async fn migrated() -> (Database, Arc<dyn Store>) {
@@ -38,13 +38,13 @@ async fn a_change_that_comes_between_reading_and_marking_is_not_confirmed_unseen
     run(&mut api, "BEGIN; UPDATE pulso_outbox SET payload = 'unseen', version = nextval('pulso_outbox_version')").await;
     let pulling = tokio::spawn({
         let store = Arc::clone(&store);
-        async move { store.outbox().unwrap().pull("t", &[], None, 10).await.unwrap() }
+        async move { store.outbox().unwrap().pull("t", &[], GET, None, 10).await.unwrap() }
     });
     wait::until(async || waiting(&database).await == 1, "the pull comes to the row").await;
     run(&mut api, "COMMIT").await;
     assert_eq!(pulling.await.unwrap()[0].payload, "seen");
     let confirmed = [Confirmation { entity: Entity::Order, id: "a".into(), version: None }];
-    assert_eq!(store.outbox().unwrap().pull("t", &confirmed, None, 10).await.unwrap()[0].payload, "unseen");
+    assert_eq!(store.outbox().unwrap().pull("t", &confirmed, POST, None, 10).await.unwrap()[0].payload, "unseen");
     api.close().await.unwrap();
 }
 
@@ -77,7 +77,7 @@ async fn a_writer_that_is_overtaken_does_not_leave_the_older_version() {
     run(&mut gate, "SELECT pg_advisory_unlock(42)").await;
     let (slow, quick) = (slow.await.unwrap(), quick.await.unwrap());
     let newest = if slow > quick { (slow, "slow") } else { (quick, "quick") };
-    let left = store.outbox().unwrap().pull("t", &[], None, 10).await.unwrap();
+    let left = store.outbox().unwrap().pull("t", &[], GET, None, 10).await.unwrap();
     assert_eq!((left[0].version, left[0].payload.as_str()), newest);
     gate.close().await.unwrap();
 }

@@ -19,7 +19,8 @@ async fn a_server_started_before_its_database_serves_once_it_is_there() {
     line.refuse().await;
     let pulso = pulso(&database.url_at(line.port())).start().await;
     assert_eq!(pulso.get("/health").await.status, 200);
-    assert!(until_down(&pulso).await.contains("Cannot connect to database"));
+    assert_eq!(until_down(&pulso).await, "database_unreachable");
+    pulso.until_logged("Cannot connect to database").await;
     wait::until(async || pulso.has_logged("Cannot connect to database"), "the outage is said").await;
     let answer = pulso.notify(NEGOCIO).await;
     assert_eq!(answer.status, 500);

@@ -1,6 +1,6 @@
 //! Tables that are not there yet, or are not what the queries need.
 
-use pulso_harness::{Claims, Postgres, Scratch, wait};
+use pulso_harness::{Claims, Postgres, Scratch};
 use serde_json::json;
 
 use super::until_down;
@@ -13,7 +13,8 @@ const CITAS_BY_TEXT: &str =
 async fn tables_that_come_later_are_found_and_their_id_type_is_read() {
     let database = Postgres::shared().empty_database().await;
     let pulso = pulso(&database.url()).start().await;
-    assert!(until_down(&pulso).await.contains("table citas does not exist yet"));
+    assert_eq!(until_down(&pulso).await, "table_missing");
+    pulso.until_logged("table citas does not exist yet").await;
     assert_eq!(pulso.get("/health").await.status, 200);
     assert_eq!(pulso.notify("negocio_123").await.status, 500);
     let mut dashboard = pulso.connect(&Claims::naming("ana", &["negocio_123"])).await;
@@ -21,8 +22,7 @@ async fn tables_that_come_later_are_found_and_their_id_type_is_read() {
     dashboard.error().await;
 
     database.execute(CITAS_BY_TEXT).await;
-    let names_the_next = async || pulso.get("/ready").await.body.contains("table negocios does not exist yet");
-    wait::until(names_the_next, "the other table is missed").await;
+    pulso.until_logged("table negocios does not exist yet").await;
     database
         .execute("INSERT INTO citas (negocio_id, fecha, estado) VALUES ('negocio_123', '2020-01-01', 'atendida')")
         .await;
@@ -46,7 +46,8 @@ async fn a_column_that_is_missing_is_named_and_waited_for() {
     database.execute("CREATE TABLE citas (negocio_id integer, fecha date)").await;
     database.execute("CREATE TABLE negocios (id integer, admin_negocio_id integer)").await;
     let pulso = pulso(&database.url()).start().await;
-    assert!(until_down(&pulso).await.contains("column estado does not exist yet"));
+    assert_eq!(until_down(&pulso).await, "table_missing");
+    pulso.until_logged("column estado does not exist yet").await;
     database.execute("ALTER TABLE citas ADD estado text").await;
     pulso.until_ready().await;
     let body = json!({ "negocio_id": 123 }).to_string();
@@ -75,7 +76,8 @@ async fn a_wrong_query_file_does_not_end_a_server_whose_database_comes_later() {
     let pulso = pulso(&database.url_at(line.port())).with("STATS_SQL", file.to_str().unwrap()).start().await;
     until_down(&pulso).await;
     line.restore().await;
-    wait::until(async || pulso.get("/ready").await.body.contains("STATS_SQL"), "the mistake is named").await;
+    pulso.until_logged("STATS_SQL").await;
+    assert_eq!(until_down(&pulso).await, "query_file_wrong");
     assert_eq!(pulso.get("/health").await.status, 200);
     assert_eq!(pulso.exit_code(), None);
 }

@@ -7,4 +7,4 @@
 
 mod hub;
 
-use pulso::{channel, close, publication};
+use pulso::{model, publication};

@@ -11,17 +11,19 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 use tokio::time::timeout;
 
 use super::super::{PostgresStore, failure};
-use super::look;
+use super::{exposed, look};
 use crate::store::{RollupChange, StoreError};
 
 const BUILD: &str = include_str!("../../../../sql/rollup.postgres.sql");
 const REMOVE: &str = include_str!("../../../../sql/rollup.remove.postgres.sql");
 
 const PARTS: &str = "
-    SELECT EXISTS (SELECT FROM pg_class WHERE oid IN (to_regclass('pulso_stats_total'), to_regclass('pulso_stats_day'),
-                                                      to_regclass('pulso_stats_delta')))
-        OR EXISTS (SELECT FROM pg_proc WHERE oid IN (to_regprocedure('pulso_stats_count()'),
-                                                     to_regprocedure('pulso_stats_fold(anyarray)')))";
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_class
+                    WHERE oid IN (pg_catalog.to_regclass('pulso_stats_total')::oid, pg_catalog.to_regclass('pulso_stats_day')::oid,
+                                  pg_catalog.to_regclass('pulso_stats_delta')::oid))
+        OR EXISTS (SELECT FROM pg_catalog.pg_proc
+                    WHERE oid IN (pg_catalog.to_regprocedure('pulso_stats_count()')::oid,
+                                  pg_catalog.to_regprocedure('pulso_stats_fold(anyarray)')::oid))";
 
 /// For counting every appointment there is.
 const PATIENCE: Duration = Duration::from_mins(30);
@@ -34,8 +36,9 @@ pub(in crate::store::postgres) async fn change(
     change: RollupChange,
 ) -> Result<bool, StoreError> {
     let sql = match change {
-        RollupChange::Create if look(store).await?.is_ok() => return Ok(false),
-        RollupChange::Create | RollupChange::Rebuild => BUILD,
+        RollupChange::Create if look(store).await?.is_ok() && exposed(store).await?.is_empty() => return Ok(false),
+        RollupChange::Repair if exposed(store).await?.is_empty() => return Ok(false),
+        RollupChange::Create | RollupChange::Rebuild | RollupChange::Repair => BUILD,
         RollupChange::Remove if !is_there(store).await? => return Ok(false),
         RollupChange::Remove => REMOVE,
     };
@@ -53,18 +56,19 @@ async fn is_there(store: &PostgresStore) -> Result<bool, StoreError> {
 
 async fn run(store: &PostgresStore, sql: &str) -> Result<(), StoreError> {
     let batch = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-         SET LOCAL statement_timeout = {patience};
-         SELECT pg_advisory_xact_lock(hashtextextended('pulso migrate', 0));
+        "{begin};
+         SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('pulso migrate', 0::pg_catalog.int8));
          SET LOCAL lock_timeout = {lock_patience};
          SET LOCAL client_min_messages = warning;
          {sql};
          COMMIT",
-        patience = PATIENCE.as_millis(),
+        begin = store.limits.begin_writing_within(PATIENCE),
         lock_patience = LOCK_PATIENCE.as_millis(),
     );
-    let mut lease = store.connections.fresh().await?;
-    let done = lease.connection.execute(sqlx::raw_sql(AssertSqlSafe(batch))).await;
+    let turn = store.connections.turn().await?;
+    let mut lease = turn.fresh().await?;
+    let connection = lease.connection().map_err(|error| failure::of_query(&error))?;
+    let done = connection.execute(sqlx::raw_sql(AssertSqlSafe(batch))).await;
     done.map(drop).map_err(|error| explain(&error))
 }
 

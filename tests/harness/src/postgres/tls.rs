@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::process::{ServiceDir, find, run};
 
 /// Leaves `server.crt` and `server.key` in `dir`; returns the authority's certificate.
-pub(super) fn certify(dir: &ServiceDir) -> PathBuf {
+pub(crate) fn certify(dir: &ServiceDir) -> PathBuf {
     let san = dir.write("san.cnf", "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n");
     let openssl = |arguments: &[&str]| {
         let mut command = Command::new(find("openssl", "openssl"));

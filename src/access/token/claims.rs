@@ -1,0 +1,122 @@
+//! What a token that is good says about its holder, for each feed to read, wherever its issuer puts it.
+//!
+//! Must not know signatures nor times, nor what a feed looks for.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::person::Person;
+use super::{TokenError, seconds};
+use crate::config::{ClaimMap, ClaimPath};
+use crate::model::KeyId;
+
+/// The claims of a token whose signature and times are good.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    said: Map<String, Value>,
+    map: Arc<ClaimMap>,
+    person: Option<Person>,
+    key: Option<KeyId>,
+    expires_at: i64,
+}
+
+/// Whom a token of a dashboard or a shop names, and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub user: Person,
+    /// The businesses the token itself names, as it spells them.
+    pub negocios: Vec<String>,
+    /// Unix seconds at which a live connection with this token ends: its `exp`, and only for a token admitted inside
+    /// the leeway `exp` + 30.
+    pub expires_at: i64,
+    /// Unix seconds, if the token says so.
+    pub issued_at: Option<i64>,
+    /// What signed it, if that may be withdrawn; elsewhere, for every connection holds an identity.
+    pub key: Option<Box<KeyId>>,
+}
+
+impl Claims {
+    /// `key`: what signed them, if that may be withdrawn.
+    pub(super) fn new(said: Map<String, Value>, map: &Arc<ClaimMap>, key: Option<KeyId>, expires_at: i64) -> Self {
+        Self { person: Person::named_by(&said, map), said, map: Arc::clone(map), key, expires_at }
+    }
+
+    /// As a dashboard's or a shop's: it must name a user, and what should be her id and names nobody spoils it.
+    pub fn identity(&self) -> Result<Identity, TokenError> {
+        let id = self.map.user.first().and_then(|path| self.at(path));
+        let is_spoilt = id.is_some_and(|id| !id.is_string() && name(id).is_none());
+        let user = self.person.clone().filter(|_| !is_spoilt).ok_or(TokenError::NoUser)?;
+        let (expires_at, issued_at) = (self.expires_at, self.issued_at());
+        Ok(Identity { user, negocios: self.negocios(), expires_at, issued_at, key: self.key.map(Box::new) })
+    }
+
+    /// Whom it names, whatever else it says.
+    pub fn person(&self) -> Option<&Person> {
+        self.person.as_ref()
+    }
+
+    /// Unix seconds, if it says so.
+    pub fn issued_at(&self) -> Option<i64> {
+        self.said.get("iat").and_then(seconds)
+    }
+
+    /// Unix seconds at which a live connection with it ends.
+    pub fn expires_at(&self) -> i64 {
+        self.expires_at
+    }
+
+    /// What signed it, if that may be withdrawn.
+    pub fn key(&self) -> Option<KeyId> {
+        self.key
+    }
+
+    /// The businesses that it names, first one by one and then in arrays, as it spells them.
+    pub fn negocios(&self) -> Vec<String> {
+        let ones = self.map.negocio.iter().filter_map(|path| self.at(path));
+        let many = self.map.negocios.iter().filter_map(|path| self.at(path)?.as_array()).flatten();
+        let mut named: Vec<String> = ones.chain(many).filter_map(name).collect();
+        // Held by every connection: most have one, and collecting made room for four.
+        named.shrink_to_fit();
+        named
+    }
+
+    /// The restaurant that it names, as it spells it.
+    pub fn restaurant(&self) -> Option<String> {
+        self.map.restaurant.iter().find_map(|path| self.at(path).and_then(name))
+    }
+
+    /// Whether its user has one of the roles that staff has.
+    pub fn is_staff(&self) -> bool {
+        let counts = |role: &str| self.map.staff_roles.iter().any(|one| role.eq_ignore_ascii_case(one));
+        let is_role = |role: &Value| role.as_str().is_some_and(counts);
+        let has_role = |roles: &Value| roles.as_array().is_some_and(|roles| roles.iter().any(is_role));
+        if let Some(paths) = &self.map.role {
+            return paths.iter().filter_map(|path| self.at(path)).any(|said| is_role(said) || has_role(said));
+        }
+        let is_true = |claim: &str| self.said.get(claim) == Some(&Value::Bool(true));
+        self.said.get("role").is_some_and(is_role)
+            || self.said.get("roles").is_some_and(has_role)
+            || is_true("is_staff")
+            || is_true("is_superuser")
+    }
+
+    fn at(&self, path: &ClaimPath) -> Option<&Value> {
+        path.find(&self.said)
+    }
+
+    /// Those of a token that nobody has to sign.
+    #[cfg(test)]
+    pub(crate) fn of(said: &Value) -> Self {
+        Self::new(said.as_object().cloned().unwrap_or_default(), &Arc::default(), None, 9)
+    }
+}
+
+/// A non-empty string, or an integer as text. Anything else names nothing.
+pub(super) fn name(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        _ => None,
+    }
+}

@@ -1,0 +1,116 @@
+//! Whether this node can write to the log just now, and by which line.
+//!
+//! Must not know what is written, nor how a line is made.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::log::{Born, Line, Trouble};
+
+/// For how long a question may go without an answer.
+pub(super) const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// A line, and the log that it leads to, which this node has looked at.
+pub(super) struct Joined {
+    pub(super) line: Arc<dyn Line>,
+    pub(super) born: Born,
+}
+
+#[derive(Clone)]
+pub(super) enum State {
+    /// There was a line until just now, or there is one and the log is being looked at.
+    Joining,
+    /// Why there is none, as a word of [`Trouble::word`].
+    Away(&'static str),
+    Up(Arc<Joined>),
+}
+
+/// The way to the log, as all who write see it.
+#[derive(Debug)]
+pub(super) struct Link {
+    state: watch::Sender<State>,
+    /// What is wrong though there is a line, as a word of [`Trouble::word`].
+    wrong: Mutex<Option<&'static str>>,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self { state: watch::Sender::new(State::Joining), wrong: Mutex::default() }
+    }
+}
+
+impl Link {
+    /// The line; waits for it while it is being made. An error, at once, where it is known that there is none.
+    pub(super) async fn up(&self, deadline: Instant) -> Result<Arc<Joined>, &'static str> {
+        let mut changes = self.state.subscribe();
+        let is_known = |state: &State| !matches!(state, State::Joining);
+        let Ok(Ok(state)) = timeout_at(deadline, changes.wait_for(is_known)).await else { return Err("away") };
+        match &*state {
+            State::Up(joined) => Ok(Arc::clone(joined)),
+            State::Away(word) => Err(word),
+            State::Joining => Err("away"),
+        }
+    }
+
+    /// The line, if there is one at this moment.
+    pub(super) fn now(&self) -> Option<Arc<Joined>> {
+        match &*self.state.borrow() {
+            State::Up(joined) => Some(Arc::clone(joined)),
+            _ => None,
+        }
+    }
+
+    /// The log took something, or why it did not although there is a line.
+    pub(super) fn note(&self, wrong: Option<&'static str>) {
+        *self.wrong.lock().unwrap_or_else(PoisonError::into_inner) = wrong;
+    }
+
+    /// Why the log takes nothing.
+    pub(super) fn degraded(&self) -> Option<&'static str> {
+        match *self.state.borrow() {
+            State::Up(_) => *self.wrong.lock().unwrap_or_else(PoisonError::into_inner),
+            State::Joining => Some("away"),
+            State::Away(word) => Some(word),
+        }
+    }
+
+    pub(super) fn set(&self, state: State) {
+        self.state.send_replace(state);
+    }
+
+    /// `joined` is of no use any more. Others wait for the next only if this one ended in a way that lets one hope.
+    pub(super) fn lost(&self, joined: &Arc<Joined>, why: Option<&Trouble>) {
+        self.state.send_if_modified(|state| {
+            let is_this = matches!(state, State::Up(current) if Arc::ptr_eq(current, joined));
+            if is_this {
+                *state = match why {
+                    Some(Trouble::Refused(_)) => State::Away("refused"),
+                    Some(_) => State::Joining,
+                    None => State::Away("away"),
+                };
+            }
+            is_this
+        });
+    }
+
+    /// Returns when `joined` is of no use any more.
+    pub(super) async fn until_lost(&self, joined: &Arc<Joined>) {
+        let is_other = |state: &State| !matches!(state, State::Up(current) if Arc::ptr_eq(current, joined));
+        // The sender is here.
+        let _ = self.state.subscribe().wait_for(is_other).await;
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Joining => "Joining",
+            Self::Away(word) => word,
+            Self::Up(_) => "Up",
+        })
+    }
+}

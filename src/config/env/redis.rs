@@ -1,0 +1,85 @@
+//! `REDIS_*` and `NODE_NAME`. A URL is never quoted: it may hold a password.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::config::reader::{Reader, quote};
+use crate::config::{DatabaseConfig, DatabaseUrl, RedisConfig, RedisHost, RedisServers, UrlProblem, defaults};
+
+const MAX_NAME_BYTES: usize = 100;
+const MAX_PREFIX_BYTES: usize = 64;
+
+/// `None` where one node stands alone.
+pub(super) fn read(reader: &mut Reader<'_>, database: Option<&DatabaseConfig>) -> Option<RedisConfig> {
+    let prefix = prefix(reader);
+    let authority = authority(reader);
+    let config = servers(reader)?;
+    if database.is_some_and(|database| matches!(database.url, DatabaseUrl::Sqlite(_))) {
+        let problem = "it is for several nodes, and they cannot share an SQLite file";
+        reader.mistake("REDIS_URL", problem, "Unset it, or use a postgres:// DATABASE_URL");
+    }
+    if authority.is_some() && !config.has_tls {
+        reader.mistake("REDIS_CA", "it is of no use without TLS", "Unset it, or write a rediss:// REDIS_URL");
+    }
+    Some(RedisConfig { authority, prefix, ..config })
+}
+
+/// What people call this node.
+pub(super) fn node_name(reader: &mut Reader<'_>) -> Option<String> {
+    let name = reader.text("NODE_NAME")?;
+    if name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
+        let remedy = format!("Write at most {MAX_NAME_BYTES} bytes without control characters, such as pulso-1");
+        reader.mistake("NODE_NAME", format!("{} is not a name", quote(&name)), remedy);
+    }
+    Some(name)
+}
+
+fn servers(reader: &mut Reader<'_>) -> Option<RedisConfig> {
+    let port = reader.number("REDIS_PORT", defaults::DEFAULT_REDIS_PORT, 1..=u16::MAX);
+    let host = reader.text("REDIS_HOST");
+    let Some(url) = reader.secret("REDIS_URL") else {
+        let name = host?;
+        if name.contains(['/', '@', ' ', ',']) {
+            let remedy = "Write the host's name or address; user, password and the rest belong into REDIS_URL";
+            reader.mistake("REDIS_HOST", "it is not a host", remedy);
+        }
+        let name = name.trim_matches(['[', ']']).to_owned();
+        return Some(RedisConfig { servers: RedisServers::One(RedisHost { name, port }), ..RedisConfig::default() });
+    };
+    if host.is_some() {
+        reader.mistake("REDIS_HOST", "REDIS_URL is set too, and names its own", "Unset one of them");
+    }
+    if url.expose().trim() != url.expose() {
+        reader.mistake("REDIS_URL", "it begins or ends with white space", "Remove the white space");
+        return None;
+    }
+    match RedisConfig::parse(url.expose()) {
+        Ok(config) => Some(config),
+        Err(UrlProblem { problem, remedy }) => {
+            reader.mistake("REDIS_URL", problem, remedy);
+            None
+        }
+    }
+}
+
+fn prefix(reader: &mut Reader<'_>) -> String {
+    let Some(prefix) = reader.text("REDIS_PREFIX") else { return defaults::REDIS_PREFIX.to_owned() };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    if prefix.len() > MAX_PREFIX_BYTES || !prefix.bytes().all(is_plain) {
+        let remedy = format!("Write letters, digits, -, _, . and :, at most {MAX_PREFIX_BYTES}");
+        reader.mistake("REDIS_PREFIX", format!("{} cannot begin a key", quote(&prefix)), remedy);
+    }
+    prefix
+}
+
+fn authority(reader: &mut Reader<'_>) -> Option<PathBuf> {
+    let path = PathBuf::from(reader.text("REDIS_CA")?);
+    let problem = match fs::read_to_string(&path) {
+        Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => return Some(path),
+        Ok(_) => "has no certificate".to_owned(),
+        Err(error) => format!("cannot be read ({})", error.kind()),
+    };
+    let shown = quote(&path.to_string_lossy());
+    reader.mistake("REDIS_CA", format!("{shown} {problem}"), "Name a readable PEM file");
+    None
+}

@@ -1,0 +1,52 @@
+//! What Pulso is for: one read of the figures per change, shared by everybody who watches.
+//!
+//! Must not know clients, sockets or HTTP. Askers get a [`Reading`]; everybody else gets the publication by the hub.
+
+mod eras;
+mod hook;
+mod listen;
+mod notices;
+mod queue;
+mod refresher;
+mod state;
+mod told;
+mod upkeep;
+pub mod words;
+
+use std::sync::Arc;
+
+use super::definition::{Definition, Need, Start, Table};
+use crate::store::listen::listen as listen_for_notices;
+
+use notices::on_listen;
+
+pub use refresher::{Reading, Refresher, Unavailable};
+
+pub const FEED: Definition = Definition {
+    word: "appointments",
+    older_words: &["stats"],
+    about: "the figures of a business's appointments, read again at every change",
+    // The one hook carries no data and works without a key.
+    needs: &[Need::Tokens],
+    tables: &[Table::Figures],
+    hooks: &[hook::CITA],
+    hears: &[],
+    types: &["stats"],
+    is_on_dashboards: true,
+    sockets: &[],
+    namespaces: &[],
+    streams: &[listen::FIGURES],
+    start,
+};
+
+fn start(with: &Start<'_>) {
+    with.workers.spawn("the upkeep of the figures", with.stop, |stop| {
+        Arc::clone(&with.node.refresher).keep_up(with.node.database.state(), stop)
+    });
+    if let Some(source) = with.listen.cloned() {
+        with.workers.spawn("the listener", with.stop, |stop| {
+            let (database, refresher) = (Arc::clone(&with.node.database), Arc::clone(&with.node.refresher));
+            async move { listen_for_notices(&source, |event| on_listen(&database, &refresher, event), stop).await }
+        });
+    }
+}

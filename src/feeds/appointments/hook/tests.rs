@@ -1,0 +1,60 @@
+//! The edges of a body.
+
+use super::*;
+
+fn cause(body: &str, id_type: Option<IdType>) -> Result<String, Cause> {
+    negocio_of(body.as_bytes(), id_type).map(|negocio| negocio.as_str().to_owned()).map_err(|rejection| rejection.cause)
+}
+
+#[test]
+fn a_body_names_a_business_in_the_form_of_the_column() {
+    let text = Some(IdType::Text);
+    assert_eq!(cause(r#"{"negocio_id":"negocio_123"}"#, text), Ok("negocio_123".into()));
+    assert_eq!(cause(r#" {"negocio_id":"a","action":"created","more":[1]} "#, text), Ok("a".into()));
+    assert_eq!(cause(r#"{"negocio_id":"a","action":null,"note":"\ud83d"}"#, text), Ok("a".into()));
+    assert_eq!(cause(r#"{"negocio_id":"a","\ud83d":1,"action":"deleted"}"#, text), Ok("a".into()));
+    assert_eq!(cause(r#"{"negocio_id":7}"#, Some(IdType::Int4)), Ok("7".into()));
+    assert_eq!(cause(r#"{"negocio_id":"7"}"#, Some(IdType::Int4)), Ok("7".into()));
+}
+
+#[test]
+fn a_body_that_does_not_is_a_bad_request() {
+    let deep = format!(r#"{{"negocio_id":"a","hondo":{}{}}}"#, "[".repeat(64), "]".repeat(64));
+    for body in [
+        "",
+        "null",
+        "[]",
+        r#"["a"]"#,
+        "{",
+        "{}",
+        r#"{"negocio_id":null}"#,
+        r#"{"negocio_id":""}"#,
+        r#"{"negocio_id":"  "}"#,
+        r#"{"negocio_id":{}}"#,
+        r#"{"negocio_id":7}"#,
+        r#"{"negocio_id":"a"}{}"#,
+        r#"{"negocio_id":"a"} x"#,
+        r#"{"negocio_id":"a","negocio_id":"b"}"#,
+        r#"{"negocio_id":"a","x":1,"x":1}"#,
+        r#"{"negocio_id":"a","action":"exploded"}"#,
+        r#"{"negocio_id":"a","action":1}"#,
+        r#"{"negocio_id":"a","action":""}"#,
+        "{\"negocio_id\":\"a\\u0000\"}",
+        r#"{"negocio_id":"\ud83d"}"#,
+        r#"{"negocio_id":"\ud83d","\ud83d":1}"#,
+        r#"{"negocio_id":"a","\ud83d":1,"action":"\ud83d"}"#,
+        "{\"negocio_id\":\"a\"",
+        &deep,
+    ] {
+        assert_eq!(cause(body, Some(IdType::Text)), Err(Cause::Wrong), "{body}");
+    }
+    assert_eq!(cause(r#"{"negocio_id":"x"}"#, Some(IdType::Uuid)), Err(Cause::Wrong));
+    assert_eq!(cause(r#"{"negocio_id":1.5}"#, Some(IdType::Int8)), Err(Cause::Wrong));
+    assert_eq!(cause(r#"{"negocio_id":99999}"#, Some(IdType::Int2)), Err(Cause::Wrong));
+}
+
+#[test]
+fn bad_input_is_told_from_an_absent_database() {
+    assert_eq!(cause(r#"{"negocio_id":"a"}"#, None), Err(Cause::Delayed));
+    assert_eq!(cause("{}", None), Err(Cause::Wrong));
+}

@@ -1,0 +1,27 @@
+//! Notices from the database's trigger (`LISTEN_CHANNEL`): the same as a call of the hook, without a caller.
+
+use std::sync::Arc;
+
+use tracing::error;
+
+use super::Refresher;
+use crate::database::Database;
+use crate::store::listen::ListenEvent;
+
+pub(super) fn on_listen(database: &Database, refresher: &Arc<Refresher>, event: ListenEvent) {
+    match event {
+        ListenEvent::Notice(id) => {
+            // Before the first contact nobody watches anything.
+            let Some(id_type) = database.id_type() else { return };
+            if let Some(negocio) = id_type.parse(&id) {
+                refresher.triggered(&negocio);
+            } else {
+                error!(payload = ?id, "the trigger sent what is no id of a business");
+            }
+        }
+        ListenEvent::Gap => {
+            refresher.metrics.listen_gaps.inc();
+            refresher.recover();
+        }
+    }
+}

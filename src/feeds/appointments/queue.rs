@@ -1,0 +1,86 @@
+//! The reads that wait for a connection, in their order, and which of them are made together.
+//!
+//! Knows nothing of what is read.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::model::NegocioId;
+
+#[derive(Debug, Default)]
+pub(super) struct ReadQueue {
+    waiting: Mutex<VecDeque<QueuedRead>>,
+}
+
+/// One business's turn. Dropping it tells its runner that the read is over.
+#[derive(Debug)]
+pub(super) struct QueuedRead {
+    pub(super) negocio: NegocioId,
+    may_share: bool,
+    _over: oneshot::Sender<()>,
+}
+
+impl ReadQueue {
+    /// Queues a read; the receiver fails, and only ever fails, when it is over.
+    pub(super) fn queue(&self, negocio: NegocioId, may_share: bool) -> oneshot::Receiver<()> {
+        let (over, is_over) = oneshot::channel();
+        self.lock().push_back(QueuedRead { negocio, may_share, _over: over });
+        is_over
+    }
+
+    /// The turn of `negocio`, and where it may be shared those of others that may be, longest waiting first, up to
+    /// `most`. None if another runner has taken it: so nobody is kept by a read that is not also its own.
+    pub(super) fn take(&self, negocio: &NegocioId, most: usize) -> Vec<QueuedRead> {
+        let mut waiting = self.lock();
+        let own = waiting.iter().position(|turn| turn.negocio == *negocio);
+        let Some(own) = own.and_then(|at| waiting.remove(at)) else { return Vec::new() };
+        let mut taken = vec![own];
+        let mut at = 0;
+        while taken[0].may_share && taken.len() < most {
+            match waiting.get(at).map(|turn| turn.may_share) {
+                Some(true) => taken.extend(waiting.remove(at)),
+                Some(false) => at += 1,
+                None => break,
+            }
+        }
+        taken
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<QueuedRead>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot::error::TryRecvError;
+
+    use super::*;
+
+    fn taken(queued: &ReadQueue, own: &str, most: usize) -> String {
+        let taken = queued.take(&NegocioId::new(own), most);
+        taken.iter().map(|turn| turn.negocio.as_str().to_owned()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn quick_reads_are_made_together_and_slow_ones_alone() {
+        let queued = ReadQueue::default();
+        let names = [("a", true), ("lenta", false), ("b", true), ("c", true), ("d", true)];
+        let mut runners = names.map(|(name, may_share)| queued.queue(NegocioId::new(name), may_share));
+        assert_eq!(taken(&queued, "c", 3), "c a b");
+        assert_eq!(taken(&queued, "b", 3), "", "another runner has taken it");
+        assert_eq!(taken(&queued, "lenta", 3), "lenta");
+        assert_eq!(runners[4].try_recv(), Err(TryRecvError::Empty));
+        assert_eq!(taken(&queued, "d", 3), "d");
+        assert!(runners.iter_mut().all(|runner| runner.try_recv() == Err(TryRecvError::Closed)));
+    }
+
+    #[test]
+    fn nothing_is_shared_where_one_is_the_most() {
+        let queued = ReadQueue::default();
+        let _runners = ["a", "b"].map(|name| queued.queue(NegocioId::new(name), true));
+        assert_eq!((taken(&queued, "a", 1), taken(&queued, "b", 1)), ("a".to_owned(), "b".to_owned()));
+    }
+}

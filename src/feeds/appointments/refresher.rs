@@ -1,0 +1,295 @@
+//! What is asked of the figures, and the tasks that see to it: per business at most one query at a time and one pending.
+
+mod others;
+mod panics;
+mod reads;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::seq::IteratorRandom;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use super::eras::Eras;
+use super::queue::ReadQueue;
+use super::state::{NextStep, RefreshState, Unasked};
+use crate::broker::Broker;
+use crate::clock::Clock;
+use crate::config::StatsConfig;
+use crate::database::Database;
+use crate::model::Channel;
+use crate::model::NegocioId;
+use crate::publication::Publication;
+use crate::telemetry::metrics::Metrics;
+
+/// How old figures may be that are given to somebody who asks again. Not zero: asking again is free, a query is not.
+const AGAIN_MAX_AGE: Duration = Duration::from_secs(1);
+
+/// Figures as they were read, encoded for every socket.
+pub type Reading = Arc<Publication>;
+
+/// The figures cannot be read just now. They are read and handed out as soon as they can be, without asking again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the figures cannot be read just now")]
+pub struct Unavailable;
+
+/// Keeps the figures of every watched business current.
+#[derive(Debug)]
+pub struct Refresher {
+    database: Arc<Database>,
+    pub(super) broker: Arc<Broker>,
+    pub(super) clock: Clock,
+    pub(super) config: StatsConfig,
+    pub(super) metrics: Arc<Metrics>,
+    businesses: Mutex<HashMap<NegocioId, Watched>>,
+    /// Where reads stand among all, if the database tells.
+    eras: Mutex<Eras>,
+    queued: ReadQueue,
+    runners: TaskTracker,
+}
+
+#[derive(Debug, Default)]
+struct Watched {
+    state: RefreshState,
+    /// Wakes the runner out of a pause.
+    news: Arc<Notify>,
+}
+
+impl Refresher {
+    pub fn new(
+        database: Arc<Database>,
+        broker: Arc<Broker>,
+        clock: Clock,
+        config: StatsConfig,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            database,
+            broker,
+            clock,
+            config,
+            metrics,
+            businesses: Mutex::default(),
+            eras: Mutex::default(),
+            queued: ReadQueue::default(),
+            runners: TaskTracker::new(),
+        })
+    }
+
+    /// A change was announced. Returns when every subscriber has been handed figures read after this call, or `None`
+    /// when nobody watches. Dropping the future takes nothing back: the read is made all the same.
+    pub async fn notice(self: &Arc<Self>, negocio: &NegocioId) -> Result<Option<Reading>, Unavailable> {
+        self.metrics.notices.inc();
+        let answer = {
+            let mut businesses = self.lock();
+            let watched = businesses.entry(negocio.clone()).or_default();
+            if self.is_watched(negocio) {
+                let (waiter, answer) = oneshot::channel();
+                if watched.state.on_notice(waiter, Instant::now(), self.config.trailing_reread) {
+                    self.metrics.coalesced.inc();
+                }
+                self.ensure_runner(negocio, watched);
+                Some(answer)
+            } else {
+                watched.state.on_unwatched_notice(Instant::now(), self.config.trailing_reread);
+                None
+            }
+        };
+        let Some(answer) = answer else {
+            if self.broker.has_others() {
+                // By itself, so that a node that is alone does not carry the room for it.
+                return Box::pin(self.notice_for_others(negocio)).await;
+            }
+            return Ok(None);
+        };
+        match answer.await {
+            Ok(reading) => reading.map(Some),
+            // Whoever watched has left before the read began.
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The figures for a newcomer, who has joined the channel already: whatever changes from now on reaches it by the
+    /// hub, and versions settle what crosses. At most as old as `SNAPSHOT_MAX_AGE`, so that a crowd costs one query.
+    pub async fn snapshot(self: &Arc<Self>, negocio: &NegocioId) -> Result<Reading, Unavailable> {
+        self.reading(negocio, self.config.snapshot_max_age).await
+    }
+
+    /// The figures for somebody who has some and asks again: a screen that is looked at again. At most a second old.
+    pub async fn snapshot_again(self: &Arc<Self>, negocio: &NegocioId) -> Result<Reading, Unavailable> {
+        self.reading(negocio, self.config.snapshot_max_age.min(AGAIN_MAX_AGE)).await
+    }
+
+    async fn reading(self: &Arc<Self>, negocio: &NegocioId, max_age: Duration) -> Result<Reading, Unavailable> {
+        let answer = {
+            let mut businesses = self.lock();
+            let watched = businesses.entry(negocio.clone()).or_default();
+            if let Some(reading) = watched.state.fresh(Instant::now(), max_age) {
+                self.metrics.snapshots_shared.inc();
+                return Ok(reading);
+            }
+            let (waiter, answer) = oneshot::channel();
+            if watched.state.on_newcomer(waiter) {
+                self.metrics.coalesced.inc();
+            }
+            self.ensure_runner(negocio, watched);
+            answer
+        };
+        answer.await.unwrap_or(Err(Unavailable))
+    }
+
+    /// The database's own trigger announced a change, after its commit.
+    pub fn triggered(self: &Arc<Self>, negocio: &NegocioId) {
+        self.metrics.listen_notices.inc();
+        let mut businesses = self.lock();
+        if let Some(watched) = businesses.get_mut(negocio) {
+            if !self.is_watched(negocio) {
+                watched.state.on_unwatched_notice(Instant::now(), self.config.trailing_reread);
+                return;
+            }
+            watched.state.on_unasked(Unasked::Trigger);
+            self.ensure_runner(negocio, watched);
+        }
+    }
+
+    /// The database or its listener was away: everything watched is read again, and a difference sent.
+    pub fn recover(self: &Arc<Self>) {
+        let now = Instant::now();
+        let mut businesses = self.lock();
+        for (negocio, watched) in businesses.iter_mut() {
+            watched.state.end_pause(now);
+            watched.state.on_unasked(Unasked::Recovery);
+            self.ensure_runner(negocio, watched);
+        }
+    }
+
+    /// An era of the database has begun at `seq`: what was read before is older than anything that is read now.
+    fn read_anew(self: &Arc<Self>, seq: u64) {
+        let mut businesses = self.lock();
+        for (negocio, watched) in businesses.iter_mut() {
+            if watched.state.seq().is_some_and(|read| read < seq) {
+                watched.state.on_unasked(Unasked::Recovery);
+                self.ensure_runner(negocio, watched);
+            }
+        }
+    }
+
+    /// Reads again what was read on another day than today.
+    pub(super) fn roll_over(self: &Arc<Self>) {
+        let today = self.clock.day_of(self.clock.now());
+        let mut businesses = self.lock();
+        for (negocio, watched) in businesses.iter_mut() {
+            if watched.state.day().is_some_and(|day| day != today) {
+                watched.state.on_unasked(Unasked::Rollover);
+                self.ensure_runner(negocio, watched);
+            }
+        }
+    }
+
+    /// Reads a few watched businesses unasked.
+    pub(super) fn sample(self: &Arc<Self>) {
+        let mut businesses = self.lock();
+        let sample = businesses.iter_mut().choose_multiple(&mut rand::rng(), self.config.sentinel_sample);
+        for (negocio, watched) in sample {
+            watched.state.on_unasked(Unasked::Sentinel);
+            self.ensure_runner(negocio, watched);
+        }
+    }
+
+    /// Forgets what nobody watches, and reports drift.
+    pub(super) fn sweep(self: &Arc<Self>) {
+        let now = Instant::now();
+        self.lock().retain(|negocio, watched| {
+            if watched.state.was_made_known() && !self.is_watched(negocio) {
+                // Its runner tells the others, between any two other things that it does.
+                self.ensure_runner(negocio, watched);
+            }
+            if watched.state.take_drift(now) {
+                self.metrics.drift.inc();
+                warn!(?negocio, "figures changed without a notice: some path of the API forgets the hook");
+            }
+            self.subscribers(negocio) > 0 || !watched.state.is_spent(now)
+        });
+    }
+
+    /// Waits until no read is outstanding, at most until `deadline`.
+    pub async fn settle(&self, deadline: Instant) {
+        self.runners.close();
+        // Past the deadline the reads go on, but nobody waits for them.
+        let _ = timeout_at(deadline, self.runners.wait()).await;
+    }
+
+    /// How many watch on this node.
+    pub fn subscribers(&self, negocio: &NegocioId) -> usize {
+        self.broker.listeners(&Channel::Estadisticas(negocio.clone()))
+    }
+
+    /// Whether anybody watches: if not, nothing is read.
+    fn is_watched(&self, negocio: &NegocioId) -> bool {
+        self.broker.has_listeners(&Channel::Estadisticas(negocio.clone()))
+    }
+
+    fn ensure_runner(self: &Arc<Self>, negocio: &NegocioId, watched: &mut Watched) {
+        if watched.state.has_runner {
+            watched.news.notify_one();
+        } else {
+            watched.state.has_runner = true;
+            self.runners.spawn(Arc::clone(self).run(negocio.clone(), Arc::clone(&watched.news)));
+        }
+    }
+
+    /// Does what a business wants, one thing after the other, until it wants nothing.
+    async fn run(self: Arc<Self>, negocio: NegocioId, news: Arc<Notify>) {
+        while let Some(step) = self.next_step(&negocio) {
+            match step {
+                NextStep::Read(urgency) => self.read_or_recover(&negocio, urgency).await,
+                NextStep::WaitUntil(due) => {
+                    tokio::select! {
+                        () = sleep_until(due) => {}
+                        () = news.notified() => {}
+                    }
+                }
+                NextStep::Watch => self.broker.watch(&Channel::Estadisticas(negocio.clone())).await,
+                NextStep::Unwatch => self.broker.unwatch(&Channel::Estadisticas(negocio.clone())).await,
+                NextStep::Rest => return,
+            }
+        }
+    }
+
+    fn next_step(&self, negocio: &NegocioId) -> Option<NextStep> {
+        let mut businesses = self.lock();
+        let state = &mut businesses.get_mut(negocio)?.state;
+        let is_watched = self.is_watched(negocio);
+        if !is_watched && !state.is_for_others() {
+            // Dropping the waiters tells them that nobody is left.
+            drop(state.abandon());
+            if state.take_known() {
+                state.has_runner = true;
+                return Some(NextStep::Unwatch);
+            }
+            return None;
+        }
+        let step = state.step(Instant::now());
+        if is_watched && matches!(step, NextStep::Read(_)) && !state.was_made_known() && self.broker.has_others() {
+            state.is_known(Instant::now());
+            return Some(NextStep::Watch);
+        }
+        state.has_runner = step != NextStep::Rest;
+        Some(step)
+    }
+
+    fn with_state<T>(&self, negocio: &NegocioId, act: impl FnOnce(&mut RefreshState) -> T) -> Option<T> {
+        self.lock().get_mut(negocio).map(|watched| act(&mut watched.state))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<NegocioId, Watched>> {
+        self.businesses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

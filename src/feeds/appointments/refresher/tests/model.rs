@@ -1,0 +1,143 @@
+//! A database that is a model, for the tests of the figures: it can commit, fail and dawdle at every possible moment.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+use tokio::time::sleep;
+
+use crate::model::{Figures, Ownership};
+use crate::model::{IdType, NegocioId};
+use crate::store::{ContactError, Counted, Store, StoreError};
+
+/// A database of counters. `citas_hoy` of an answer is the model's event number at which the read began.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    pub(super) events: AtomicI64,
+    pub(super) state: Mutex<ModelState>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct ModelState {
+    pub(super) committed: HashMap<NegocioId, i64>,
+    pub(super) under_way: HashSet<NegocioId>,
+    pub(super) queries: usize,
+    pub(super) failures: Vec<Failure>,
+    /// Whose figures are always refused.
+    pub(super) refused: HashSet<NegocioId>,
+    /// How many were asked for at once, where it was more than one.
+    pub(super) together: Vec<usize>,
+    pub(super) dawdle: Dawdle,
+    pub(super) shows_events: bool,
+    /// Several nodes read it.
+    pub(super) is_shared: bool,
+    /// How many transactions are completed, where the database tells.
+    pub(super) completed: Option<u64>,
+    pub(super) days: Vec<Date>,
+}
+
+/// Milliseconds before a read takes its snapshot, and after.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Dawdle {
+    pub(super) before: u64,
+    pub(super) after: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Failure {
+    Unreachable,
+    TimedOut,
+    Refused,
+    Panic,
+}
+
+impl Model {
+    pub(super) fn state(&self) -> MutexGuard<'_, ModelState> {
+        self.state.lock().unwrap()
+    }
+
+    pub(super) fn commit(&self, negocio: &NegocioId) -> i64 {
+        self.events.fetch_add(1, SeqCst);
+        let mut state = self.state();
+        state.completed = state.completed.map(|completed| completed + 1);
+        let committed = state.committed.entry(negocio.clone()).or_default();
+        *committed += 1;
+        *committed
+    }
+
+    pub(super) fn event(&self) -> i64 {
+        self.events.fetch_add(1, SeqCst) + 1
+    }
+}
+
+#[async_trait]
+impl Store for Model {
+    async fn contact(&self) -> Result<IdType, ContactError> {
+        Ok(IdType::Text)
+    }
+
+    async fn figures(&self, negocio: &NegocioId, today: Date) -> Result<Figures, StoreError> {
+        Ok(self.figures_of(std::slice::from_ref(negocio), today).await?[0].figures)
+    }
+
+    fn most_at_once(&self) -> usize {
+        3
+    }
+
+    async fn figures_of(&self, negocios: &[NegocioId], today: Date) -> Result<Vec<Counted>, StoreError> {
+        if negocios.len() > 1 {
+            self.state().together.push(negocios.len());
+        }
+        let mut counted = Vec::new();
+        for negocio in negocios {
+            counted.push(self.read(negocio, today).await?);
+        }
+        Ok(counted)
+    }
+
+    async fn owners(&self, _: &[Ownership]) -> Result<HashSet<Ownership>, StoreError> {
+        Ok(HashSet::new())
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl Model {
+    async fn read(&self, negocio: &NegocioId, today: Date) -> Result<Counted, StoreError> {
+        let begun = self.event();
+        let (dawdle, failure, shows_events) = {
+            let mut state = self.state();
+            let is_alone = state.under_way.insert(negocio.clone());
+            assert!(is_alone || state.is_shared, "two queries of one business at once");
+            state.queries += 1;
+            state.days.push(today);
+            (state.dawdle, state.failures.pop(), state.shows_events)
+        };
+        sleep(Duration::from_millis(dawdle.before)).await;
+        let (total, order) = {
+            let state = self.state();
+            (state.committed.get(negocio).copied().unwrap_or_default(), state.completed)
+        };
+        sleep(Duration::from_millis(dawdle.after)).await;
+        self.state().under_way.remove(negocio);
+        if self.state().refused.contains(negocio) {
+            return Err(StoreError::Refused("model".into()));
+        }
+        match failure {
+            None => {
+                let citas_hoy = if shows_events { begun } else { 0 };
+                let figures = Figures { total_citas: total, citas_hoy, ..Figures::default() };
+                Ok(Counted { order, ..figures.into() })
+            }
+            Some(Failure::Unreachable) => Err(StoreError::Unreachable("model".into())),
+            Some(Failure::TimedOut) => Err(StoreError::TimedOut("model".into())),
+            Some(Failure::Panic) => panic!("on purpose"),
+            Some(Failure::Refused) => Err(StoreError::Refused("model".into())),
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Three nodes with one database and a log between them: a change is read once, and every screen shows it.
+
+use proptest::test_runner::TestCaseResult;
+use tokio_util::task::TaskTracker;
+
+use super::*;
+use crate::access::token::TokenVerifier;
+use crate::broker::Several;
+use crate::broker::tests::memory::{Memory, Weather};
+use crate::config::AuthConfig;
+use crate::idempotency::Idempotency;
+
+const NODES: usize = 3;
+/// Long enough for what is told to arrive, and shorter than until the re-read.
+const SOON: Duration = Duration::from_millis(100);
+/// All that was put off is done.
+const HEALED: Duration = Duration::from_secs(20);
+
+struct Nodes {
+    memory: Memory,
+    model: Arc<Model>,
+    worlds: Vec<World>,
+}
+
+impl Nodes {
+    async fn new() -> Self {
+        Self::with_order(Some(1_000_000)).await
+    }
+
+    async fn with_order(completed: Option<u64>) -> Self {
+        let (memory, model) = (Memory::new(7), Arc::new(Model::default()));
+        memory.set_weather(Weather { delay: Duration::from_millis(2), ..Weather::default() });
+        model.state().is_shared = true;
+        model.state().completed = completed;
+        let mut nodes = Self { memory, model, worlds: Vec::new() };
+        for number in 0..NODES {
+            nodes.worlds.push(nodes.start(number).await);
+        }
+        nodes
+    }
+
+    async fn start(&self, number: usize) -> World {
+        let several = Several {
+            engine: Arc::new(self.memory.way(number)),
+            name: number.to_string(),
+            fingerprints: [0; 3],
+            names: Vec::new(),
+            clients: TaskTracker::new(),
+        };
+        let broker = |hub: &Arc<Hub>, clock: &Clock, metrics: &Arc<Metrics>| {
+            let tokens = TokenVerifier::new(&AuthConfig::new(Secret::new("a secret for tests, longer than 32 bytes")));
+            let (dismissed, answers) = (Arc::clone(tokens.dismissed()), Arc::clone(Idempotency::new(None).answers()));
+            Broker::of_several_nodes(several, Arc::clone(hub), dismissed, answers, clock, Arc::clone(metrics))
+        };
+        let world = World::around(Arc::clone(&self.model), 8, true, broker).await;
+        let (broker, stop) = (Arc::clone(&world.refresher.broker), world.stop.clone());
+        tokio::spawn(async move { broker.run(stop).await });
+        world.refresher.broker.until_level().await;
+        world.refresher.broker.open();
+        world
+    }
+
+    fn queries(&self) -> usize {
+        self.model.state().queries
+    }
+
+    async fn notice(&self, node: usize, negocio: &NegocioId) -> bool {
+        self.worlds[node].refresher.notice(negocio).await.unwrap().is_some()
+    }
+}
+
+/// What a screen shows.
+fn shown(screen: &mut Subscriber) -> Option<i64> {
+    screen.read();
+    screen.seen.last().map(|seen| seen.total)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_that_is_watched_on_three_nodes_costs_one_query() {
+    let nodes = Nodes::new().await;
+    let n = negocio("n");
+    let mut screens: Vec<Subscriber> = nodes.worlds.iter().map(|world| world.subscribe(&n)).collect();
+    sleep(HEALED).await;
+    let before = nodes.queries();
+    nodes.model.commit(&n);
+    assert!(nodes.notice(1, &n).await);
+    sleep(SOON).await;
+    assert_eq!(nodes.queries() - before, 1);
+    assert!(screens.iter_mut().all(|screen| shown(screen) == Some(1)));
+    sleep(HEALED).await;
+    assert_eq!(nodes.queries() - before, 2, "one more looks for a late commit");
+    let seqs: Vec<u64> = screens.iter().map(|screen| screen.version).collect();
+    assert!(seqs.iter().all(|seq| *seq == seqs[0]), "one seq on all nodes: {seqs:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_that_is_watched_nowhere_costs_none() {
+    let nodes = Nodes::new().await;
+    let n = negocio("n");
+    let screens: Vec<Subscriber> = nodes.worlds.iter().map(|world| world.subscribe(&n)).collect();
+    sleep(HEALED).await;
+    drop(screens);
+    sleep(HEALED).await;
+    let before = nodes.queries();
+    for node in 0..NODES {
+        nodes.model.commit(&n);
+        assert!(!nodes.notice(node, &n).await);
+    }
+    sleep(HEALED).await;
+    assert_eq!(nodes.queries(), before);
+    let mut screen = nodes.worlds[2].subscribe(&n);
+    sleep(SOON).await;
+    assert_eq!(shown(&mut screen), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_that_is_watched_elsewhere_is_read_where_it_came() {
+    let nodes = Nodes::new().await;
+    let n = negocio("n");
+    let mut screen = nodes.worlds[2].subscribe(&n);
+    sleep(HEALED).await;
+    let (before, theirs) = (nodes.queries(), nodes.worlds[2].refresher.metrics.queries.get());
+    nodes.model.commit(&n);
+    assert!(nodes.notice(0, &n).await);
+    sleep(SOON).await;
+    assert_eq!((nodes.queries() - before, shown(&mut screen)), (1, Some(1)));
+    nodes.model.commit(&n);
+    sleep(HEALED).await;
+    assert_eq!((nodes.queries() - before, shown(&mut screen)), (2, Some(2)), "a late commit is looked for there too");
+    assert_eq!(nodes.worlds[2].refresher.metrics.queries.get(), theirs);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_early_notice_on_one_node_and_a_late_subscriber_on_another_are_brought_together() {
+    let nodes = Nodes::new().await;
+    let n = negocio("n");
+    assert!(!nodes.notice(0, &n).await);
+    sleep(Duration::from_millis(50)).await;
+    let mut screen = nodes.worlds[1].subscribe(&n);
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(shown(&mut screen), Some(0));
+    nodes.model.commit(&n);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(shown(&mut screen), Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_rang_and_never_said_what_it_read_is_not_waited_for() {
+    let nodes = Nodes::new().await;
+    let n = negocio("n");
+    let mut screen = nodes.worlds[1].subscribe(&n);
+    sleep(HEALED).await;
+    nodes.model.commit(&n);
+    let watching = nodes.worlds[0].refresher.broker.ring_watchers(&Channel::Estadisticas(n.clone())).await;
+    assert_eq!(watching, 1);
+    sleep(Duration::from_millis(1_200)).await;
+    assert_eq!(shown(&mut screen), Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_log_own_screens_move_and_the_others_as_soon_as_it_is_back() {
+    let nodes = Nodes::new().await;
+    let (n, unwatched) = (negocio("n"), negocio("u"));
+    let mut screens: Vec<Subscriber> = nodes.worlds.iter().map(|world| world.subscribe(&n)).collect();
+    let mut theirs = nodes.worlds[2].subscribe(&unwatched);
+    sleep(HEALED).await;
+    nodes.memory.stop();
+    sleep(Duration::from_secs(1)).await;
+    let begun = Instant::now();
+    for negocio in [&n, &unwatched] {
+        nodes.model.commit(negocio);
+        nodes.notice(0, negocio).await;
+    }
+    assert!(begun.elapsed() < Duration::from_millis(100), "nobody waits for a log that is known to be away");
+    let shows =
+        |screens: &mut Vec<Subscriber>| screens.iter_mut().map(|screen| shown(screen).unwrap()).collect::<Vec<_>>();
+    assert_eq!(shows(&mut screens), [1, 0, 0]);
+    sleep(Duration::from_secs(2)).await;
+    nodes.memory.restart(usize::MAX);
+    sleep(Duration::from_millis(1_500)).await;
+    assert_eq!((shows(&mut screens), shown(&mut theirs)), (vec![1, 1, 1], Some(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_that_comes_back_over_three_nodes_costs_a_query_a_business_and_node() {
+    let nodes = Nodes::new().await;
+    let negocios: Vec<NegocioId> = (0..20).map(|number| negocio(&format!("n{number}"))).collect();
+    let before = nodes.queries();
+    let crowd: Vec<Subscriber> =
+        (0..3_000).map(|number| nodes.worlds[number % NODES].subscribe(&negocios[number % negocios.len()])).collect();
+    sleep(Duration::from_secs(4)).await;
+    assert!(nodes.queries() - before <= negocios.len() * NODES, "{} queries", nodes.queries() - before);
+    for mut screen in crowd {
+        assert_eq!(shown(&mut screen), Some(0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_has_lost_transactions_moves_the_screens_of_all_nodes() {
+    let nodes = Nodes::new().await;
+    let (a, b) = (negocio("a"), negocio("b"));
+    let mut screens: Vec<Subscriber> =
+        nodes.worlds.iter().flat_map(|world| [world.subscribe(&a), world.subscribe(&b)]).collect();
+    for _ in 0..9 {
+        nodes.model.commit(&a);
+        nodes.model.commit(&b);
+    }
+    for negocio in [&a, &b] {
+        nodes.notice(0, negocio).await;
+    }
+    sleep(HEALED).await;
+    {
+        let mut state = nodes.model.state();
+        state.completed = state.completed.map(|completed| completed - 500);
+        state.committed.insert(a.clone(), 4);
+        state.committed.insert(b.clone(), 5);
+    }
+    nodes.notice(1, &a).await;
+    sleep(Duration::from_secs(2)).await;
+    for (at, screen) in screens.iter_mut().enumerate() {
+        assert_eq!(shown(screen), Some(if at % 2 == 0 { 4 } else { 5 }));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_forged_is_mended_by_the_next_notice() {
+    let nodes = Nodes::new().await;
+    let n = negocio("n");
+    let mut screens: Vec<Subscriber> = nodes.worlds.iter().map(|world| world.subscribe(&n)).collect();
+    sleep(HEALED).await;
+    let channel = Channel::Estadisticas(n.clone());
+    screens[0].read();
+    let now = screens[0].version;
+    for said in [
+        String::new(),
+        "no figures".to_owned(),
+        format!(
+            r#"{{"era":{},"completed":900000000,"day":"2026-03-01","second":1,"total_citas":7,"citas_hoy":7,"citas_completadas":7,"citas_canceladas":7}}"#,
+            now - 1_000_000
+        ),
+        format!(
+            r#"{{"era":{},"completed":1,"day":"2026-03-01","second":1,"total_citas":8,"citas_hoy":8,"citas_completadas":8,"citas_canceladas":8}}"#,
+            1_u64 << 52
+        ),
+    ] {
+        nodes.worlds[0].refresher.broker.tell_state(&channel, said).await;
+        sleep(SOON).await;
+    }
+    nodes.model.commit(&n);
+    nodes.notice(2, &n).await;
+    sleep(HEALED).await;
+    let shows: Vec<_> = screens.iter_mut().map(shown).collect();
+    assert_eq!(shows, [Some(1); NODES]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_database_tells_no_order_every_node_reads_for_itself() {
+    let nodes = Nodes::with_order(None).await;
+    let n = negocio("n");
+    let mut screens: Vec<Subscriber> = nodes.worlds.iter().map(|world| world.subscribe(&n)).collect();
+    sleep(HEALED).await;
+    let before = nodes.queries();
+    nodes.model.commit(&n);
+    nodes.notice(1, &n).await;
+    sleep(SOON).await;
+    assert_eq!(nodes.queries() - before, NODES);
+    assert!(screens.iter_mut().all(|screen| shown(screen) == Some(1)));
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Happening {
+    Notice {
+        node: usize,
+        who: usize,
+        commits: Option<u64>,
+    },
+    Subscribe {
+        node: usize,
+        who: usize,
+    },
+    Leave(usize),
+    Dawdle(u64, u64),
+    Pass(u64),
+    /// The log is away for so long, and back with nothing.
+    Restart(u64),
+    /// A node is cut off.
+    Cut {
+        node: usize,
+        length: u64,
+    },
+    Weather {
+        delay: u64,
+        lost_requests: u32,
+        lost_answers: u32,
+    },
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let (node, who) = (0..NODES, 0..2_usize);
+    let commits = prop::option::of(prop_oneof![3 => Just(0), 1 => 1..250_u64]);
+    prop_oneof![
+        6 => (node.clone(), who.clone(), commits).prop_map(|(node, who, commits)| Happening::Notice { node, who, commits }),
+        4 => (node.clone(), who).prop_map(|(node, who)| Happening::Subscribe { node, who }),
+        2 => any::<usize>().prop_map(Happening::Leave),
+        2 => (0..400_u64, 0..400_u64).prop_map(|(before, after)| Happening::Dawdle(before, after)),
+        6 => (0..2_000_u64).prop_map(Happening::Pass),
+        1 => (0..8_000_u64).prop_map(Happening::Restart),
+        1 => (node, 100..8_000_u64).prop_map(|(node, length)| Happening::Cut { node, length }),
+        1 => (0..40_u64, 0..10_u32, 0..10_u32).prop_map(|(delay, lost_requests, lost_answers)| {
+            Happening::Weather { delay, lost_requests, lost_answers }
+        }),
+    ]
+}
+
+async fn happen(happenings: Vec<Happening>) -> TestCaseResult {
+    let nodes = Nodes::new().await;
+    let who = [negocio("a"), negocio("b")];
+    let mut screens: Vec<(usize, Subscriber)> = Vec::new();
+    let millis = Duration::from_millis;
+    for happening in happenings {
+        match happening {
+            Happening::Notice { node, who: at, commits } => {
+                match commits {
+                    None => {}
+                    Some(0) => drop(nodes.model.commit(&who[at])),
+                    Some(delay) => {
+                        let (model, negocio) = (Arc::clone(&nodes.model), who[at].clone());
+                        tokio::spawn(async move {
+                            sleep(millis(delay)).await;
+                            model.commit(&negocio);
+                        });
+                    }
+                }
+                let (refresher, negocio) = (Arc::clone(&nodes.worlds[node].refresher), who[at].clone());
+                tokio::spawn(async move { refresher.notice(&negocio).await });
+                tokio::task::yield_now().await;
+            }
+            Happening::Subscribe { node, who: at } => screens.push((at, nodes.worlds[node].subscribe(&who[at]))),
+            Happening::Leave(any) if !screens.is_empty() => drop(screens.swap_remove(any % screens.len())),
+            Happening::Leave(_) => {}
+            Happening::Dawdle(before, after) => nodes.model.state().dawdle = Dawdle { before, after },
+            Happening::Pass(time) => sleep(millis(time)).await,
+            Happening::Restart(away) => {
+                nodes.memory.stop();
+                sleep(millis(away)).await;
+                nodes.memory.restart(usize::MAX);
+            }
+            Happening::Cut { node, length } => {
+                nodes.memory.cut(node);
+                sleep(millis(length)).await;
+                nodes.memory.mend(node);
+            }
+            Happening::Weather { delay, lost_requests, lost_answers } => {
+                nodes.memory.set_weather(Weather { delay: millis(delay), lost_requests, lost_answers });
+            }
+        }
+        for (_, screen) in &mut screens {
+            screen.read();
+        }
+    }
+    nodes.memory.set_weather(Weather { delay: millis(2), ..Weather::default() });
+    sleep(HEALED).await;
+    for (at, screen) in &mut screens {
+        let committed = nodes.model.state().committed.get(&who[*at]).copied().unwrap_or_default();
+        let shown = shown(screen);
+        proptest::prop_assert_eq!(shown, Some(committed), "a screen of {} is left behind", who[*at].as_str());
+        let goes_back = screen.seen.windows(2).any(|pair| pair[1].total < pair[0].total);
+        proptest::prop_assert!(!goes_back, "a screen went back: {:?}", screen.seen);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_between_three_nodes_no_screen_goes_back_and_none_is_left_behind(
+        happenings in prop::collection::vec(happening(), 1..40),
+    ) {
+        let mut played = Ok(());
+        run_paused(async { played = happen(happenings).await });
+        played?;
+    }
+}

@@ -1,0 +1,76 @@
+//! A channel as a client names it: `estadisticas:<negocio>` or `canal:<negocio>:<name>`.
+//!
+//! Must not know whether there is such a business, nor how its id is spelt in the database.
+
+use std::fmt;
+
+use super::MAX_ID_BYTES;
+
+const ESTADISTICAS: &str = "estadisticas:";
+const CANAL: &str = "canal:";
+/// Longest name of a channel, and of a type.
+pub const MAX_NAME_CHARS: usize = 64;
+
+/// A channel as a client names it, the business as the client spells it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ChannelName {
+    Estadisticas(String),
+    Canal { negocio: String, name: String },
+}
+
+impl ChannelName {
+    /// `estadisticas:<negocio>` or `canal:<negocio>:<name>`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix(ESTADISTICAS) {
+            Some(negocio) => (!negocio.is_empty()).then(|| Self::Estadisticas(negocio.to_owned())),
+            None => parse_canal(text)
+                .map(|(negocio, name)| Self::Canal { negocio: negocio.to_owned(), name: name.to_owned() }),
+        }
+    }
+}
+
+impl fmt::Display for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Estadisticas(negocio) => write!(f, "{ESTADISTICAS}{negocio}"),
+            Self::Canal { negocio, name } => write!(f, "{CANAL}{negocio}:{name}"),
+        }
+    }
+}
+
+/// The business and the name of a channel that is spelt `canal:<negocio>:<name>`.
+pub fn parse_canal(channel: &str) -> Option<(&str, &str)> {
+    // The last colon: a business's id may have some.
+    let (negocio, name) = channel.strip_prefix(CANAL)?.rsplit_once(':')?;
+    (may_be_id(negocio) && is_name(name, "_.-")).then_some((negocio, name))
+}
+
+/// Whether a text can be an id of anything.
+pub fn may_be_id(text: &str) -> bool {
+    !text.trim().is_empty() && text.len() <= MAX_ID_BYTES && !text.chars().any(char::is_control)
+}
+
+/// 1 to [`MAX_NAME_CHARS`] letters, digits and `signs`.
+pub fn is_name(text: &str, signs: &str) -> bool {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || signs.contains(letter);
+    (1..=MAX_NAME_CHARS).contains(&text.len()) && text.chars().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_channel_is_named_in_one_way_only(text in prop_oneof![
+            ".{0,20}",
+            "(estadisticas|canal)(:[0-9a-z:]{0,12})?",
+        ]) {
+            if let Some(name) = ChannelName::parse(&text) {
+                prop_assert_eq!(name.to_string(), text);
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Why a connection is ended, and the close code that says so: the one table. `docs/close-codes.md` explains each.
+
+listed! {
+    /// An ending that Pulso decides on.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum CloseReason {
+        GoingAway,
+        Protocol,
+        InvalidText,
+        TooManyMessages,
+        TooBig,
+        TooManyFragments,
+        ComeAgain,
+        SlowConsumer,
+        CannotCheck,
+        TooManyDevices,
+        TooManyUnauthenticated,
+        AuthenticationTimeout,
+        TokenRefused,
+        TokenExpired,
+        AnotherUser,
+        SessionEnded,
+        KeyWithdrawn,
+        DeviceRefused,
+        NotStaff,
+    }
+}
+
+impl CloseReason {
+    pub fn code(self) -> u16 {
+        match self {
+            Self::GoingAway => 1001,
+            Self::Protocol => 1002,
+            Self::InvalidText => 1007,
+            Self::TooManyMessages => 1008,
+            Self::TooBig | Self::TooManyFragments => 1009,
+            Self::ComeAgain => 1012,
+            Self::SlowConsumer | Self::CannotCheck | Self::TooManyDevices | Self::TooManyUnauthenticated => 1013,
+            Self::AuthenticationTimeout
+            | Self::TokenRefused
+            | Self::TokenExpired
+            | Self::AnotherUser
+            | Self::SessionEnded
+            | Self::KeyWithdrawn
+            | Self::DeviceRefused => 4001,
+            Self::NotStaff => 4003,
+        }
+    }
+
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::GoingAway => "going away",
+            Self::ComeAgain => "come again",
+            Self::Protocol => "protocol error",
+            Self::InvalidText => "invalid UTF-8",
+            Self::TooManyMessages => "too many messages",
+            Self::TooBig => "message too big",
+            Self::TooManyFragments => "too many fragments",
+            Self::SlowConsumer => "slow consumer",
+            Self::CannotCheck => "cannot be checked right now",
+            Self::TooManyDevices => "too many unknown devices",
+            Self::TooManyUnauthenticated => "too many unauthenticated connections",
+            Self::AuthenticationTimeout => "authentication timeout",
+            Self::TokenRefused => "invalid token",
+            Self::TokenExpired => "token expired",
+            Self::AnotherUser => "another user's token",
+            Self::SessionEnded => "session ended",
+            Self::KeyWithdrawn => "signing key withdrawn",
+            Self::DeviceRefused => "unknown or inactive device",
+            Self::NotStaff => "neither staff nor admin",
+        }
+    }
+}

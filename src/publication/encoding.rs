@@ -1,0 +1,126 @@
+//! What is made of a publication for each way in which it is carried: once, by who first needs it, for all clients.
+//!
+//! Must not know who they are.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+
+use super::{Kind, Publication, frame, lines, packets};
+
+/// How a client gets what it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// WebSocket frames; `with_ids`: each event says its own.
+    Frames { with_ids: bool },
+    /// Server-sent events, each event with its id.
+    Lines,
+    /// WebSocket frames with packets of Socket.IO; `with_ids`: each event says its own behind what it says.
+    Packets { with_ids: bool },
+}
+
+/// Those of one publication. Most have clients of one kind only: what the others need takes no room in it.
+#[derive(Debug, Default)]
+pub(super) struct Encodings {
+    frame: OnceLock<Bytes>,
+    rarer: OnceLock<Box<Rarer>>,
+}
+
+#[derive(Debug, Default)]
+struct Rarer {
+    frame_with_id: OnceLock<Bytes>,
+    lines: OnceLock<Bytes>,
+    packet: OnceLock<Bytes>,
+    packet_with_id: OnceLock<Bytes>,
+}
+
+impl Encoding {
+    /// What is said to one client alone.
+    pub fn answer(self, text: &str) -> Bytes {
+        match self {
+            Self::Frames { .. } | Self::Packets { .. } => frame::text(text),
+            Self::Lines => lines::event(text, None),
+        }
+    }
+
+    /// That a client has what came up to `id`, where its transport keeps that for it.
+    pub fn position(self, id: u64) -> Option<Bytes> {
+        match self {
+            Self::Lines => Some(lines::position(id)),
+            Self::Frames { .. } | Self::Packets { .. } => None,
+        }
+    }
+}
+
+impl Publication {
+    /// The bytes that a client is sent.
+    pub fn encoded(&self, encoding: Encoding) -> &Bytes {
+        let is_event = self.kind == Kind::Event;
+        match encoding {
+            Encoding::Frames { with_ids } if with_ids && is_event => {
+                self.rarer().frame_with_id.get_or_init(|| self.frame_with_id())
+            }
+            Encoding::Frames { .. } => self.encodings.frame.get_or_init(|| frame::text(&self.payload)),
+            Encoding::Lines => {
+                let id = is_event.then_some(self.version);
+                self.rarer().lines.get_or_init(|| lines::event(&self.payload, id))
+            }
+            Encoding::Packets { with_ids } if with_ids && is_event => {
+                self.rarer().packet_with_id.get_or_init(|| packets::with_id(self))
+            }
+            Encoding::Packets { .. } => self.rarer().packet.get_or_init(|| packets::plain(self)),
+        }
+    }
+
+    /// An event as clients see it that asked for ids: a top-level key of its own, first.
+    fn frame_with_id(&self) -> Bytes {
+        match self.payload.strip_prefix('{') {
+            Some(rest) => frame::text_of(&["{\"id\":\"", &self.version.to_string(), "\",", rest]),
+            None => frame::text(&self.payload),
+        }
+    }
+
+    fn rarer(&self) -> &Rarer {
+        self.encodings.rarer.get_or_init(Box::default)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Channel;
+
+    const FRAMES: Encoding = Encoding::Frames { with_ids: false };
+    const WITH_IDS: Encoding = Encoding::Frames { with_ids: true };
+
+    fn event(payload: &str) -> Publication {
+        Publication::event(Channel::Negocio(None), 7, "", payload)
+    }
+
+    #[test]
+    fn an_id_stands_beside_what_an_event_says_and_not_beside_a_state() {
+        let payload = r#"{"type":"newSale","data":{"total":45.50}}"#;
+        let with_id = r#"{"id":"7","type":"newSale","data":{"total":45.50}}"#;
+        assert_eq!(event(payload).encoded(WITH_IDS), &frame::text(with_id));
+        assert_eq!(event(payload).encoded(FRAMES), &frame::text(payload));
+        assert_eq!(event(payload).encoded(Encoding::Lines), &format!("id: 7\ndata: {payload}\n\n"));
+        let state = Publication::state(Channel::Negocio(None), 7, payload, None);
+        assert_eq!(state.encoded(WITH_IDS), &frame::text(payload));
+        assert_eq!(state.encoded(Encoding::Lines), &format!("data: {payload}\n\n"));
+    }
+
+    #[test]
+    fn whoever_needs_the_same_shares_it() {
+        let event = event(r#"{"a":1.50}"#);
+        let packets = [true, false].map(|with_ids| Encoding::Packets { with_ids });
+        for encoding in [FRAMES, WITH_IDS, Encoding::Lines].into_iter().chain(packets) {
+            assert_eq!(event.encoded(encoding).as_ptr(), event.encoded(encoding).as_ptr());
+        }
+    }
+
+    #[test]
+    fn a_publication_takes_no_more_room_for_all_its_encodings_than_for_two_frames() {
+        let beside = size_of::<Publication>() - size_of::<Encodings>() - size_of::<std::sync::Arc<str>>();
+        assert!(size_of::<Publication>() <= beside + size_of::<Bytes>() + size_of::<OnceLock<Bytes>>());
+    }
+}

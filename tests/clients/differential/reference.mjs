@@ -1,0 +1,54 @@
+// npm's `socket.io` with Pulso's two namespaces, admitted by the same rules: what Pulso is compared with.
+
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { Server } from 'socket.io';
+
+/** The claims of a good token; nothing where it is none. */
+function claims(token, secret) {
+  const [head, body, signature] = String(token).split('.');
+  if (signature === undefined) return undefined;
+  const right = createHmac('sha256', secret).update(`${head}.${body}`).digest();
+  const given = Buffer.from(signature, 'base64url');
+  if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined;
+  const read = JSON.parse(Buffer.from(body, 'base64url'));
+  return read.exp > Date.now() / 1000 ? read : undefined;
+}
+
+/** Starts it; `emit` is what a hook call is there. */
+export async function reference({ secret, cloudKey, pingInterval, pingTimeout, maxPayload }) {
+  const http = createServer();
+  const io = new Server(http, {
+    pingInterval,
+    pingTimeout,
+    maxHttpBufferSize: maxPayload,
+    connectTimeout: 10_000,
+    serveClient: false,
+    perMessageDeflate: false,
+  });
+  const auth = (socket) => (Array.isArray(socket.handshake.auth) ? {} : socket.handshake.auth ?? {});
+  io.use((socket, next) => {
+    const { token } = auth(socket);
+    if (!token) return next(new Error('No token provided'));
+    const read = claims(token, secret);
+    if (read === undefined) return next(new Error('Invalid token'));
+    if (!read.restaurantId) return next(new Error('No restaurantId'));
+    socket.data.room = read.restaurantId;
+    return next();
+  });
+  // A room is joined before the client hears that it is in.
+  io.of('/').on('connection', (socket) => socket.join(socket.data.room));
+  io.of('/sync').use((socket, next) => {
+    const { apiKey } = auth(socket);
+    if (!apiKey) return next(new Error('API key required'));
+    return next(apiKey === cloudKey ? undefined : new Error('Invalid API key'));
+  });
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  return {
+    url: `http://127.0.0.1:${http.address().port}`,
+    emit: async (name, restaurant, body) => void io.of('/').to(restaurant).emit(name, body),
+    close: () => io.close(),
+  };
+}

@@ -1,0 +1,78 @@
+//! The book's pages: each in both languages, with the same outline, and every link leads somewhere.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::outline;
+
+/// The pages of one language, by file name.
+fn pages(language: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/book/{language}/src"));
+    let mut pages: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    pages.sort();
+    assert!(!pages.is_empty(), "the book has no page in {language}");
+    pages
+}
+
+/// The names of the pages' files, in order.
+pub fn files(language: &str) -> impl Iterator<Item = String> {
+    pages(language).into_iter().map(|page| page.file_name().unwrap().to_string_lossy().into_owned())
+}
+
+/// What a page says. It is kept until the process ends, as the READMEs are.
+pub fn page(language: &str, file: &str) -> &'static str {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/book/{language}/src/{file}"));
+    fs::read_to_string(path).unwrap().leak()
+}
+
+#[test]
+fn every_page_of_the_book_is_there_in_both_languages_with_the_same_outline() {
+    let (english, spanish) = (pages("en"), pages("es"));
+    let names =
+        |pages: &[PathBuf]| -> Vec<_> { pages.iter().map(|page| page.file_name().unwrap().to_owned()).collect() };
+    assert_eq!(names(&english), names(&spanish));
+    for (page, pagina) in english.iter().zip(&spanish) {
+        let read = |path: &PathBuf| fs::read_to_string(path).unwrap();
+        assert_eq!(outline(&read(page)), outline(&read(pagina)), "{}", page.display());
+    }
+}
+
+#[test]
+fn every_link_of_the_book_and_of_the_founders_pages_leads_somewhere() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let map = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARQUITECTURE.md");
+    let others = [docs.join("decisions.md"), docs.join("contributing.md"), map];
+    for page in pages("en").into_iter().chain(pages("es")).chain(others) {
+        let text = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            let file = link.split('#').next().unwrap();
+            let is_elsewhere = link.starts_with("https://") || file.is_empty();
+            assert!(is_elsewhere || page.parent().unwrap().join(file).exists(), "{}: {link}", page.display());
+        }
+    }
+}
+
+#[test]
+fn every_metric_that_the_book_names_is_described() {
+    let described = include_str!("../../../docs/metrics.md");
+    for text in ["en", "es"].map(|language| page(language, "several-nodes.md")) {
+        let words = text.split(|letter: char| !(letter.is_ascii_lowercase() || letter == '_'));
+        let metrics: Vec<&str> = words.filter(|word| word.starts_with("pulso_")).collect();
+        assert!(metrics.len() >= 6, "{metrics:?}");
+        for metric in metrics {
+            let metric = metric.strip_suffix("_bucket").unwrap_or(metric);
+            assert!(described.contains(&format!("| `{metric}` |")), "{metric}");
+        }
+    }
+}
+
+#[test]
+fn the_map_is_read_in_one_go_and_the_glossary_too() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = fs::read_to_string(root.join("ARQUITECTURE.md")).unwrap();
+    assert!(map.len() <= 10_000, "ARQUITECTURE.md has {} bytes", map.len());
+    let contributing = fs::read_to_string(root.join("docs/contributing.md")).unwrap();
+    let words = contributing.split("## The words we use").nth(1).unwrap().split("\n## ").next().unwrap();
+    let terms = words.lines().filter(|line| line.starts_with("| ")).count() - 1;
+    assert!((20..=40).contains(&terms), "the glossary has {terms} terms");
+}
