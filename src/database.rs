@@ -332,8 +332,12 @@ impl Admission<'_> {
             Err(_) => Err(StoreError::TimedOut("no answer in time".to_owned())),
         };
         match &answer {
-            Err(StoreError::Refused(_) | StoreError::Data(_)) if matter != Matter::Figures => database.note_answer(),
-            Ok(_) | Err(StoreError::Refused(_) | StoreError::Data(_)) => {
+            Err(StoreError::Refused(_) | StoreError::Data(_) | StoreError::Unsendable(_))
+                if matter != Matter::Figures =>
+            {
+                database.note_answer();
+            }
+            Ok(_) | Err(StoreError::Refused(_) | StoreError::Data(_) | StoreError::Unsendable(_)) => {
                 database.note_answer();
                 if answer.is_err() {
                     database.is_doubted.store(true, Ordering::Relaxed);

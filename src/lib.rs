@@ -12,6 +12,7 @@ pub mod model;
 // The feeds: what travels, by whom it is called, who may listen.
 pub mod access;
 pub mod feeds;
+pub mod queries;
 
 // From a publication to every mailbox.
 pub mod broker;

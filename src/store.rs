@@ -12,6 +12,7 @@ pub mod outbox;
 mod ownership;
 pub mod postgres;
 mod queries;
+mod reading;
 pub mod rollup;
 pub mod sqlite;
 
@@ -23,9 +24,11 @@ use jiff::civil::Date;
 
 use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::model::{Device, Figures, IdType, NegocioId, Ownership};
+use crate::queries::{LiveQuery, PairsQuery};
 
 pub use counted::Counted;
 pub use outbox::Outbox;
+pub use reading::{Learnt, LiveRead, LiveResult};
 pub use rollup::RollupChange;
 
 /// Why a question has no answer, by what the asker can do about it. The text is for the log and for operators only:
@@ -45,6 +48,9 @@ pub enum StoreError {
     /// now or later.
     #[error("the database cannot hold such a value: {0}")]
     Data(String),
+    /// A live query has said more than it may, or two rows instead of one.
+    #[error("the result is not one that can be sent: {0}")]
+    Unsendable(String),
 }
 
 /// Why the first contact failed.
@@ -145,6 +151,26 @@ pub trait Store: Send + Sync + 'static {
     /// What Pulso keeps in this database itself.
     fn outbox(&self) -> Option<&dyn Outbox> {
         None
+    }
+
+    /// Looks what a live query takes and returns. May be called again at any time; the newest answer counts for later reads.
+    async fn learn(&self, _query: &LiveQuery) -> Result<Learnt, ContactError> {
+        Err(StoreError::Refused("this store has no live queries".to_owned()).into())
+    }
+
+    /// What live queries that were learnt say, in the order of `reads`. All together get the time that one alone would get, so
+    /// only for such as are quickly read. The outer failure is everybody's.
+    async fn live(&self, _reads: &[LiveRead]) -> Result<Vec<Result<LiveResult, StoreError>>, StoreError> {
+        Err(StoreError::Refused("this store has no live queries".to_owned()))
+    }
+
+    /// Those of `asked`, pairs of a key and a user, that a query of `access: sql` confirms.
+    async fn pairs(
+        &self,
+        _query: &PairsQuery,
+        _asked: &[(String, String)],
+    ) -> Result<HashSet<(String, String)>, StoreError> {
+        Err(StoreError::Refused("this store has no live queries".to_owned()))
     }
 
     /// A round trip to the database that reads no table.

@@ -49,7 +49,7 @@ impl From<&StoreError> for Down {
         let word = match failure {
             StoreError::Unreachable(_) => DownWord::Unreachable,
             StoreError::TimedOut(_) => DownWord::TimedOut,
-            StoreError::Refused(_) | StoreError::Data(_) => DownWord::Refused,
+            StoreError::Refused(_) | StoreError::Data(_) | StoreError::Unsendable(_) => DownWord::Refused,
         };
         Self { word, detail: failure.to_string() }
     }

@@ -33,7 +33,8 @@ impl Database {
         let admission = admission.map_err(not_begun)?;
         let outbox = self.outbox().map_err(not_begun)?;
         admission.put(Matter::Outbox, outbox.keep(change, once)).await.map_err(|failure| {
-            let may_be_there = !matches!(failure, StoreError::Refused(_) | StoreError::Data(_));
+            let may_be_there =
+                !matches!(failure, StoreError::Refused(_) | StoreError::Data(_) | StoreError::Unsendable(_));
             NotKept { failure, may_be_there }
         })
     }

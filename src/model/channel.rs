@@ -6,13 +6,15 @@ mod text;
 
 use std::sync::Arc;
 
-use super::{DeviceId, KeyId, NegocioId, RestauranteId, Tenant, UserId};
+use super::{Consulta, DeviceId, KeyId, NegocioId, RestauranteId, Tenant, UserId};
 
 /// A channel of publications.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Channel {
     /// The appointment figures of one business: `estadisticas:<negocio>`. States.
     Estadisticas(NegocioId),
+    /// The result of a live query for one key: `consulta:<name>:<key>`. States.
+    Consulta(Consulta),
     /// What an application publishes for one business. Events.
     Canal(Canal),
     /// The point-of-sale events of one business; `None` where the installation has only one.
@@ -59,18 +61,19 @@ pub struct Canal(Arc<(NegocioId, Box<str>)>);
 impl Channel {
     /// Whether it says how things stand, and not what happened.
     pub fn is_of_states(&self) -> bool {
-        matches!(self, Self::Estadisticas(_) | Self::Sync(_))
+        matches!(self, Self::Estadisticas(_) | Self::Consulta(_) | Self::Sync(_))
     }
 
     /// Whether it says what happened. Neither does where nothing is published.
     pub fn is_of_events(&self) -> bool {
-        !matches!(self, Self::Estadisticas(_) | Self::Sync(_) | Self::User(_) | Self::Kiosk(_) | Self::Key(_))
+        !self.is_of_states() && !matches!(self, Self::User(_) | Self::Kiosk(_) | Self::Key(_))
     }
 
     /// How long its name is in memory.
     pub fn name_bytes(&self) -> usize {
         match self {
             Self::Estadisticas(id) | Self::Negocio(Some(id)) | Self::StaffOrders(Some(id)) => id.as_str().len(),
+            Self::Consulta(consulta) => consulta.query().as_str().len() + consulta.key().map_or(0, str::len),
             Self::Canal(canal) => canal.negocio().as_str().len() + canal.name().len(),
             Self::Negocio(None) | Self::StaffOrders(None) | Self::Key(_) => 0,
             Self::Restaurante(id) => id.as_str().len(),

@@ -5,13 +5,17 @@
 
 use std::fmt;
 
-use super::super::{DeviceId, KeyId, NegocioId, RestauranteId, Tenant, UserId};
+use super::super::{Consulta, DeviceId, KeyId, NegocioId, QueryName, RestauranteId, Tenant, UserId};
 use super::{Canal, Channel, Kiosk};
 
 impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Estadisticas(negocio) => write!(f, "estadisticas:{}", negocio.as_str()),
+            Self::Consulta(consulta) => match consulta.key() {
+                Some(key) => write!(f, "consulta:{}:{key}", consulta.query().as_str()),
+                None => write!(f, "consulta:{}", consulta.query().as_str()),
+            },
             Self::Canal(canal) => write!(f, "canal:{}:{}", canal.negocio().as_str(), canal.name()),
             Self::Negocio(None) => f.write_str("negocio"),
             Self::Negocio(Some(negocio)) => write!(f, "negocio:{}", negocio.as_str()),
@@ -43,6 +47,11 @@ impl Channel {
         };
         Some(match kind {
             "estadisticas" => Self::Estadisticas(NegocioId::new(rest)),
+            "consulta" => {
+                // The first colon: a key may have some, and a query's name has none.
+                let (query, key) = rest.split_once(':').map_or((rest, None), |(query, key)| (query, Some(key)));
+                Self::Consulta(Consulta::new(QueryName::parse(query)?, key))
+            }
             "canal" => {
                 // The last colon: a business's id may have some, and a name has none.
                 let (negocio, name) = rest.rsplit_once(':')?;
@@ -80,7 +89,7 @@ mod tests {
     }
 
     fn channel() -> impl Strategy<Value = Channel> {
-        (0..12, text(), text(), "[a-zA-Z0-9_.-]{1,12}", any::<[u8; 16]>()).prop_map(|(kind, id, uid, name, key)| {
+        (0..14, text(), text(), "[a-zA-Z0-9_.-]{1,12}", any::<[u8; 16]>()).prop_map(|(kind, id, uid, name, key)| {
             let negocio = NegocioId::new(&id);
             match kind {
                 0 => Channel::Estadisticas(negocio),
@@ -94,9 +103,15 @@ mod tests {
                 8 => Channel::Sync(Tenant::new(&id)),
                 9 => Channel::User(UserId::new(&id)),
                 10 => Channel::Key(KeyId::new(key)),
+                11 => Channel::Consulta(Consulta::new(query(&name), None)),
+                12 => Channel::Consulta(Consulta::new(query(&name), Some(&id))),
                 _ => Channel::Kiosk(Kiosk::new(DeviceId::new(&id), &uid)),
             }
         })
+    }
+
+    fn query(name: &str) -> QueryName {
+        QueryName::parse(&format!("q{}", name.to_lowercase())).unwrap()
     }
 
     proptest! {
@@ -113,7 +128,7 @@ mod tests {
         #[test]
         fn what_is_read_is_written_as_it_was(text in prop_oneof![
             ".{0,20}",
-            "(estadisticas|canal|negocio|restaurant|staff_orders|device|sync|user|kiosk|key)(:[0-9a-z:]{0,12})?",
+            "(estadisticas|consulta|canal|negocio|restaurant|staff_orders|device|sync|user|kiosk|key)(:[0-9a-z:]{0,12})?",
         ]) {
             if let Some(channel) = Channel::parse(&text) {
                 prop_assert_eq!(channel.to_string(), text);
@@ -130,6 +145,8 @@ mod tests {
             "negocios",
             "device",
             "canal:a",
+            "consulta:",
+            "consulta:A:b",
             "kiosk:1",
             "kiosk:01:a:b",
             "kiosk:2:ñ",

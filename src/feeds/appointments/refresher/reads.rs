@@ -197,7 +197,7 @@ impl Refresher {
         match failure {
             // Said once for all by the database's monitor.
             StoreError::Unreachable(_) => debug!(?negocio, %failure, "figures not read"),
-            StoreError::TimedOut(_) | StoreError::Refused(_) | StoreError::Data(_) => {
+            StoreError::TimedOut(_) | StoreError::Refused(_) | StoreError::Data(_) | StoreError::Unsendable(_) => {
                 warn!(?negocio, %failure, "figures not read");
             }
         }
