@@ -5,6 +5,8 @@
 
 mod breaker;
 mod down;
+mod lanes;
+mod live;
 mod outbox;
 
 use std::collections::{HashMap, HashSet};
@@ -26,6 +28,7 @@ use crate::store::{ContactError, Counted, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 use breaker::Breaker;
+use lanes::Lanes;
 pub use outbox::NotKept;
 
 pub use down::{Down, DownWord};
@@ -43,6 +46,7 @@ const BEYOND: Duration = Duration::from_millis(750);
 pub struct Database {
     store: Arc<dyn Store>,
     permits: Arc<Semaphore>,
+    lanes: Lanes,
     breaker: Mutex<Breaker>,
     state: watch::Sender<State>,
     /// Wakes the monitor before its time.
@@ -85,6 +89,8 @@ enum Matter {
     /// What some feeds do without: that it is refused says nothing of the database.
     Ownership,
     Devices,
+    /// One of the operator's live queries; who may watch it.
+    Live,
     /// Pulso's own tables.
     Outbox,
 }
@@ -95,6 +101,8 @@ pub struct Admission<'a> {
     database: &'a Database,
     _passage: Passage<'a>,
     _permit: OwnedSemaphorePermit,
+    /// Of a live query's own line.
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 /// Leave to get past the breaker; a probe makes room for the next one when it is dropped.
@@ -110,6 +118,7 @@ impl Database {
         Self {
             store,
             permits: Arc::new(Semaphore::new(config.max_connections as usize)),
+            lanes: Lanes::new(config.max_connections as usize),
             breaker: Mutex::default(),
             state: watch::Sender::new(waiting),
             trouble: Notify::new(),
@@ -134,12 +143,20 @@ impl Database {
     /// Waits for a connection's turn. Fails at once while the breaker is open, unless this is the one live caller that
     /// probes.
     pub async fn admit(&self, urgency: Urgency) -> Result<Admission<'_>, StoreError> {
+        self.admit_with(urgency, None).await
+    }
+
+    async fn admit_with(
+        &self,
+        urgency: Urgency,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Result<Admission<'_>, StoreError> {
         let passage = self.pass(urgency)?;
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.map_err(|_| StoreError::Unreachable("shutting down".to_owned()))?;
         // Once more: the breaker may have opened while this call stood in the queue.
         let passage = if passage.is_probe { passage } else { self.pass(urgency)? };
-        Ok(Admission { database: self, _passage: passage, _permit: permit })
+        Ok(Admission { database: self, _passage: passage, _permit: permit, _turn: turn })
     }
 
     fn pass(&self, urgency: Urgency) -> Result<Passage<'_>, StoreError> {
@@ -266,7 +283,7 @@ impl Database {
         let (what, variable) = match matter {
             Matter::Ownership => ("ownership", "OWNER_SQL"),
             Matter::Devices => ("devices", "DEVICE_SQL"),
-            Matter::Figures | Matter::Outbox => return,
+            Matter::Figures | Matter::Live | Matter::Outbox => return,
         };
         let reason = match failure {
             None => None,

@@ -28,7 +28,7 @@ use crate::queries::{LiveQuery, PairsQuery};
 
 pub use counted::Counted;
 pub use outbox::Outbox;
-pub use reading::{Learnt, LiveRead, LiveResult};
+pub use reading::{Learnt, LiveRead, LiveResult, Sight};
 pub use rollup::RollupChange;
 
 /// Why a question has no answer, by what the asker can do about it. The text is for the log and for operators only:
@@ -121,6 +121,28 @@ pub trait Store: Send + Sync + 'static {
         Ok(counted)
     }
 
+    /// As [`Self::figures_of`], and what the reads have seen of each of `xids`.
+    async fn figures_seeing(
+        &self,
+        negocios: &[NegocioId],
+        today: Date,
+        xids: &[u64],
+    ) -> Result<(Vec<Counted>, Vec<Sight>), StoreError> {
+        // What is over before a read begins is seen by it.
+        let seen = if xids.is_empty() { Vec::new() } else { self.sights(xids).await? };
+        Ok((self.figures_of(negocios, today).await?, seen))
+    }
+
+    /// Whether transactions have ids by which a caller can name its own (`pg_current_xact_id()`).
+    fn knows_transactions(&self) -> bool {
+        false
+    }
+
+    /// What a read that begins after this would see of transactions, without a read.
+    async fn sights(&self, _xids: &[u64]) -> Result<Vec<Sight>, StoreError> {
+        Err(StoreError::Refused("this store knows no transactions of others".to_owned()))
+    }
+
     /// Those of `asked` that the database confirms. A user id that the column cannot hold owns nothing.
     async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError>;
 
@@ -158,8 +180,13 @@ pub trait Store: Send + Sync + 'static {
         Err(StoreError::Refused("this store has no live queries".to_owned()).into())
     }
 
+    /// How many reads of live queries may be made at once.
+    fn most_live_at_once(&self) -> usize {
+        1
+    }
+
     /// What live queries that were learnt say, in the order of `reads`. All together get the time that one alone would get, so
-    /// only for such as are quickly read. The outer failure is everybody's.
+    /// only for such as are quickly read; one that fails leaves the others their answers. The outer failure is everybody's.
     async fn live(&self, _reads: &[LiveRead]) -> Result<Vec<Result<LiveResult, StoreError>>, StoreError> {
         Err(StoreError::Refused("this store has no live queries".to_owned()))
     }

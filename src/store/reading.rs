@@ -24,6 +24,17 @@ pub struct LiveRead {
     pub xids: Vec<u64>,
 }
 
+/// What a snapshot says of a transaction of somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Committed or aborted: what it did is seen, if it did anything.
+    Over,
+    /// Under way, prepared, or not even begun.
+    Open,
+    /// So far behind that its number must lack its epoch: nobody can say which transaction is meant.
+    TooOld,
+}
+
 /// What a live query says for one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveResult {
@@ -34,8 +45,8 @@ pub struct LiveResult {
     pub next_change_at: Option<Timestamp>,
     /// As of [`Counted`](super::Counted).
     pub order: Option<u64>,
-    /// For each of [`LiveRead::xids`] whether the read has seen it end.
-    pub seen: Vec<bool>,
+    /// For each of [`LiveRead::xids`] what the read has seen of it.
+    pub seen: Vec<Sight>,
 }
 
 /// What a store has found out about a live query.
