@@ -10,6 +10,7 @@ pub mod definition;
 pub mod hearing;
 pub mod listening;
 pub mod pos;
+pub mod queries;
 pub mod restaurant;
 pub mod sync;
 

@@ -11,6 +11,8 @@ fuzz_target!(|text: &str| {
             let name = match &channel {
                 ChannelName::Estadisticas(negocio) => format!("estadisticas:{negocio}"),
                 ChannelName::Canal { negocio, name } => format!("canal:{negocio}:{name}"),
+                ChannelName::Consulta { query, key: None } => format!("consulta:{query}"),
+                ChannelName::Consulta { query, key: Some(key) } => format!("consulta:{query}:{key}"),
             };
             assert_eq!(ChannelName::parse(&name), Some(channel));
         }

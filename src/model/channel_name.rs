@@ -1,4 +1,4 @@
-//! A channel as a client names it: `estadisticas:<negocio>` or `canal:<negocio>:<name>`.
+//! A channel as a client names it: `estadisticas:<negocio>`, `consulta:<name>:<key>` or `canal:<negocio>:<name>`.
 //!
 //! Must not know whether there is such a business, nor how its id is spelt in the database.
 
@@ -7,6 +7,7 @@ use std::fmt;
 use super::MAX_ID_BYTES;
 
 const ESTADISTICAS: &str = "estadisticas:";
+const CONSULTA: &str = "consulta:";
 const CANAL: &str = "canal:";
 /// Longest name of a channel, and of a type.
 pub const MAX_NAME_CHARS: usize = 64;
@@ -15,12 +16,26 @@ pub const MAX_NAME_CHARS: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ChannelName {
     Estadisticas(String),
-    Canal { negocio: String, name: String },
+    /// Whatever stands for a query's name, and for a key behind the first colon.
+    Consulta {
+        query: String,
+        key: Option<String>,
+    },
+    Canal {
+        negocio: String,
+        name: String,
+    },
 }
 
 impl ChannelName {
-    /// `estadisticas:<negocio>` or `canal:<negocio>:<name>`.
+    /// `estadisticas:<negocio>`, `consulta:<name>`, `consulta:<name>:<key>` or `canal:<negocio>:<name>`.
     pub fn parse(text: &str) -> Option<Self> {
+        if let Some(named) = text.strip_prefix(CONSULTA) {
+            // The first colon: a key may have some, and a query's name has none.
+            let (query, key) =
+                named.split_once(':').map_or((named, None), |(query, key)| (query, Some(key.to_owned())));
+            return (!named.is_empty()).then(|| Self::Consulta { query: query.to_owned(), key });
+        }
         match text.strip_prefix(ESTADISTICAS) {
             Some(negocio) => (!negocio.is_empty()).then(|| Self::Estadisticas(negocio.to_owned())),
             None => parse_canal(text)
@@ -33,6 +48,8 @@ impl fmt::Display for ChannelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Estadisticas(negocio) => write!(f, "{ESTADISTICAS}{negocio}"),
+            Self::Consulta { query, key: None } => write!(f, "{CONSULTA}{query}"),
+            Self::Consulta { query, key: Some(key) } => write!(f, "{CONSULTA}{query}:{key}"),
             Self::Canal { negocio, name } => write!(f, "{CANAL}{negocio}:{name}"),
         }
     }
@@ -66,7 +83,7 @@ mod tests {
         #[test]
         fn a_channel_is_named_in_one_way_only(text in prop_oneof![
             ".{0,20}",
-            "(estadisticas|canal)(:[0-9a-z:]{0,12})?",
+            "(estadisticas|consulta|canal)(:[0-9a-z:]{0,12})?",
         ]) {
             if let Some(name) = ChannelName::parse(&text) {
                 prop_assert_eq!(name.to_string(), text);

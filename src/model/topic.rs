@@ -17,6 +17,7 @@ impl Topic {
         Some(match name {
             ChannelName::Estadisticas(negocio) => Self::Estadisticas(id_type.parse(negocio)?),
             ChannelName::Canal { negocio, name } => Self::Canal(Canal::new(id_type.parse(negocio)?, name)),
+            ChannelName::Consulta { .. } => return None,
         })
     }
 

@@ -133,10 +133,13 @@ impl Dashboard {
     }
 
     fn has(&self, name: &ChannelName) -> bool {
-        self.context.feeds.has(match name {
+        let feed = match name {
             ChannelName::Estadisticas(_) => Feed::Appointments,
             ChannelName::Canal { .. } => Feed::Channels,
-        })
+            // No feed has them yet.
+            ChannelName::Consulta { .. } => return false,
+        };
+        self.context.feeds.has(feed)
     }
 
     pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Settled> {
