@@ -26,6 +26,7 @@ mod spelling;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -33,6 +34,7 @@ use jiff::tz::TimeZone;
 
 use crate::feeds::definition::Need;
 use crate::model::Tenant;
+use crate::queries::LiveQuery;
 
 pub use crate::feeds::{Feed, Feeds};
 pub use algorithm::Algorithm;
@@ -72,6 +74,8 @@ pub struct Config {
     pub connections: ConnectionLimits,
     pub client: ClientLimits,
     pub stats: StatsConfig,
+    /// What the files in `QUERIES_DIR` define.
+    pub queries: Vec<Arc<LiveQuery>>,
     pub log: LogConfig,
     /// `IO_URING`: whether it may be used where it is to be had.
     pub io_uring: bool,

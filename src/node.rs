@@ -28,6 +28,7 @@ use crate::http::departure::Departure;
 use crate::http::places::Places;
 use crate::hub::Hub;
 use crate::idempotency::Idempotency;
+use crate::queries::Queries;
 use crate::session::{SessionContext, words};
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
@@ -42,6 +43,7 @@ pub struct Node {
     pub hub: Arc<Hub>,
     pub broker: Arc<Broker>,
     pub database: Arc<Database>,
+    pub queries: Arc<Queries>,
     pub refresher: Arc<Refresher>,
     pub access: Arc<Access>,
     pub devices: Arc<Devices>,
@@ -87,6 +89,7 @@ impl Node {
         });
         let (access, questions) = Access::new(&config.auth, &config.client, Arc::clone(&metrics));
         let devices = Devices::new(config.clinic.bad_devices_per_minute);
+        let queries = Arc::new(Queries::new(config.queries.iter().cloned()));
         let refresher = Refresher::new(
             Arc::clone(&database),
             Arc::clone(&broker),
@@ -143,6 +146,7 @@ impl Node {
             hub,
             broker,
             database,
+            queries,
             refresher,
             access,
             devices,

@@ -2,6 +2,9 @@
 //!
 //! Must not know how a query is put to a database, nor what becomes of its result.
 
+pub mod keeper;
+pub mod registry;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +13,8 @@ use jiff::tz::TimeZone;
 
 use crate::config::ClaimPath;
 use crate::model::QueryName;
+
+pub use registry::{Live, Queries, Standing};
 
 /// One live query.
 #[derive(Clone, Debug)]
@@ -78,3 +83,6 @@ pub enum ResultForm {
     /// An array, as the query orders.
     Rows,
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

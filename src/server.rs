@@ -21,6 +21,7 @@ use crate::http::mount::{Additions, Mount};
 use crate::http::{Port, accept};
 use crate::hub::Hub;
 use crate::node::Node;
+use crate::queries::keeper;
 use crate::store::{ContactError, SettingError, Store};
 use crate::telemetry::log;
 use crate::workers::{Fallen, Workers};
@@ -59,6 +60,9 @@ pub enum StartError {
     Setting(#[from] SettingError),
     #[error("{0}")]
     WrongQuery(ContactError),
+    /// A line each.
+    #[error("live queries must be mended:\n{0}")]
+    WrongLiveQueries(String),
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
     #[error(transparent)]
@@ -68,7 +72,7 @@ pub enum StartError {
 impl StartError {
     /// Whether another try makes no sense before the operator has mended something.
     pub fn is_the_operators(&self) -> bool {
-        matches!(self, Self::Setting(_) | Self::WrongQuery(_))
+        matches!(self, Self::Setting(_) | Self::WrongQuery(_) | Self::WrongLiveQueries(_))
     }
 }
 
@@ -160,8 +164,15 @@ impl Server {
 
         // Reachable but wrong is a mistake to mend now; not reachable is only a matter of time.
         tokio::select! {
-            contact = node.database.contact() => if let Err(wrong @ ContactError::WrongQuery { .. }) = contact {
-                return Err(StartError::WrongQuery(wrong));
+            contact = node.database.contact() => match contact {
+                Err(wrong @ ContactError::WrongQuery { .. }) => return Err(StartError::WrongQuery(wrong)),
+                Err(_) => {}
+                Ok(_) => {
+                    let wrong = keeper::learn(&node.queries, &node.database, node.queries.all()).await;
+                    if !wrong.is_empty() {
+                        return Err(StartError::WrongLiveQueries(wrong.join("\n")));
+                    }
+                }
             },
             // A database that does not answer must not keep a server that is to stop.
             () = stop.cancelled() => {}
@@ -170,6 +181,9 @@ impl Server {
         workers.spawn("the database's monitor", &halt, |stop| {
             let database = Arc::clone(&node.database);
             async move { database.monitor(stop).await }
+        });
+        workers.spawn("the keeper of live queries", &halt, |stop| {
+            keeper::keep(Arc::clone(&node.queries), Arc::clone(&node.database), stop)
         });
         workers.spawn("the answering of ownership questions", &halt, |stop| {
             Arc::clone(&node.access).answer_questions(questions, Arc::clone(&node.database), stop)

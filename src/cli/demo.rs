@@ -133,6 +133,7 @@ fn config(listen: ListenConfig, keys: &Keys, business: &Business) -> Config {
         connections: ConnectionLimits { max_websockets: VISITORS, ..ConnectionLimits::default() },
         client: ClientLimits::default(),
         stats: StatsConfig::default(),
+        queries: Vec::new(),
         log: env::load_log(),
         io_uring: true,
         shutdown_delay: Duration::ZERO,

@@ -107,6 +107,7 @@ impl Config {
                     connections,
                     client,
                     stats,
+                    queries: Vec::new(),
                     log,
                     io_uring,
                     shutdown_delay,
