@@ -14,6 +14,9 @@ pub mod access;
 pub mod feeds;
 pub mod queries;
 
+// What keeps states current.
+pub mod refresh;
+
 // From a publication to every mailbox.
 pub mod broker;
 pub mod hub;

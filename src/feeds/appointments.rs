@@ -1,16 +1,10 @@
-//! What Pulso is for: one read of the figures per change, shared by everybody who watches.
+//! The appointment figures: who announces changes, who may listen, and what is said.
 //!
-//! Must not know clients, sockets or HTTP. Askers get a [`Reading`]; everybody else gets the publication by the hub.
+//! Must not know clients, sockets or HTTP, nor how figures are kept current.
 
-mod eras;
 mod hook;
 mod listen;
 mod notices;
-mod queue;
-mod refresher;
-mod state;
-mod told;
-mod upkeep;
 pub mod words;
 
 use std::sync::Arc;
@@ -19,8 +13,6 @@ use super::definition::{Definition, Need, Start, Table};
 use crate::store::listen::listen as listen_for_notices;
 
 use notices::on_listen;
-
-pub use refresher::{Reading, Refresher, Unavailable};
 
 pub const FEED: Definition = Definition {
     word: "appointments",

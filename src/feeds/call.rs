@@ -13,7 +13,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use super::appointments::Refresher;
 use crate::broker::{Broker, Keyed, Published, Reach, Scope};
 use crate::clock::Clock;
 use crate::config::{PublishConfig, SyncConfig};
@@ -21,6 +20,7 @@ use crate::database::Database;
 use crate::idempotency::Ticket;
 use crate::model::{Answered, DeviceId, DeviceName, NegocioId};
 use crate::publication::Draft;
+use crate::refresh::Refresher;
 
 pub use rejection::{Cause, Rejection};
 

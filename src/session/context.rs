@@ -12,9 +12,9 @@ use crate::access::token::TokenVerifier;
 use crate::clock::Clock;
 use crate::config::{ClientLimits, Feeds};
 use crate::database::Database;
-use crate::feeds::appointments::Refresher;
 use crate::feeds::clinic::devices::Devices;
 use crate::hub::Hub;
+use crate::refresh::Refresher;
 use crate::telemetry::metrics::Metrics;
 
 /// Shared by all sessions of a node: one pointer a connection.

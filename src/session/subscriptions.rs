@@ -20,13 +20,13 @@ use crate::access::grant::Denial;
 use crate::access::named::{self, Right};
 use crate::access::ownership::Unanswered;
 use crate::access::token::{Identity, Person};
-use crate::feeds::appointments::{Reading, Unavailable};
 use crate::hub::Membership;
 use crate::hub::history::Since;
 use crate::hub::mailbox::{Mailbox, Push};
 use crate::model::Channel;
 use crate::model::ChannelName;
 use crate::model::{Ownership, Topic};
+use crate::refresh::{Reading, Unavailable};
 use crate::session::SessionContext;
 use crate::telemetry::metrics::RefusalReason;
 
@@ -314,12 +314,15 @@ impl Subscriptions {
 
     /// Figures to begin with; a channel of events has none.
     fn request_reading(&mut self, key: u32, topic: &Topic, had: Option<u64>) {
-        let Topic::Estadisticas(negocio) = topic else { return };
-        let (refresher, negocio) = (Arc::clone(&self.context.refresher), negocio.clone());
+        let channel = topic.channel();
+        if !channel.is_of_states() {
+            return;
+        }
+        let refresher = Arc::clone(&self.context.refresher);
         self.waiting.push(async move {
             let reading = match had {
-                Some(_) => refresher.snapshot_again(&negocio).await,
-                None => refresher.snapshot(&negocio).await,
+                Some(_) => refresher.snapshot_again(&channel).await,
+                None => refresher.snapshot(&channel).await,
             };
             Settled::Read { key, had, reading }
         });

@@ -278,9 +278,11 @@ fn the_store_knows_neither_clients_nor_what_its_answers_are_for() {
 }
 
 #[test]
-fn the_figures_know_neither_clients_nor_http() {
+fn what_is_read_and_shared_knows_neither_clients_nor_http() {
     let libraries = ["warp", "hyper", "http", "tokio_tungstenite", "sqlx"];
-    may_not_know("feeds/appointments", &["session", "transport", "http", "server"], &libraries);
+    for part in ["refresh", "feeds/appointments"] {
+        may_not_know(part, &["session", "transport", "http", "server"], &libraries);
+    }
 }
 
 #[test]

@@ -35,17 +35,18 @@ struct Accepted {
 async fn answer(call: &mut Call) -> Result<Reply, Rejection> {
     let (refresher, database) = (&call.context.refresher, &call.context.database);
     let negocio = negocio_of(&call.body, database.id_type())?;
-    let answered = timeout_at(call.deadline, refresher.notice(&negocio)).await;
+    let channel = Channel::Estadisticas(negocio.clone());
+    let answered = timeout_at(call.deadline, refresher.notice(&channel)).await;
     let Ok(Ok(reading)) = answered else { return Err(unavailable()) };
     if reading.is_none() && database.is_down() {
         // Nobody watches, so nothing is owed; but it would be wrong to say that the figures can be read.
         return Err(unavailable());
     }
     let (subscribers, scope) = if call.context.broker.has_others() {
-        let reach = call.context.broker.reach(&Channel::Estadisticas(negocio.clone())).await;
+        let reach = call.context.broker.reach(&channel).await;
         (reach.each.iter().sum(), word_of(reach.scope))
     } else {
-        (refresher.subscribers(&negocio), None)
+        (refresher.subscribers(&channel), None)
     };
     Ok(Reply::json(&Accepted {
         ok: true,

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tracing::error;
 
-use super::Refresher;
 use crate::database::Database;
+use crate::model::Channel;
+use crate::refresh::Refresher;
 use crate::store::listen::ListenEvent;
 
 pub(super) fn on_listen(database: &Database, refresher: &Arc<Refresher>, event: ListenEvent) {
@@ -14,14 +15,13 @@ pub(super) fn on_listen(database: &Database, refresher: &Arc<Refresher>, event: 
             // Before the first contact nobody watches anything.
             let Some(id_type) = database.id_type() else { return };
             if let Some(negocio) = id_type.parse(&id) {
-                refresher.triggered(&negocio);
+                refresher.triggered(&Channel::Estadisticas(negocio));
             } else {
                 error!(payload = ?id, "the trigger sent what is no id of a business");
             }
         }
         ListenEvent::Gap => {
-            refresher.metrics.listen_gaps.inc();
-            refresher.recover();
+            refresher.after_a_gap();
         }
     }
 }

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use crate::access::ownership::Unanswered;
-use crate::feeds::appointments::{Reading, Unavailable};
+use crate::refresh::{Reading, Unavailable};
 
 /// Unallocated while nothing is waited for: most of the time, for most.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::model::NegocioId;
+use crate::model::Channel;
 
 #[derive(Debug, Default)]
 pub(super) struct ReadQueue {
@@ -17,24 +17,24 @@ pub(super) struct ReadQueue {
 /// One business's turn. Dropping it tells its runner that the read is over.
 #[derive(Debug)]
 pub(super) struct QueuedRead {
-    pub(super) negocio: NegocioId,
+    pub(super) channel: Channel,
     may_share: bool,
     _over: oneshot::Sender<()>,
 }
 
 impl ReadQueue {
     /// Queues a read; the receiver fails, and only ever fails, when it is over.
-    pub(super) fn queue(&self, negocio: NegocioId, may_share: bool) -> oneshot::Receiver<()> {
+    pub(super) fn queue(&self, channel: Channel, may_share: bool) -> oneshot::Receiver<()> {
         let (over, is_over) = oneshot::channel();
-        self.lock().push_back(QueuedRead { negocio, may_share, _over: over });
+        self.lock().push_back(QueuedRead { channel, may_share, _over: over });
         is_over
     }
 
-    /// The turn of `negocio`, and where it may be shared those of others that may be, longest waiting first, up to
+    /// The turn of `channel`, and where it may be shared those of others that may be, longest waiting first, up to
     /// `most`. None if another runner has taken it: so nobody is kept by a read that is not also its own.
-    pub(super) fn take(&self, negocio: &NegocioId, most: usize) -> Vec<QueuedRead> {
+    pub(super) fn take(&self, channel: &Channel, most: usize) -> Vec<QueuedRead> {
         let mut waiting = self.lock();
-        let own = waiting.iter().position(|turn| turn.negocio == *negocio);
+        let own = waiting.iter().position(|turn| turn.channel == *channel);
         let Some(own) = own.and_then(|at| waiting.remove(at)) else { return Vec::new() };
         let mut taken = vec![own];
         let mut at = 0;
@@ -58,17 +58,22 @@ mod tests {
     use tokio::sync::oneshot::error::TryRecvError;
 
     use super::*;
+    use crate::model::NegocioId;
+
+    fn channel(name: &str) -> Channel {
+        Channel::Estadisticas(NegocioId::new(name))
+    }
 
     fn taken(queued: &ReadQueue, own: &str, most: usize) -> String {
-        let taken = queued.take(&NegocioId::new(own), most);
-        taken.iter().map(|turn| turn.negocio.as_str().to_owned()).collect::<Vec<_>>().join(" ")
+        let taken = queued.take(&channel(own), most);
+        taken.iter().map(|turn| turn.channel.to_string().replace("estadisticas:", "")).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn quick_reads_are_made_together_and_slow_ones_alone() {
         let queued = ReadQueue::default();
         let names = [("a", true), ("lenta", false), ("b", true), ("c", true), ("d", true)];
-        let mut runners = names.map(|(name, may_share)| queued.queue(NegocioId::new(name), may_share));
+        let mut runners = names.map(|(name, may_share)| queued.queue(channel(name), may_share));
         assert_eq!(taken(&queued, "c", 3), "c a b");
         assert_eq!(taken(&queued, "b", 3), "", "another runner has taken it");
         assert_eq!(taken(&queued, "lenta", 3), "lenta");
@@ -80,7 +85,7 @@ mod tests {
     #[test]
     fn nothing_is_shared_where_one_is_the_most() {
         let queued = ReadQueue::default();
-        let _runners = ["a", "b"].map(|name| queued.queue(NegocioId::new(name), true));
+        let _runners = ["a", "b"].map(|name| queued.queue(channel(name), true));
         assert_eq!((taken(&queued, "a", 1), taken(&queued, "b", 1)), ("a".to_owned(), "b".to_owned()));
     }
 }

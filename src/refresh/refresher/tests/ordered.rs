@@ -8,9 +8,9 @@ async fn world() -> World {
 
 impl World {
     /// The database loses the last changes of a business, and transactions of others with them.
-    fn restore(&self, negocio: &NegocioId, lost: i64, transactions: u64) {
+    fn restore(&self, channel: &Channel, lost: i64, transactions: u64) {
         let mut state = self.model.state();
-        *state.committed.entry(negocio.clone()).or_default() -= lost;
+        *state.committed.entry(channel.clone()).or_default() -= lost;
         state.completed = state.completed.map(|completed| completed - transactions);
     }
 }
@@ -18,7 +18,7 @@ impl World {
 #[tokio::test(start_paused = true)]
 async fn seq_counts_the_transactions_of_the_database() {
     let world = world().await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let mut subscriber = world.subscribe(&n);
     sleep(Duration::from_secs(1)).await;
     subscriber.read();
@@ -33,7 +33,7 @@ async fn seq_counts_the_transactions_of_the_database() {
 #[tokio::test(start_paused = true)]
 async fn a_notice_is_told_though_no_transaction_came_in_between() {
     let world = world().await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let mut subscriber = world.subscribe(&n);
     sleep(Duration::from_secs(1)).await;
     subscriber.read();
@@ -46,14 +46,14 @@ async fn a_notice_is_told_though_no_transaction_came_in_between() {
 #[tokio::test(start_paused = true)]
 async fn a_database_that_has_lost_transactions_moves_every_screen() {
     let world = world().await;
-    let (a, b) = (negocio("a"), negocio("b"));
+    let (a, b) = (figures_of("a"), figures_of("b"));
     let mut screens = [world.subscribe(&a), world.subscribe(&b)];
     for _ in 0..9 {
         world.model.commit(&a);
         world.model.commit(&b);
     }
-    for negocio in [&a, &b] {
-        world.refresher.notice(negocio).await.unwrap();
+    for channel in [&a, &b] {
+        world.refresher.notice(channel).await.unwrap();
     }
     sleep(Duration::from_secs(1)).await;
     world.restore(&a, 2, 3);
@@ -68,7 +68,7 @@ async fn a_database_that_has_lost_transactions_moves_every_screen() {
 #[tokio::test(start_paused = true)]
 async fn where_it_stops_telling_for_a_while_nothing_goes_back() {
     let world = world().await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let mut subscriber = world.subscribe(&n);
     for completed in [Some(5_100), None, Some(5_101), None, None, Some(4_000)] {
         world.model.commit(&n);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Latest, RefreshState};
-use crate::feeds::appointments::refresher::Reading;
-use crate::feeds::appointments::told::Told;
+use crate::refresh::refresher::Reading;
+use crate::refresh::told::Told;
 
 /// So long another node has to say what it has read.
 const SAID_WITHIN: Duration = Duration::from_secs(1);
@@ -18,7 +18,7 @@ const KNOWN_AFTER: Duration = Duration::from_secs(2);
 
 /// What became of figures that another node has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::feeds::appointments) enum Adopted {
+pub(in crate::refresh) enum Adopted {
     Newer,
     Older,
     Incomparable,
@@ -26,17 +26,17 @@ pub(in crate::feeds::appointments) enum Adopted {
 
 impl RefreshState {
     /// A change was announced that others watch: it is read here until then, whoever watches.
-    pub(in crate::feeds::appointments) fn read_for_others(&mut self, until: Instant) {
+    pub(in crate::refresh) fn read_for_others(&mut self, until: Instant) {
         self.for_others_until = Some(until);
     }
 
-    pub(in crate::feeds::appointments) fn is_for_others(&self) -> bool {
+    pub(in crate::refresh) fn is_for_others(&self) -> bool {
         self.for_others_until.is_some()
     }
 
     /// Another node announced a change that is watched here, and will say how it stands if it knows that. Whom others may not
     /// have known then looks for a late commit by itself.
-    pub(in crate::feeds::appointments) fn on_bell(&mut self, now: Instant, trailing: Duration) {
+    pub(in crate::refresh) fn on_bell(&mut self, now: Instant, trailing: Duration) {
         self.said_due.get_or_insert(now + SAID_WITHIN);
         if self.known_since.is_none_or(|since| now.duration_since(since) < KNOWN_AFTER) {
             self.trailing_due = Some(now + trailing);
@@ -47,26 +47,26 @@ impl RefreshState {
     }
 
     /// What was read is worth nothing any more.
-    pub(in crate::feeds::appointments) fn forget(&mut self) {
+    pub(in crate::refresh) fn forget(&mut self) {
         self.latest = None;
     }
 
     /// Other nodes are told that it is watched here.
-    pub(in crate::feeds::appointments) fn is_known(&mut self, since: Instant) {
+    pub(in crate::refresh) fn is_known(&mut self, since: Instant) {
         self.known_since = Some(since);
     }
 
     /// Whether they were; they have to be told that it is not any more.
-    pub(in crate::feeds::appointments) fn take_known(&mut self) -> bool {
+    pub(in crate::refresh) fn take_known(&mut self) -> bool {
         self.known_since.take().is_some()
     }
 
-    pub(in crate::feeds::appointments) fn was_made_known(&self) -> bool {
+    pub(in crate::refresh) fn was_made_known(&self) -> bool {
         self.known_since.is_some()
     }
 
     /// Another node has read figures of today. `begun`: about when.
-    pub(in crate::feeds::appointments) fn adopt(&mut self, reading: Reading, told: &Told, begun: Instant) -> Adopted {
+    pub(in crate::refresh) fn adopt(&mut self, reading: Reading, told: &Told, begun: Instant) -> Adopted {
         if let Some(latest) = &self.latest {
             match latest.version {
                 // What is shown of an older era is read anew: that may have seen more than this has.

@@ -116,13 +116,12 @@ impl World {
     }
 
     /// Joins, then asks for the snapshot, as a client does.
-    fn subscribe(&self, negocio: &NegocioId) -> Subscriber {
-        let channel = Channel::Estadisticas(negocio.clone());
+    fn subscribe(&self, channel: &Channel) -> Subscriber {
         let mailbox = Arc::new(Mailbox::new(256, Encoding::Frames { with_ids: false }));
-        let membership = self.hub.join(channel, &mailbox);
-        let (refresher, negocio, theirs) = (Arc::clone(&self.refresher), negocio.clone(), Arc::clone(&mailbox));
+        let membership = self.hub.join(channel.clone(), &mailbox);
+        let (refresher, channel, theirs) = (Arc::clone(&self.refresher), channel.clone(), Arc::clone(&mailbox));
         tokio::spawn(async move {
-            if let Ok(reading) = refresher.snapshot(&negocio).await {
+            if let Ok(reading) = refresher.snapshot(&channel).await {
                 theirs.push(&reading);
             }
         });
@@ -140,8 +139,8 @@ impl Drop for World {
     }
 }
 
-fn negocio(name: &str) -> NegocioId {
-    IdType::Text.parse(name).unwrap()
+fn figures_of(name: &str) -> Channel {
+    Channel::Estadisticas(IdType::Text.parse(name).unwrap())
 }
 
 #[derive(Clone, Debug)]
@@ -176,7 +175,7 @@ fn failure(kind: u8) -> Failure {
 
 async fn play(ops: Vec<Op>, connections: u32, shows_events: bool, completed: Option<u64>) {
     let world = World::with_connections(connections, shows_events, completed).await;
-    let who = [negocio("a"), negocio("b"), negocio("c")];
+    let who = [figures_of("a"), figures_of("b"), figures_of("c")];
     let mut subscribers: Vec<(usize, Subscriber)> = Vec::new();
     let mut notices = Vec::new();
     let last_noticed = [const { AtomicI64::new(0) }; 3];
@@ -189,18 +188,18 @@ async fn play(ops: Vec<Op>, connections: u32, shows_events: bool, completed: Opt
                         world.model.commit(&who[index]);
                     }
                     Some(delay) => {
-                        let (model, negocio) = (Arc::clone(&world.model), who[index].clone());
+                        let (model, channel) = (Arc::clone(&world.model), who[index].clone());
                         tokio::spawn(async move {
                             sleep(Duration::from_millis(delay)).await;
-                            model.commit(&negocio);
+                            model.commit(&channel);
                         });
                     }
                 }
                 let at = world.model.event();
                 last_noticed[index].store(at, SeqCst);
-                let (refresher, negocio) = (Arc::clone(&world.refresher), who[index].clone());
+                let (refresher, channel) = (Arc::clone(&world.refresher), who[index].clone());
                 notices.push(tokio::spawn(async move {
-                    let answer = refresher.notice(&negocio).await;
+                    let answer = refresher.notice(&channel).await;
                     if let Ok(Some(reading)) = answer
                         && shows_events
                     {
@@ -282,7 +281,7 @@ proptest! {
 async fn ten_thousand_newcomers_cost_one_query() {
     let world = World::new(false).await;
     world.model.state().dawdle = Dawdle { before: 20, after: 20 };
-    let n = negocio("n");
+    let n = figures_of("n");
     let mut all: Vec<Subscriber> = (0..10_000).map(|_| world.subscribe(&n)).collect();
     sleep(Duration::from_secs(1)).await;
     for subscriber in &mut all {
@@ -295,7 +294,7 @@ async fn ten_thousand_newcomers_cost_one_query() {
 #[tokio::test(start_paused = true)]
 async fn who_asks_again_gets_figures_read_now() {
     let world = World::new(false).await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let _subscriber = world.subscribe(&n);
     sleep(Duration::from_millis(10)).await;
     world.model.commit(&n);
@@ -307,7 +306,7 @@ async fn who_asks_again_gets_figures_read_now() {
 #[tokio::test(start_paused = true)]
 async fn a_burst_of_notices_costs_one_query_and_one_trailing() {
     let world = World::new(false).await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let _subscriber = world.subscribe(&n);
     sleep(Duration::from_secs(6)).await;
     let before = world.queries();
@@ -329,7 +328,7 @@ async fn a_burst_of_notices_costs_one_query_and_one_trailing() {
 #[tokio::test(start_paused = true)]
 async fn nobody_subscribed_means_no_query_and_fresh_figures_for_the_next() {
     let world = World::new(false).await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let mut first = world.subscribe(&n);
     sleep(Duration::from_millis(10)).await;
     first.read();
@@ -347,7 +346,7 @@ async fn nobody_subscribed_means_no_query_and_fresh_figures_for_the_next() {
 #[tokio::test(start_paused = true)]
 async fn an_accepted_notice_is_broadcast_though_nothing_moved_and_the_trailing_read_is_not() {
     let world = World::new(false).await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let mut subscriber = world.subscribe(&n);
     sleep(Duration::from_secs(1)).await;
     subscriber.read();
@@ -362,7 +361,7 @@ async fn an_accepted_notice_is_broadcast_though_nothing_moved_and_the_trailing_r
 #[tokio::test(start_paused = true)]
 async fn a_notice_before_its_commit_is_healed() {
     let world = World::new(false).await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let mut subscriber = world.subscribe(&n);
     sleep(Duration::from_secs(1)).await;
     world.refresher.notice(&n).await.unwrap();
@@ -377,7 +376,7 @@ async fn a_notice_before_its_commit_is_healed() {
 #[tokio::test(start_paused = true)]
 async fn the_day_rolls_over_at_the_business_midnight_by_itself() {
     let world = World::new(false).await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let _subscriber = world.subscribe(&n);
     sleep(Duration::from_secs(2)).await;
     let before = world.queries();
@@ -395,7 +394,7 @@ async fn the_day_rolls_over_at_the_business_midnight_by_itself() {
 #[tokio::test(start_paused = true)]
 async fn drift_is_pushed_and_counted_only_when_no_notice_explains_it() {
     let world = World::new(false).await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let mut subscriber = world.subscribe(&n);
     sleep(Duration::from_secs(1)).await;
 
@@ -417,7 +416,7 @@ async fn drift_is_pushed_and_counted_only_when_no_notice_explains_it() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_read_answers_at_once_and_the_change_is_pushed_when_the_database_is_back() {
     let world = World::new(false).await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let mut subscriber = world.subscribe(&n);
     sleep(Duration::from_secs(1)).await;
     world.model.state().failures = vec![Failure::Unreachable; 8];

@@ -64,8 +64,8 @@ impl Nodes {
         self.model.state().queries
     }
 
-    async fn notice(&self, node: usize, negocio: &NegocioId) -> bool {
-        self.worlds[node].refresher.notice(negocio).await.unwrap().is_some()
+    async fn notice(&self, node: usize, channel: &Channel) -> bool {
+        self.worlds[node].refresher.notice(channel).await.unwrap().is_some()
     }
 }
 
@@ -78,7 +78,7 @@ fn shown(screen: &mut Subscriber) -> Option<i64> {
 #[tokio::test(start_paused = true)]
 async fn a_notice_that_is_watched_on_three_nodes_costs_one_query() {
     let nodes = Nodes::new().await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let mut screens: Vec<Subscriber> = nodes.worlds.iter().map(|world| world.subscribe(&n)).collect();
     sleep(HEALED).await;
     let before = nodes.queries();
@@ -96,7 +96,7 @@ async fn a_notice_that_is_watched_on_three_nodes_costs_one_query() {
 #[tokio::test(start_paused = true)]
 async fn a_notice_that_is_watched_nowhere_costs_none() {
     let nodes = Nodes::new().await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let screens: Vec<Subscriber> = nodes.worlds.iter().map(|world| world.subscribe(&n)).collect();
     sleep(HEALED).await;
     drop(screens);
@@ -116,7 +116,7 @@ async fn a_notice_that_is_watched_nowhere_costs_none() {
 #[tokio::test(start_paused = true)]
 async fn a_notice_that_is_watched_elsewhere_is_read_where_it_came() {
     let nodes = Nodes::new().await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let mut screen = nodes.worlds[2].subscribe(&n);
     sleep(HEALED).await;
     let (before, theirs) = (nodes.queries(), nodes.worlds[2].refresher.metrics.queries.get());
@@ -133,7 +133,7 @@ async fn a_notice_that_is_watched_elsewhere_is_read_where_it_came() {
 #[tokio::test(start_paused = true)]
 async fn an_early_notice_on_one_node_and_a_late_subscriber_on_another_are_brought_together() {
     let nodes = Nodes::new().await;
-    let n = negocio("n");
+    let n = figures_of("n");
     assert!(!nodes.notice(0, &n).await);
     sleep(Duration::from_millis(50)).await;
     let mut screen = nodes.worlds[1].subscribe(&n);
@@ -147,11 +147,11 @@ async fn an_early_notice_on_one_node_and_a_late_subscriber_on_another_are_brough
 #[tokio::test(start_paused = true)]
 async fn who_rang_and_never_said_what_it_read_is_not_waited_for() {
     let nodes = Nodes::new().await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let mut screen = nodes.worlds[1].subscribe(&n);
     sleep(HEALED).await;
     nodes.model.commit(&n);
-    let watching = nodes.worlds[0].refresher.broker.ring_watchers(&Channel::Estadisticas(n.clone())).await;
+    let watching = nodes.worlds[0].refresher.broker.ring_watchers(&n).await;
     assert_eq!(watching, 1);
     sleep(Duration::from_millis(1_200)).await;
     assert_eq!(shown(&mut screen), Some(1));
@@ -160,16 +160,16 @@ async fn who_rang_and_never_said_what_it_read_is_not_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn without_the_log_own_screens_move_and_the_others_as_soon_as_it_is_back() {
     let nodes = Nodes::new().await;
-    let (n, unwatched) = (negocio("n"), negocio("u"));
+    let (n, unwatched) = (figures_of("n"), figures_of("u"));
     let mut screens: Vec<Subscriber> = nodes.worlds.iter().map(|world| world.subscribe(&n)).collect();
     let mut theirs = nodes.worlds[2].subscribe(&unwatched);
     sleep(HEALED).await;
     nodes.memory.stop();
     sleep(Duration::from_secs(1)).await;
     let begun = Instant::now();
-    for negocio in [&n, &unwatched] {
-        nodes.model.commit(negocio);
-        nodes.notice(0, negocio).await;
+    for channel in [&n, &unwatched] {
+        nodes.model.commit(channel);
+        nodes.notice(0, channel).await;
     }
     assert!(begun.elapsed() < Duration::from_millis(100), "nobody waits for a log that is known to be away");
     let shows =
@@ -184,12 +184,12 @@ async fn without_the_log_own_screens_move_and_the_others_as_soon_as_it_is_back()
 #[tokio::test(start_paused = true)]
 async fn a_crowd_that_comes_back_over_three_nodes_costs_a_query_a_business_and_node() {
     let nodes = Nodes::new().await;
-    let negocios: Vec<NegocioId> = (0..20).map(|number| negocio(&format!("n{number}"))).collect();
+    let channels: Vec<Channel> = (0..20).map(|number| figures_of(&format!("n{number}"))).collect();
     let before = nodes.queries();
     let crowd: Vec<Subscriber> =
-        (0..3_000).map(|number| nodes.worlds[number % NODES].subscribe(&negocios[number % negocios.len()])).collect();
+        (0..3_000).map(|number| nodes.worlds[number % NODES].subscribe(&channels[number % channels.len()])).collect();
     sleep(Duration::from_secs(4)).await;
-    assert!(nodes.queries() - before <= negocios.len() * NODES, "{} queries", nodes.queries() - before);
+    assert!(nodes.queries() - before <= channels.len() * NODES, "{} queries", nodes.queries() - before);
     for mut screen in crowd {
         assert_eq!(shown(&mut screen), Some(0));
     }
@@ -198,15 +198,15 @@ async fn a_crowd_that_comes_back_over_three_nodes_costs_a_query_a_business_and_n
 #[tokio::test(start_paused = true)]
 async fn a_database_that_has_lost_transactions_moves_the_screens_of_all_nodes() {
     let nodes = Nodes::new().await;
-    let (a, b) = (negocio("a"), negocio("b"));
+    let (a, b) = (figures_of("a"), figures_of("b"));
     let mut screens: Vec<Subscriber> =
         nodes.worlds.iter().flat_map(|world| [world.subscribe(&a), world.subscribe(&b)]).collect();
     for _ in 0..9 {
         nodes.model.commit(&a);
         nodes.model.commit(&b);
     }
-    for negocio in [&a, &b] {
-        nodes.notice(0, negocio).await;
+    for channel in [&a, &b] {
+        nodes.notice(0, channel).await;
     }
     sleep(HEALED).await;
     {
@@ -225,10 +225,9 @@ async fn a_database_that_has_lost_transactions_moves_the_screens_of_all_nodes() 
 #[tokio::test(start_paused = true)]
 async fn what_somebody_forged_is_mended_by_the_next_notice() {
     let nodes = Nodes::new().await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let mut screens: Vec<Subscriber> = nodes.worlds.iter().map(|world| world.subscribe(&n)).collect();
     sleep(HEALED).await;
-    let channel = Channel::Estadisticas(n.clone());
     screens[0].read();
     let now = screens[0].version;
     for said in [
@@ -243,7 +242,7 @@ async fn what_somebody_forged_is_mended_by_the_next_notice() {
             1_u64 << 52
         ),
     ] {
-        nodes.worlds[0].refresher.broker.tell_state(&channel, said).await;
+        nodes.worlds[0].refresher.broker.tell_state(&n, said).await;
         sleep(SOON).await;
     }
     nodes.model.commit(&n);
@@ -256,7 +255,7 @@ async fn what_somebody_forged_is_mended_by_the_next_notice() {
 #[tokio::test(start_paused = true)]
 async fn where_the_database_tells_no_order_every_node_reads_for_itself() {
     let nodes = Nodes::with_order(None).await;
-    let n = negocio("n");
+    let n = figures_of("n");
     let mut screens: Vec<Subscriber> = nodes.worlds.iter().map(|world| world.subscribe(&n)).collect();
     sleep(HEALED).await;
     let before = nodes.queries();
@@ -314,7 +313,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 async fn happen(happenings: Vec<Happening>) -> TestCaseResult {
     let nodes = Nodes::new().await;
-    let who = [negocio("a"), negocio("b")];
+    let who = [figures_of("a"), figures_of("b")];
     let mut screens: Vec<(usize, Subscriber)> = Vec::new();
     let millis = Duration::from_millis;
     for happening in happenings {
@@ -324,15 +323,15 @@ async fn happen(happenings: Vec<Happening>) -> TestCaseResult {
                     None => {}
                     Some(0) => drop(nodes.model.commit(&who[at])),
                     Some(delay) => {
-                        let (model, negocio) = (Arc::clone(&nodes.model), who[at].clone());
+                        let (model, channel) = (Arc::clone(&nodes.model), who[at].clone());
                         tokio::spawn(async move {
                             sleep(millis(delay)).await;
-                            model.commit(&negocio);
+                            model.commit(&channel);
                         });
                     }
                 }
-                let (refresher, negocio) = (Arc::clone(&nodes.worlds[node].refresher), who[at].clone());
-                tokio::spawn(async move { refresher.notice(&negocio).await });
+                let (refresher, channel) = (Arc::clone(&nodes.worlds[node].refresher), who[at].clone());
+                tokio::spawn(async move { refresher.notice(&channel).await });
                 tokio::task::yield_now().await;
             }
             Happening::Subscribe { node, who: at } => screens.push((at, nodes.worlds[node].subscribe(&who[at]))),
@@ -363,7 +362,7 @@ async fn happen(happenings: Vec<Happening>) -> TestCaseResult {
     for (at, screen) in &mut screens {
         let committed = nodes.model.state().committed.get(&who[*at]).copied().unwrap_or_default();
         let shown = shown(screen);
-        proptest::prop_assert_eq!(shown, Some(committed), "a screen of {} is left behind", who[*at].as_str());
+        proptest::prop_assert_eq!(shown, Some(committed), "a screen of {} is left behind", who[*at]);
         let goes_back = screen.seen.windows(2).any(|pair| pair[1].total < pair[0].total);
         proptest::prop_assert!(!goes_back, "a screen went back: {:?}", screen.seen);
     }

@@ -9,8 +9,7 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 use tokio::time::sleep;
 
-use crate::model::{Figures, Ownership};
-use crate::model::{IdType, NegocioId};
+use crate::model::{Channel, Figures, IdType, NegocioId, Ownership};
 use crate::store::{ContactError, Counted, Store, StoreError};
 
 /// A database of counters. `citas_hoy` of an answer is the model's event number at which the read began.
@@ -22,12 +21,12 @@ pub(super) struct Model {
 
 #[derive(Debug, Default)]
 pub(super) struct ModelState {
-    pub(super) committed: HashMap<NegocioId, i64>,
-    pub(super) under_way: HashSet<NegocioId>,
+    pub(super) committed: HashMap<Channel, i64>,
+    pub(super) under_way: HashSet<Channel>,
     pub(super) queries: usize,
     pub(super) failures: Vec<Failure>,
     /// Whose figures are always refused.
-    pub(super) refused: HashSet<NegocioId>,
+    pub(super) refused: HashSet<Channel>,
     /// How many were asked for at once, where it was more than one.
     pub(super) together: Vec<usize>,
     pub(super) dawdle: Dawdle,
@@ -59,11 +58,11 @@ impl Model {
         self.state.lock().unwrap()
     }
 
-    pub(super) fn commit(&self, negocio: &NegocioId) -> i64 {
+    pub(super) fn commit(&self, channel: &Channel) -> i64 {
         self.events.fetch_add(1, SeqCst);
         let mut state = self.state();
         state.completed = state.completed.map(|completed| completed + 1);
-        let committed = state.committed.entry(negocio.clone()).or_default();
+        let committed = state.committed.entry(channel.clone()).or_default();
         *committed += 1;
         *committed
     }
@@ -93,7 +92,7 @@ impl Store for Model {
         }
         let mut counted = Vec::new();
         for negocio in negocios {
-            counted.push(self.read(negocio, today).await?);
+            counted.push(self.read(&Channel::Estadisticas(negocio.clone()), today).await?);
         }
         Ok(counted)
     }
@@ -108,11 +107,11 @@ impl Store for Model {
 }
 
 impl Model {
-    async fn read(&self, negocio: &NegocioId, today: Date) -> Result<Counted, StoreError> {
+    async fn read(&self, channel: &Channel, today: Date) -> Result<Counted, StoreError> {
         let begun = self.event();
         let (dawdle, failure, shows_events) = {
             let mut state = self.state();
-            let is_alone = state.under_way.insert(negocio.clone());
+            let is_alone = state.under_way.insert(channel.clone());
             assert!(is_alone || state.is_shared, "two queries of one business at once");
             state.queries += 1;
             state.days.push(today);
@@ -121,11 +120,11 @@ impl Model {
         sleep(Duration::from_millis(dawdle.before)).await;
         let (total, order) = {
             let state = self.state();
-            (state.committed.get(negocio).copied().unwrap_or_default(), state.completed)
+            (state.committed.get(channel).copied().unwrap_or_default(), state.completed)
         };
         sleep(Duration::from_millis(dawdle.after)).await;
-        self.state().under_way.remove(negocio);
-        if self.state().refused.contains(negocio) {
+        self.state().under_way.remove(channel);
+        if self.state().refused.contains(channel) {
             return Err(StoreError::Refused("model".into()));
         }
         match failure {

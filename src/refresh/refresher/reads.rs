@@ -12,13 +12,13 @@ use tracing::{debug, warn};
 
 use super::{Reading, Refresher, Unavailable};
 use crate::database::{Admission, Urgency};
-use crate::feeds::appointments::eras::{Begun, Eras, Stand};
-use crate::feeds::appointments::queue::QueuedRead;
-use crate::feeds::appointments::state::{Finished, RefreshState, Waiter};
-use crate::feeds::appointments::told::Told;
-use crate::feeds::appointments::words;
 use crate::model::{Channel, NegocioId, Version};
 use crate::publication::Publication;
+use crate::refresh::eras::{Begun, Eras, Stand};
+use crate::refresh::frame::frame;
+use crate::refresh::queue::QueuedRead;
+use crate::refresh::state::{Finished, RefreshState, Waiter};
+use crate::refresh::told::Told;
 use crate::store::{Counted, StoreError};
 
 /// Where a read stands among those of others.
@@ -38,26 +38,26 @@ struct Telling {
 }
 
 impl Refresher {
-    /// Reads the figures of `negocio`: itself, with others that wait for a connection, or by another runner that takes it
+    /// Reads what `channel` is of: itself, with others that wait for a connection, or by another runner that takes it
     /// along.
-    pub(super) async fn read(self: &Arc<Self>, negocio: &NegocioId, urgency: Urgency) {
+    pub(super) async fn read(self: &Arc<Self>, channel: &Channel, urgency: Urgency) {
         let may_share =
-            self.with_state(negocio, |state| state.may_share() && !state.is_to_verify()).unwrap_or_default();
-        let mut over = self.queued.queue(negocio.clone(), may_share);
+            self.with_state(channel, |state| state.may_share() && !state.is_to_verify()).unwrap_or_default();
+        let mut over = self.queued.queue(channel.clone(), may_share);
         tokio::select! {
             biased;
             _ = &mut over => return,
             // Whatever is announced while this waits for a connection is still in time for this read.
             admission = self.database.admit(urgency) => match admission {
                 Ok(admission) => {
-                    let queued = self.queued.take(negocio, self.database.most_at_once());
+                    let queued = self.queued.take(channel, self.database.most_at_once());
                     if !queued.is_empty() {
                         return self.read_together(admission, queued).await;
                     }
                 }
-                Err(failure) => if let [_own] = self.queued.take(negocio, 1).as_slice() {
-                    self.with_state(negocio, |state| state.begin(Instant::now()));
-                    return self.fail(negocio, &failure);
+                Err(failure) => if let [_own] = self.queued.take(channel, 1).as_slice() {
+                    self.with_state(channel, |state| state.begin(Instant::now()));
+                    return self.fail(channel, &failure);
                 },
             },
         }
@@ -69,27 +69,28 @@ impl Refresher {
     async fn read_together(self: &Arc<Self>, admission: Admission<'_>, queued: Vec<QueuedRead>) {
         let begun = Instant::now();
         let begun_in = self.database.orders_reads().then(|| self.eras().begin());
-        let mut negocios = Vec::with_capacity(queued.len());
+        let mut channels = Vec::with_capacity(queued.len());
         let mut noticed = Vec::with_capacity(queued.len());
         let mut verifies = false;
         {
-            let mut businesses = self.lock();
+            let mut all = self.lock();
             for turn in &queued {
-                if let Some(watched) = businesses.get_mut(&turn.negocio) {
+                if let Some(watched) = all.get_mut(&turn.channel) {
                     // Such a read is shared with nobody.
                     verifies = queued.len() == 1 && watched.state.is_to_verify();
                     noticed.push(watched.state.begin(begun));
-                    negocios.push(turn.negocio.clone());
+                    channels.push(turn.channel.clone());
                 }
             }
         }
-        if negocios.is_empty() {
+        if channels.is_empty() {
             return;
         }
-        let begun_for = self.begun_for(&negocios);
-        self.metrics.queries.inc_by(negocios.len() as u64);
+        let begun_for = self.begun_for(&channels);
+        self.metrics.queries.inc_by(channels.len() as u64);
         let read_at = self.clock.now();
         let day = self.clock.day_of(read_at);
+        let negocios: Vec<NegocioId> = channels.iter().filter_map(negocio_of).collect();
         let answer = match negocios.as_slice() {
             [negocio] if verifies => admission.verified_figures(negocio, day).await.map(|verified| vec![verified]),
             _ => admission.figures(&negocios, day).await,
@@ -99,15 +100,15 @@ impl Refresher {
             Ok(counted) => {
                 let took = begun.elapsed();
                 let mut tellings = Vec::new();
-                let each = took / u32::try_from(negocios.len()).unwrap_or(u32::MAX);
-                for ((negocio, counted), noticed) in negocios.iter().zip(counted).zip(noticed) {
+                let each = took / u32::try_from(channels.len()).unwrap_or(u32::MAX);
+                for ((channel, counted), noticed) in channels.iter().zip(counted).zip(noticed) {
                     self.metrics.query_seconds.observe(took.as_secs_f64());
                     let place = begun_in.map(|begun_in| self.place(begun_in, counted.order, read_at.as_microsecond()));
                     match place {
-                        Some(Place::Outdated) => drop(self.with_state(negocio, RefreshState::put_back)),
+                        Some(Place::Outdated) => drop(self.with_state(channel, RefreshState::put_back)),
                         place => {
                             tellings.extend(self.succeed(
-                                negocio,
+                                channel,
                                 counted,
                                 place,
                                 (read_at.as_second(), day),
@@ -120,19 +121,19 @@ impl Refresher {
                 join_all(tellings.into_iter().map(|telling| self.tell_others(telling))).await;
             }
             // Perhaps for one of them only.
-            Err(StoreError::Refused(_) | StoreError::TimedOut(_)) if negocios.len() > 1 => {
-                debug!(together = negocios.len(), "figures not read together; each is read alone");
-                for negocio in &negocios {
-                    self.with_state(negocio, RefreshState::put_back);
+            Err(StoreError::Refused(_) | StoreError::TimedOut(_)) if channels.len() > 1 => {
+                debug!(together = channels.len(), "figures not read together; each is read alone");
+                for channel in &channels {
+                    self.with_state(channel, RefreshState::put_back);
                 }
             }
-            Err(failure) => negocios.iter().for_each(|negocio| self.fail(negocio, &failure)),
+            Err(failure) => channels.iter().for_each(|channel| self.fail(channel, &failure)),
         }
     }
 
     fn succeed(
         self: &Arc<Self>,
-        negocio: &NegocioId,
+        channel: &Channel,
         Counted { figures, drifted, .. }: Counted,
         place: Option<Place>,
         (second, day): (i64, Date),
@@ -143,13 +144,13 @@ impl Refresher {
             Some(Place::At { seq, version, begins_era }) => (seq, version, begins_era),
             _ => (self.broker.next_version(), None, false),
         };
-        let payload = words::stats(negocio, &figures, second, seq);
-        let reading = Publication::state(Channel::Estadisticas(negocio.clone()), seq, payload, noticed);
+        let payload = frame(channel, &figures, second, seq);
+        let reading = Publication::state(channel.clone(), seq, payload, noticed);
         // The same snapshot, read twice.
-        let is_again = place.is_some() && self.with_state(negocio, |state| state.seq()).flatten() == Some(seq);
+        let is_again = place.is_some() && self.with_state(channel, |state| state.seq()).flatten() == Some(seq);
         let reading = Arc::new(if is_again { reading.again() } else { reading });
         let finished = self
-            .with_state(negocio, |state| {
+            .with_state(channel, |state| {
                 let finished = state.succeed((reading, version), figures, day, Instant::now(), took);
                 if drifted {
                     state.clear_drift();
@@ -186,19 +187,19 @@ impl Refresher {
         answer_all(finished.waiters, &Ok(finished.reading));
     }
 
-    fn fail(&self, negocio: &NegocioId, failure: &StoreError) {
-        self.note_failure(negocio, failure);
-        let waiters = self.with_state(negocio, |state| state.fail(Instant::now())).unwrap_or_default();
+    fn fail(&self, channel: &Channel, failure: &StoreError) {
+        self.note_failure(channel, failure);
+        let waiters = self.with_state(channel, |state| state.fail(Instant::now())).unwrap_or_default();
         answer_all(waiters, &Err(Unavailable));
     }
 
-    fn note_failure(&self, negocio: &NegocioId, failure: &StoreError) {
+    fn note_failure(&self, channel: &Channel, failure: &StoreError) {
         self.metrics.query_failures.inc();
         match failure {
             // Said once for all by the database's monitor.
-            StoreError::Unreachable(_) => debug!(?negocio, %failure, "figures not read"),
+            StoreError::Unreachable(_) => debug!(?channel, %failure, "figures not read"),
             StoreError::TimedOut(_) | StoreError::Refused(_) | StoreError::Data(_) | StoreError::Unsendable(_) => {
-                warn!(?negocio, %failure, "figures not read");
+                warn!(?channel, %failure, "figures not read");
             }
         }
     }
@@ -218,6 +219,13 @@ impl Refresher {
 
     pub(super) fn eras(&self) -> MutexGuard<'_, Eras> {
         self.eras.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn negocio_of(channel: &Channel) -> Option<NegocioId> {
+    match channel {
+        Channel::Estadisticas(negocio) => Some(negocio.clone()),
+        _ => None,
     }
 }
 

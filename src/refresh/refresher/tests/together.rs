@@ -3,10 +3,10 @@
 use super::*;
 
 /// Three businesses that have been read once, with one connection between them.
-async fn three_businesses() -> (World, [NegocioId; 3], Vec<Subscriber>) {
+async fn three_businesses() -> (World, [Channel; 3], Vec<Subscriber>) {
     let world = World::with_connections(1, false, None).await;
-    let three = ["a", "b", "c"].map(negocio);
-    let screens = three.iter().map(|negocio| world.subscribe(negocio)).collect();
+    let three = ["a", "b", "c"].map(figures_of);
+    let screens = three.iter().map(|channel| world.subscribe(channel)).collect();
     sleep(Duration::from_secs(1)).await;
     assert_eq!((world.queries(), world.model.state().together.len()), (3, 0), "how long they take was not known");
     world.model.state().dawdle = Dawdle { before: 5, after: 5 };
@@ -16,8 +16,8 @@ async fn three_businesses() -> (World, [NegocioId; 3], Vec<Subscriber>) {
 #[tokio::test(start_paused = true)]
 async fn quick_reads_that_wait_for_a_connection_are_made_together() {
     let (world, [a, b, c], mut screens) = three_businesses().await;
-    for negocio in [&a, &b, &c] {
-        world.model.commit(negocio);
+    for channel in [&a, &b, &c] {
+        world.model.commit(channel);
     }
     let answers = tokio::join!(world.refresher.notice(&a), world.refresher.notice(&b), world.refresher.notice(&c));
     assert!(answers.0.is_ok() && answers.1.is_ok() && answers.2.is_ok());
@@ -56,8 +56,8 @@ async fn a_read_that_panics_is_counted_and_its_businesses_are_read_again() {
     let (world, [a, b, c], mut screens) = three_businesses().await;
     // Of those that are read together, too.
     for panics in [1, 2] {
-        for negocio in [&a, &b, &c] {
-            world.model.commit(negocio);
+        for channel in [&a, &b, &c] {
+            world.model.commit(channel);
         }
         world.model.state().failures.push(Failure::Panic);
         let answers = tokio::join!(world.refresher.notice(&a), world.refresher.notice(&b), world.refresher.notice(&c));
