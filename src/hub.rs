@@ -266,6 +266,16 @@ impl Hub {
         dismissed
     }
 
+    /// From now on nobody hears anything of these channels, nor what waits of them, but who joins anew. Who is in stays in.
+    pub fn silence(&self, is: impl Fn(&Channel) -> bool) {
+        let silenced: Vec<_> =
+            self.channels.iter().filter(|entry| is(entry.key())).map(|entry| entry.key().clone()).collect();
+        for channel in silenced {
+            let Some(members) = self.members(&channel) else { continue };
+            members.walk(&mut Vec::new(), |slice| slice.iter().for_each(|mailbox| mailbox.forget_channel(&channel)));
+        }
+    }
+
     /// Forgets events that are too old to be replayed.
     pub fn sweep(&self) {
         self.history().sweep();

@@ -29,5 +29,5 @@ pub use figures::Figures;
 pub use id::{DeviceId, IdType, MAX_ID_BYTES, NegocioId, RestauranteId, Tenant, UserId};
 pub use key_id::KeyId;
 pub use ownership::Ownership;
-pub use topic::Topic;
+pub use topic::{Defined, Topic};
 pub use version::Version;

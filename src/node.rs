@@ -4,6 +4,7 @@
 
 mod several;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ use crate::http::departure::Departure;
 use crate::http::places::Places;
 use crate::hub::Hub;
 use crate::idempotency::Idempotency;
-use crate::queries::Queries;
+use crate::model::{Channel, QueryName};
+use crate::queries::{Consequences, Queries};
 use crate::refresh::Refresher;
 use crate::session::{SessionContext, words};
 use crate::store::Store;
@@ -109,6 +111,7 @@ impl Node {
         });
         let sessions = Arc::new(SessionContext {
             hub: Arc::clone(&hub),
+            queries: Arc::clone(&queries),
             refresher: Arc::clone(&refresher),
             access: Arc::clone(&access),
             database: Arc::clone(&database),
@@ -124,6 +127,7 @@ impl Node {
             goodbye_spread: LONGEST_SPREAD.min(config.shutdown_grace * 3 / 8),
             metrics: Arc::clone(&metrics),
         });
+        queries.heed(consequences(&hub));
         let listener = Listener {
             feeds: config.feeds,
             context: Arc::clone(&calls),
@@ -159,6 +163,17 @@ impl Node {
         };
         (node, questions)
     }
+}
+
+/// Of live queries that are defined otherwise: nobody hears of them who has not passed what they ask of a watcher now.
+fn consequences(hub: &Arc<Hub>) -> Consequences {
+    let hub = Arc::downgrade(hub);
+    let silence = move |changed: &HashSet<QueryName>| {
+        if let Some(hub) = hub.upgrade() {
+            hub.silence(|channel| matches!(channel, Channel::Consulta(one) if changed.contains(one.query())));
+        }
+    };
+    Consequences { silence: Box::new(silence), forget: Box::new(|_| {}) }
 }
 
 fn ear(listener: Listener) -> Ear {

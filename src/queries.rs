@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use crate::config::ClaimPath;
 use crate::model::QueryName;
 
-pub use registry::{Live, Queries, Standing};
+pub use registry::{Consequences, Live, Queries, Standing};
 
 /// One live query.
 #[derive(Clone, Debug)]

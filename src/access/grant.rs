@@ -4,7 +4,7 @@
 //! not know transports nor feeds.
 
 use super::token::{Claims, Identity, Person, TokenError};
-use crate::model::{Channel, KeyId, UserId};
+use crate::model::{Channel, KeyId, Topic, UserId};
 use crate::telemetry::metrics::RefusalReason;
 
 /// What a connection may hear, and until when.
@@ -30,8 +30,8 @@ pub enum Speech {
     /// It asks for channels in this user's name, and may show a newer token of hers.
     Ask(Identity),
     /// Nothing. Its one channel was asked for in this user's name, and is looked after as if she had subscribed to it.
-    /// `by_ownership`: the database granted it, and has to be asked again.
-    Watch { identity: Identity, by_ownership: bool },
+    /// `by_database`: that granted it, and has to be asked again.
+    Watch { identity: Identity, topic: Topic, by_database: bool },
 }
 
 /// What every grant of an installation keeps to.
@@ -54,7 +54,7 @@ impl Grant {
     /// To listen in a user's name.
     pub fn of_user(identity: &Identity, channels: Vec<Channel>) -> Self {
         let (issued_at, expires_at) = (identity.issued_at, Some(identity.expires_at));
-        let found_by = found_by(Some(&identity.user), identity.key.as_deref().copied());
+        let found_by = found_by(Some(&identity.user), identity.key());
         Self { channels, found_by, issued_at, expires_at, speech: Speech::Ping }
     }
 
@@ -65,9 +65,9 @@ impl Grant {
     }
 
     /// To watch one channel that was asked for in a user's name.
-    pub fn to_watch(identity: Identity, channel: Channel, by_ownership: bool) -> Self {
-        let grant = Self::of_user(&identity, vec![channel]);
-        Self { speech: Speech::Watch { identity, by_ownership }, ..grant }
+    pub fn to_watch(identity: Identity, topic: Topic, by_database: bool) -> Self {
+        let grant = Self::of_user(&identity, vec![topic.channel()]);
+        Self { speech: Speech::Watch { identity, topic, by_database }, ..grant }
     }
 
     /// To listen without a token.

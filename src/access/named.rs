@@ -2,58 +2,130 @@
 //!
 //! Asked here alone, and once. Must not know what becomes of the answer.
 
+mod rules;
+
+use futures_util::future::join_all;
+
 use super::grant::{Denial, Grant};
-use super::ownership::{Access, Unanswered, Verdict};
+use super::ownership::{Access, Asked, Unanswered, Verdict};
 use super::token::Identity;
 use crate::hub::Hub;
-use crate::model::{ChannelName, IdType, Ownership, Topic};
+use crate::model::{ChannelName, Consulta, Defined, IdType, NegocioId, Ownership, QueryName, Topic};
+use crate::queries::{Live, Queries};
 
 /// By what a channel is granted.
-#[derive(Debug)]
-pub enum Right<Asked> {
-    /// The token names the business, or the operator lets everybody in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// What the token says is enough, or the operator lets everybody in.
     Token,
-    /// By the database, if it says so: it has been asked, at the cost of the user's rate.
-    Ownership(Asked),
+    /// By the database, if it says all of this, which is at least one thing.
+    Database(Vec<Asked>),
 }
 
-/// Asks whether a user may listen to the channel of this name. `id_type`: of the businesses' ids.
-pub fn ask(
-    name: &ChannelName,
-    identity: &Identity,
-    id_type: IdType,
-    access: &Access,
-    hub: &Hub,
-) -> Result<(Topic, Right<impl Future<Output = Verdict> + Send + use<>>), Denial> {
-    // Not a word about whether such a business exists, or could.
-    let topic = Topic::of(name, id_type).ok_or(Denial::NotAllowed)?;
-    // In the text that the others hold who listen to it.
-    let topic = Topic::of_channel(&hub.shared(topic.channel())).unwrap_or(topic);
-    if access.is_granted_by_token(identity, topic.negocio(), id_type) {
-        return Ok((topic, Right::Token));
+/// What decides about names.
+#[derive(Clone, Copy, Debug)]
+pub struct Gate<'a> {
+    /// Of the businesses' ids; `None` while the database has not said it.
+    pub id_type: Option<IdType>,
+    pub access: &'a Access,
+    pub queries: &'a Queries,
+    pub hub: &'a Hub,
+}
+
+impl Gate<'_> {
+    /// What a name means. [`Denial::OwnershipUnchecked`] where only the database can say that, and has not yet.
+    pub fn meaning(&self, name: &ChannelName) -> Result<Topic, Denial> {
+        match name {
+            ChannelName::Consulta { query, key } => self.query(query, key.as_deref()),
+            // Not a word about whether such a business exists, or could.
+            name => Topic::of(name, self.id_type.ok_or(Denial::OwnershipUnchecked)?).ok_or(Denial::NotAllowed),
+        }
     }
-    let asked = Ownership { negocio: topic.negocio().clone(), user: identity.user.spelt().clone() };
-    Ok((topic, Right::Ownership(access.owns(asked))))
+
+    /// As [`Self::meaning`], in the text that the others hold who listen to it.
+    pub fn topic(&self, name: &ChannelName) -> Result<Topic, Denial> {
+        let topic = self.meaning(name)?;
+        let shared = self.hub.shared(topic.channel());
+        Ok(topic.sharing(shared))
+    }
+
+    fn query(&self, query: &str, key: Option<&str>) -> Result<Topic, Denial> {
+        let live = QueryName::parse(query).and_then(|query| self.queries.find(&query)).ok_or(Denial::NotAllowed)?;
+        if live.query.is_keyed && live.learnt.is_none() {
+            return Err(Denial::OwnershipUnchecked);
+        }
+        let consulta = live.consulta(key).ok_or(Denial::NotAllowed)?;
+        Ok(Topic::Consulta(Defined::new(consulta, live.query.fingerprint)))
+    }
+
+    /// By what somebody may have it, if that is not known to be nothing. Of a live query that is not what it was when the topic
+    /// was asked for nothing is known.
+    pub fn right(&self, topic: &Topic, identity: &Identity) -> Result<Right, Denial> {
+        let negocio = match topic {
+            Topic::Estadisticas(negocio) => negocio,
+            Topic::Canal(canal) => canal.negocio(),
+            Topic::Consulta(defined) => {
+                let live = self.queries.find(defined.consulta().query());
+                let live = live.filter(|live| live.query.fingerprint == defined.fingerprint());
+                return self.right_to(defined.consulta(), &*live.ok_or(Denial::OwnershipUnchecked)?, identity);
+            }
+        };
+        let id_type = self.id_type.ok_or(Denial::OwnershipUnchecked)?;
+        if self.access.is_granted_by_token(identity, negocio, id_type) {
+            return Ok(Right::Token);
+        }
+        Ok(Right::Database(vec![owns(negocio.clone(), identity)]))
+    }
+
+    fn right_to(&self, consulta: &Consulta, live: &Live, identity: &Identity) -> Result<Right, Denial> {
+        let key = match consulta.key() {
+            None => None,
+            Some(key) => {
+                let id_type = live.learnt.as_ref().and_then(|learnt| learnt.key).ok_or(Denial::OwnershipUnchecked)?;
+                Some(rules::Key { text: key, id_type })
+            }
+        };
+        let asked = rules::judge(&live.query.access, key, identity, self)?;
+        Ok(if asked.is_empty() { Right::Token } else { Right::Database(asked) })
+    }
+
+    /// As [`Self::topic`] and [`Self::right`], for who can wait for the answer.
+    pub async fn watch(self, name: &ChannelName, identity: Identity) -> Result<Grant, Denial> {
+        let topic = self.topic(name)?;
+        let by_database = match self.right(&topic, &identity)? {
+            Right::Token => false,
+            Right::Database(asked) => match all_hold(self.access, asked).await {
+                Ok(true) => true,
+                Ok(false) => return Err(Denial::NotAllowed),
+                Err(unanswered) => return Err(unanswered.into()),
+            },
+        };
+        Ok(Grant::to_watch(identity, topic, by_database))
+    }
 }
 
-/// As [`ask`], for who can wait for the answer. `id_type`: `None` while the database has not said it.
-pub async fn watch(
-    name: &ChannelName,
-    identity: Identity,
-    id_type: Option<IdType>,
-    access: &Access,
-    hub: &Hub,
-) -> Result<Grant, Denial> {
-    let (topic, right) = ask(name, &identity, id_type.ok_or(Denial::OwnershipUnchecked)?, access, hub)?;
-    let by_ownership = match right {
-        Right::Token => false,
-        Right::Ownership(verdict) => match verdict.await {
-            Ok(true) => true,
-            Ok(false) => return Err(Denial::NotAllowed),
-            Err(unanswered) => return Err(unanswered.into()),
-        },
-    };
-    Ok(Grant::to_watch(identity, topic.channel(), by_ownership))
+/// Whether the database says all of this. Asked when this returns.
+pub fn all_hold(access: &Access, asked: Vec<Asked>) -> impl Future<Output = Verdict> + Send + use<> {
+    all(asked.into_iter().map(|asked| access.holds(asked)).collect())
+}
+
+/// As [`all_hold`], of what was granted before.
+pub fn all_still_hold(access: &Access, asked: Vec<Asked>) -> impl Future<Output = Verdict> + Send + use<> {
+    all(asked.into_iter().map(|asked| access.still_holds(asked)).collect())
+}
+
+/// What is refused is refused whatever else cannot be checked.
+async fn all(verdicts: Vec<impl Future<Output = Verdict>>) -> Verdict {
+    let verdicts = join_all(verdicts).await;
+    if verdicts.contains(&Ok(false)) {
+        Ok(false)
+    } else {
+        verdicts.into_iter().find(Result::is_err).unwrap_or(Ok(true))
+    }
+}
+
+fn owns(negocio: NegocioId, identity: &Identity) -> Asked {
+    Asked::Owns(Ownership { negocio, user: identity.user.spelt().clone() })
 }
 
 impl From<Unanswered> for Denial {

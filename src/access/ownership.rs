@@ -1,17 +1,19 @@
-//! Who may watch which business: by what the token says, or by what the database says.
+//! Who may watch what: by what the token says, or by what the database says.
 //!
 //! Answers of the database are remembered for seconds only, questions travel in batches, and each user has a rate of
 //! them. Must not know clients.
 
+mod asked;
 mod questions;
 
 use std::collections::HashSet;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dashmap::DashMap;
 use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -21,11 +23,12 @@ use tracing::debug;
 use super::token::Identity;
 use crate::config::{AccessPolicy, AuthConfig, ClientLimits};
 use crate::database::Database;
-use crate::model::Ownership;
 use crate::model::{IdType, NegocioId};
 use crate::store::StoreError;
 use crate::telemetry::metrics::Metrics;
 
+pub use asked::{Asked, Pair};
+use asked::{Kind, holding};
 pub use questions::Verdict;
 use questions::{Question, Queue};
 
@@ -48,7 +51,7 @@ pub enum Unanswered {
 #[derive(Debug)]
 pub struct Access {
     policy: AccessPolicy,
-    remembered: DashMap<Ownership, Remembered>,
+    remembered: DashMap<Asked, Remembered>,
     remember_for: Duration,
     questions: mpsc::Sender<Question>,
     metrics: Arc<Metrics>,
@@ -56,7 +59,7 @@ pub struct Access {
 
 #[derive(Clone, Copy, Debug)]
 struct Remembered {
-    owns: bool,
+    holds: bool,
     since: Instant,
 }
 
@@ -68,7 +71,12 @@ pub struct Questions {
 }
 
 /// What was asked at a moment, and the answer.
-type Answered = (Instant, Vec<Ownership>, Result<HashSet<Ownership>, StoreError>);
+struct Answered {
+    since: Instant,
+    kind: Kind,
+    asked: Vec<Asked>,
+    holding: Result<HashSet<Asked>, StoreError>,
+}
 
 impl Access {
     pub fn new(config: &AuthConfig, limits: &ClientLimits, metrics: Arc<Metrics>) -> (Arc<Self>, Questions) {
@@ -87,30 +95,35 @@ impl Access {
         }
     }
 
-    /// The database's answer if it was asked seconds ago.
-    pub fn remembered(&self, asked: &Ownership) -> Option<bool> {
-        let remembered = *self.remembered.get(asked)?;
-        (remembered.since.elapsed() <= self.remember_for).then_some(remembered.owns)
+    /// Whether the operator lets everybody in who has a good token.
+    pub fn lets_everybody_in(&self) -> bool {
+        self.policy == AccessPolicy::AnyAuthenticated
     }
 
-    /// Whether the database says that the user owns the business. What is not remembered costs the user's rate, and
+    /// The database's answer if it was asked seconds ago.
+    pub fn remembered(&self, asked: &Asked) -> Option<bool> {
+        let remembered = *self.remembered.get(asked)?;
+        (remembered.since.elapsed() <= self.remember_for).then_some(remembered.holds)
+    }
+
+    /// Whether the database says so. What is not remembered costs the user's rate, and
     /// waits where that is used up. Asked when this returns; the answer is as small as it can be, because all connections
     /// of a node wait for theirs together.
-    pub fn owns(&self, asked: Ownership) -> impl Future<Output = Verdict> + Send + use<> {
+    pub fn holds(&self, asked: Asked) -> impl Future<Output = Verdict> + Send + use<> {
         self.ask(asked, false)
     }
 
-    /// As [`Self::owns`], of what was granted before: it costs nothing, for a right that is withdrawn must end in time.
-    pub fn still_owns(&self, asked: Ownership) -> impl Future<Output = Verdict> + Send + use<> {
+    /// As [`Self::holds`], of what was granted before: it costs nothing, for a right that is withdrawn must end in time.
+    pub fn still_holds(&self, asked: Asked) -> impl Future<Output = Verdict> + Send + use<> {
         self.ask(asked, true)
     }
 
-    fn ask(&self, asked: Ownership, is_free: bool) -> impl Future<Output = Verdict> + Send + use<> {
+    fn ask(&self, asked: Asked, is_free: bool) -> impl Future<Output = Verdict> + Send + use<> {
         let (answer, answered) = oneshot::channel();
         let mut in_line = None;
-        if let Some(owns) = self.remembered(&asked) {
+        if let Some(holds) = self.remembered(&asked) {
             self.metrics.ownership_cached.inc();
-            let _ = answer.send(Ok(owns));
+            let _ = answer.send(Ok(holds));
         } else if let Err(TrySendError::Full(question)) = self.questions.try_send(Question { asked, is_free, answer }) {
             let questions = self.questions.clone();
             in_line = Some(Box::pin(async move { questions.send(question).await }));
@@ -124,8 +137,8 @@ impl Access {
         }
     }
 
-    /// Puts the questions to the database until stopped: one batch at a time, so that whatever comes meanwhile makes
-    /// the next one.
+    /// Puts the questions to the database until stopped: one batch of a kind at a time, so that whatever comes meanwhile
+    /// makes the next one.
     pub async fn answer_questions(
         self: Arc<Self>,
         questions: Questions,
@@ -136,20 +149,21 @@ impl Access {
         let mut arrived = Vec::new();
         // Asked while the same question was under way, where no answer may be older than its question.
         let mut put_off: Vec<Question> = Vec::new();
-        let mut under_way: Option<BoxFuture<'static, Answered>> = None;
+        let mut under_way: FuturesUnordered<BoxFuture<'static, Answered>> = FuturesUnordered::new();
         loop {
-            if under_way.is_none() {
-                let batch = queue.take_batch();
-                under_way = (!batch.is_empty()).then(|| ask_database(Arc::clone(&database), batch));
+            while let Some((kind, batch)) = queue.take_batch() {
+                under_way.push(ask_database(Arc::clone(&database), kind, batch));
             }
             let next_turn = queue.next_turn();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                answered = answer_of(&mut under_way) => {
-                    under_way = None;
+                Some(answered) = under_way.next() => {
                     self.on_answered(&mut queue, answered);
-                    for question in put_off.drain(..) {
+                    let (still, over): (Vec<_>, Vec<_>) =
+                        put_off.drain(..).partition(|question| queue.is_under_way(&question.asked));
+                    put_off = still;
+                    for question in over {
                         queue.add(question);
                     }
                 }
@@ -158,10 +172,10 @@ impl Access {
                         return;
                     }
                     for question in arrived.drain(..) {
-                        if let Some(owns) = self.remembered(&question.asked) {
+                        if let Some(holds) = self.remembered(&question.asked) {
                             self.metrics.ownership_cached.inc();
                             // Whoever asked may have left.
-                            let _ = question.answer.send(Ok(owns));
+                            let _ = question.answer.send(Ok(holds));
                         } else if self.remember_for.is_zero() && queue.is_under_way(&question.asked) {
                             put_off.push(question);
                         } else {
@@ -169,24 +183,25 @@ impl Access {
                         }
                     }
                 }
-                () = sleep_until(next_turn.unwrap_or_else(Instant::now)), if next_turn.is_some() && under_way.is_none() => {}
+                () = sleep_until(next_turn.unwrap_or_else(Instant::now)), if next_turn.is_some() => {}
             }
         }
     }
 
-    fn on_answered(&self, queue: &mut Queue, (since, asked, owners): Answered) {
-        if let Err(failure) = &owners {
-            debug!(%failure, "ownership not checked");
+    fn on_answered(&self, queue: &mut Queue, Answered { since, kind, asked, holding }: Answered) {
+        queue.is_over(&kind);
+        if let Err(failure) = &holding {
+            debug!(%failure, "rights not checked");
         }
         self.make_room(asked.len());
         for asked in asked {
-            let verdict = match &owners {
-                Ok(owners) => Ok(owners.contains(&asked)),
+            let verdict = match &holding {
+                Ok(holding) => Ok(holding.contains(&asked)),
                 Err(_) => Err(Unanswered::CannotCheck),
             };
             queue.answer(&asked, verdict);
-            if let Ok(owns) = verdict {
-                self.remembered.insert(asked, Remembered { owns, since });
+            if let Ok(holds) = verdict {
+                self.remembered.insert(asked, Remembered { holds, since });
             }
         }
     }
@@ -202,19 +217,11 @@ impl Access {
     }
 }
 
-fn ask_database(database: Arc<Database>, asked: Vec<Ownership>) -> BoxFuture<'static, Answered> {
+fn ask_database(database: Arc<Database>, kind: Kind, asked: Vec<Asked>) -> BoxFuture<'static, Answered> {
     // From before the question: what changes while it is under way must be found next time.
     let since = Instant::now();
     Box::pin(async move {
-        let owners = database.owners(&asked).await;
-        (since, asked, owners)
+        let holding = holding(&database, &kind, &asked).await;
+        Answered { since, kind, asked, holding }
     })
-}
-
-/// Waits for the answer to what is under way; for ever if nothing is.
-async fn answer_of(under_way: &mut Option<BoxFuture<'static, Answered>>) -> Answered {
-    match under_way {
-        Some(under_way) => under_way.await,
-        None => pending().await,
-    }
 }

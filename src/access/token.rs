@@ -101,6 +101,8 @@ pub struct TokenVerifier {
     max_ttl_seconds: i64,
     max_token_bytes: usize,
     dismissed: Arc<Dismissed>,
+    /// Whether identities keep all that their tokens say.
+    keeps_claims: bool,
 }
 
 impl TokenVerifier {
@@ -111,7 +113,14 @@ impl TokenVerifier {
             max_ttl_seconds: i64::try_from(config.max_ttl.as_secs()).unwrap_or(i64::MAX),
             max_token_bytes: config.max_token_bytes,
             dismissed: Arc::default(),
+            keeps_claims: false,
         }
+    }
+
+    /// Identities keep all that their tokens say, if live queries may ask for any of it.
+    #[must_use]
+    pub fn keeping_claims(self, keeps_claims: bool) -> Self {
+        Self { keeps_claims, ..self }
     }
 
     /// Whether there is a key at all, or a place where there may be one: without that no token is good.
@@ -161,7 +170,8 @@ impl TokenVerifier {
         self.check_form(token)?;
         let (said, key, authority) = self.signed_claims(token)?;
         let expires_at = self.check_times(&said, now.as_second(), leeway_seconds)?;
-        let claims = Claims::new(said, authority.claims(), key.filter(|_| authority.may_withdraw()), expires_at);
+        let claims = Claims::new(said, authority.claims(), key.filter(|_| authority.may_withdraw()), expires_at)
+            .keeping(self.keeps_claims);
         if claims.person().is_some_and(|person| self.has_dismissed(person.names(), claims.issued_at())) {
             return Err(TokenError::Dismissed);
         }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::access::grant::{Denial, Grant};
-use crate::access::named;
 use crate::access::token::{Claims, Identity};
 use crate::address::Address;
 use crate::model::ChannelName;
@@ -74,8 +73,7 @@ impl Guest {
     pub async fn watch(self) -> Result<Grant, Denial> {
         let identity = self.identity()?;
         let name = self.channel.as_deref().and_then(ChannelName::parse).ok_or(Denial::NoSuchChannel)?;
-        let SessionContext { database, access, hub, .. } = &*self.context;
-        named::watch(&name, identity, database.id_type(), access, hub).await
+        self.context.gate().watch(&name, identity).await
     }
 }
 

@@ -103,6 +103,24 @@ fn who_unsubscribed_gets_nothing_that_was_on_its_way() {
     assert!(hub.watched().is_empty());
 }
 
+#[test]
+fn who_was_silenced_hears_again_when_it_joins_anew_and_not_before() {
+    let hub = hub();
+    let (mailbox, stay) = member(&hub, "n", 4);
+    let (other, _stay_too) = member(&hub, "other", 4);
+    hub.publish(&publication("n", 1));
+    hub.publish(&publication("other", 1));
+    hub.silence(|silenced| *silenced == channel("n"));
+    hub.publish(&publication("n", 2));
+    assert!(drain(&mailbox).is_empty(), "nor what waited");
+    assert_eq!(drain(&other), [1]);
+    assert_eq!(hub.subscribers(&channel("n")), 1);
+    drop(stay);
+    let _again = hub.join(channel("n"), &mailbox);
+    hub.publish(&publication("n", 2));
+    assert_eq!(drain(&mailbox), [2]);
+}
+
 #[tokio::test]
 async fn a_walk_in_slices_misses_nobody_when_places_have_been_freed() {
     let hub = hub();

@@ -3,13 +3,14 @@
 //! Must not know who watches one, nor how it is read.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use super::{Hint, LiveQuery};
-use crate::model::{Consulta, QueryName};
+use crate::model::{Consulta, Defined, QueryName};
 use crate::store::Learnt;
 
 /// All of them. Empty where nobody has defined any.
@@ -21,6 +22,18 @@ pub struct Queries {
     doubted: Mutex<HashSet<QueryName>>,
     /// Wakes who learns what is new or doubted.
     wanted: Notify,
+    consequences: OnceLock<Consequences>,
+}
+
+/// Told which queries are not what they were.
+pub type Told = Box<dyn Fn(&HashSet<QueryName>) + Send + Sync>;
+
+/// What it has for others that queries are defined otherwise, or not any more.
+pub struct Consequences {
+    /// Whoever watches one hears nothing of it. Must not ask about queries.
+    pub silence: Told,
+    /// What was read is forgotten, and what is being read.
+    pub forget: Told,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +69,11 @@ impl Queries {
         Self { set: RwLock::new(set), ..Self::default() }
     }
 
+    /// From now on every reload has these. There is one such in the life of a registry.
+    pub fn heed(&self, consequences: Consequences) {
+        let _ = self.consequences.set(consequences);
+    }
+
     pub fn find(&self, name: &QueryName) -> Option<Arc<Live>> {
         self.read().lives.get(name).cloned()
     }
@@ -79,7 +97,9 @@ impl Queries {
         set.listening.get(subject).into_iter().flatten().filter_map(|name| set.lives.get(name)).cloned().collect()
     }
 
-    /// Puts other definitions in the place of these. One that says what it said before stands as it stood.
+    /// Puts other definitions in the place of these. One that says what it said before stands as it stood. Of all others whoever
+    /// watches one is silenced before anybody sees the new definitions, then what was read is forgotten, and then everybody is
+    /// told to look again.
     pub fn replace(&self, queries: impl IntoIterator<Item = Arc<LiveQuery>>) {
         let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
         let of_now = |query: Arc<LiveQuery>| match set.lives.get(&query.name) {
@@ -87,10 +107,25 @@ impl Queries {
             _ => Arc::new(Live { query, standing: Standing::Unknown, learnt: None }),
         };
         let replaced = Set::of(queries.into_iter().map(of_now));
+        let is_as_before = |(name, live): &(&QueryName, &Arc<Live>)| {
+            replaced.lives.get(*name).is_some_and(|new| new.query.fingerprint == live.query.fingerprint)
+        };
+        let changed = set.lives.iter().filter(|old| !is_as_before(old)).map(|(name, _)| name.clone()).collect();
         *set = replaced;
+        // Under the lock, so that nobody joins by what was defined before.
+        self.consequences.get().inspect(|consequences| (consequences.silence)(&changed));
         drop(set);
+        self.consequences.get().inspect(|consequences| (consequences.forget)(&changed));
         self.changes.send_modify(|changes| *changes += 1);
         self.wanted.notify_one();
+    }
+
+    /// Does something if a query is still what it was when somebody asked for it, and before it can be anything else. What is
+    /// done must not ask about queries.
+    pub fn while_defined<T>(&self, defined: &Defined, act: impl FnOnce() -> T) -> Option<T> {
+        let set = self.read();
+        let live = set.lives.get(defined.consulta().query())?;
+        (live.query.fingerprint == defined.fingerprint()).then(act)
     }
 
     /// Follows reloads, and queries that come to stand otherwise.
@@ -188,6 +223,12 @@ impl Live {
     }
 }
 
+impl fmt::Debug for Consequences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consequences").finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +279,8 @@ mod tests {
         changes.borrow_and_update();
         let mut other = LiveQuery::clone(&query("b"));
         other.fingerprint += 1;
+        let changed = || Box::new(|names: &HashSet<QueryName>| assert_eq!(*names, [name("b"), name("c")].into()));
+        queries.heed(Consequences { silence: changed(), forget: changed() });
         queries.replace([query("a"), Arc::new(other), query("d")]);
         assert!(changes.has_changed().unwrap());
         let standing = |text: &str| queries.find(&name(text)).map(|live| live.standing.clone());

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::grant::Bounds;
+use crate::access::named::Gate;
 use crate::access::ownership::Access;
 use crate::access::token::TokenVerifier;
 use crate::clock::Clock;
@@ -14,6 +15,7 @@ use crate::config::{ClientLimits, Feeds};
 use crate::database::Database;
 use crate::feeds::clinic::devices::Devices;
 use crate::hub::Hub;
+use crate::queries::Queries;
 use crate::refresh::Refresher;
 use crate::telemetry::metrics::Metrics;
 
@@ -21,6 +23,7 @@ use crate::telemetry::metrics::Metrics;
 #[derive(Debug)]
 pub struct SessionContext {
     pub hub: Arc<Hub>,
+    pub queries: Arc<Queries>,
     pub refresher: Arc<Refresher>,
     pub access: Arc<Access>,
     pub database: Arc<Database>,
@@ -43,6 +46,12 @@ pub struct SessionContext {
 }
 
 impl SessionContext {
+    /// What decides about the channels that clients name.
+    pub fn gate(&self) -> Gate<'_> {
+        let Self { database, access, queries, hub, .. } = self;
+        Gate { id_type: database.id_type(), access, queries, hub }
+    }
+
     /// What every grant keeps to.
     pub fn bounds(&self) -> Bounds {
         Bounds { max_channels: self.limits.max_channels, single_business: self.single_business }

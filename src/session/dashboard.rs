@@ -20,7 +20,7 @@ use crate::hub::Membership;
 use crate::hub::history::Since;
 use crate::hub::mailbox::Mailbox;
 use crate::model::CloseReason;
-use crate::model::{Channel, ChannelName};
+use crate::model::{Channel, ChannelName, Topic};
 use crate::newcomers::NewcomerPlace;
 use crate::session::SessionContext;
 use crate::telemetry::metrics::RefusalReason;
@@ -72,9 +72,9 @@ impl Dashboard {
         }
     }
 
-    /// That watches `channel` and hears nothing else.
-    pub(super) fn watching(mut self, channel: Membership, by_ownership: bool) -> Self {
-        self.subscriptions.adopt(channel, by_ownership);
+    /// That watches `topic` and hears nothing else.
+    pub(super) fn watching(mut self, topic: Topic, channel: Membership, by_database: bool) -> Self {
+        self.subscriptions.adopt(topic, channel, by_database);
         self
     }
 
@@ -94,7 +94,7 @@ impl Dashboard {
                 self.misunderstood(Misunderstood::UnknownChannel);
             }
             (ClientMessage::Unsubscribe(name), Some(_)) => self.subscriptions.unsubscribe(&name),
-            (ClientMessage::Subscribe(name), Some(identity)) => self.subscriptions.subscribe(name, identity),
+            (ClientMessage::Subscribe(name), Some(identity)) => self.subscriptions.subscribe(&name, identity),
         }
         Ok(())
     }
@@ -147,7 +147,7 @@ impl Dashboard {
     }
 
     pub(super) fn on_settled(&mut self, settled: Settled) {
-        self.subscriptions.on_settled(settled, self.session.user());
+        self.subscriptions.on_settled(settled, self.session.identity());
     }
 
     pub(super) fn due(&self) -> Instant {

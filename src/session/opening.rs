@@ -16,7 +16,7 @@ use super::listener::Listener;
 use crate::access::grant::{Denial, Grant, Speech};
 use crate::hub::history::Since;
 use crate::hub::mailbox::Mailbox;
-use crate::model::CloseReason;
+use crate::model::{CloseReason, Topic};
 use crate::newcomers::NewcomerPlace;
 use crate::session::SessionContext;
 
@@ -59,7 +59,14 @@ pub async fn open(
         Purpose::Stream(grant) => (Ok(grant), Told::GapAndPosition),
     };
     let grant = granted.inspect_err(|denial| context.metrics.refuse(denial.reason()))?;
-    let mut memberships = enter(&grant, since, told, context, mailbox).memberships;
+    let enter = || enter(&grant, since, told, context, mailbox).memberships;
+    let mut memberships = match &grant.speech {
+        // Defined otherwise since it was granted: who comes again is judged anew.
+        Speech::Watch { topic: Topic::Consulta(defined), .. } => {
+            context.queries.while_defined(defined, enter).ok_or(Denial::Withdrawn)?
+        }
+        _ => enter(),
+    };
     Ok(match grant.speech {
         Speech::Ping => {
             let expiry = grant.expires_at.map(|expires_at| Expiry::new(expires_at, context));
@@ -69,13 +76,13 @@ pub async fn open(
         Speech::Ask(identity) => {
             Conversation::Dashboard(Dashboard::of_user(identity, memberships, since, context, mailbox))
         }
-        Speech::Watch { identity, by_ownership } => {
+        Speech::Watch { identity, topic, by_database } => {
             // Behind the user's names.
             let watched = memberships.pop();
             memberships.shrink_to_fit();
             let dashboard = Dashboard::of_user(identity, memberships, None, context, mailbox);
             Conversation::Dashboard(match watched {
-                Some(watched) => dashboard.watching(watched, by_ownership),
+                Some(watched) => dashboard.watching(topic, watched, by_database),
                 None => dashboard,
             })
         }

@@ -5,6 +5,7 @@
 mod entry;
 mod recheck;
 mod replay;
+mod rights;
 mod waiting;
 
 use std::future::pending;
@@ -12,20 +13,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::FutureExt as _;
 use tokio::time::Instant;
 
-use super::words::{NO_FIGURES, RESYNC, denied, error};
+use super::words::{NO_FIGURES, RESYNC, denial, denied, error};
 use crate::access::grant::Denial;
-use crate::access::named::{self, Right};
-use crate::access::ownership::Unanswered;
-use crate::access::token::{Identity, Person};
+use crate::access::named::Right;
+use crate::access::token::Identity;
+use crate::feeds::queries::words::{NO_RESULT, failed};
 use crate::hub::Membership;
 use crate::hub::history::Since;
 use crate::hub::mailbox::{Mailbox, Push};
-use crate::model::Channel;
-use crate::model::ChannelName;
-use crate::model::{Ownership, Topic};
+use crate::model::{Channel, ChannelName, Topic};
 use crate::refresh::{Reading, Unavailable};
 use crate::session::SessionContext;
 use crate::telemetry::metrics::RefusalReason;
@@ -47,6 +45,8 @@ pub(super) struct Subscriptions {
     last_key: u32,
     /// One of those that are waited for is the database.
     awaits_database: bool,
+    /// And one is that live queries change.
+    awaits_queries: bool,
     recheck_at: Instant,
     retry_at: Option<Instant>,
     /// `None` for who wants nothing of it.
@@ -61,6 +61,7 @@ impl Subscriptions {
             waiting: Waiting::default(),
             last_key: 0,
             awaits_database: false,
+            awaits_queries: false,
             recheck_at: next_recheck(&context),
             retry_at: None,
             replay: Replay::new(since),
@@ -69,8 +70,11 @@ impl Subscriptions {
     }
 
     /// A client asks for a channel.
-    pub(super) fn subscribe(&mut self, name: ChannelName, identity: &Identity) {
-        if let Some(place) = self.find(&name) {
+    pub(super) fn subscribe(&mut self, name: &ChannelName, identity: &Identity) {
+        if matches!(name, ChannelName::Consulta { .. }) {
+            self.await_queries(false);
+        }
+        if let Some(place) = self.find(name) {
             let entry = &self.entries[place];
             if let Stage::Joined(joined) = &entry.stage {
                 let (key, topic) = (entry.key, joined.topic.clone());
@@ -80,28 +84,32 @@ impl Subscriptions {
             return;
         }
         if self.entries.len() >= self.context.limits.max_channels {
-            self.deny(Denial::TooManyChannels);
+            self.deny(name, Denial::TooManyChannels);
             return;
         }
         let key = self.next_key();
-        match self.stage_for(key, name, identity, true) {
-            Ok(stage) => {
-                if matches!(stage, Stage::Parked(_)) {
-                    self.park();
+        match self.stage_for(key, name, identity, false) {
+            Ok(mut stage) => {
+                if let Stage::Parked(parked) = &mut stage {
+                    parked.is_told = true;
+                    self.park(name);
                 }
                 // Most have one: a vector's own way would be room for four.
                 self.entries.reserve_exact(1);
                 self.entries.push(Entry { key, stage });
             }
-            Err(denial) => self.deny(denial),
+            Err(denial) => self.deny(name, denial),
         }
     }
 
     /// Looks after a channel that was granted and joined elsewhere.
-    pub(super) fn adopt(&mut self, membership: Membership, by_ownership: bool) {
-        let Some(topic) = Topic::of_channel(membership.channel()) else { return };
+    pub(super) fn adopt(&mut self, topic: Topic, membership: Membership, by_database: bool) {
+        if matches!(topic, Topic::Consulta(_)) {
+            // Looked at once more: it was joined before.
+            self.await_queries(true);
+        }
         let key = self.next_key();
-        let stage = self.joined(key, topic, membership, by_ownership);
+        let stage = self.joined(key, topic, membership, by_database);
         self.entries.reserve_exact(1);
         self.entries.push(Entry { key, stage });
     }
@@ -113,41 +121,14 @@ impl Subscriptions {
         }
     }
 
-    /// What the token grants may have changed: what it names needs no check, what it no longer names needs one.
-    pub(super) fn on_new_token(&mut self, identity: &Identity) {
-        let Some(id_type) = self.context.database.id_type() else { return };
-        for place in 0..self.entries.len() {
-            let (topic, was_named) = match &self.entries[place].stage {
-                Stage::Parked(_) => continue,
-                Stage::Checking { topic, .. } => (topic.clone(), false),
-                Stage::Joined(joined) => (joined.topic.clone(), !joined.by_ownership),
-            };
-            let is_named = self.context.access.is_granted_by_token(identity, topic.negocio(), id_type);
-            match &mut self.entries[place].stage {
-                Stage::Joined(joined) if is_named => joined.by_ownership = false,
-                Stage::Joined(joined) if was_named => {
-                    (joined.by_ownership, joined.is_proven) = (true, false);
-                    self.recheck(place, &identity.user);
-                }
-                Stage::Checking { .. } if is_named => {
-                    // A new key: the answer that is under way no longer matters.
-                    let key = self.next_key();
-                    let stage = self.join(key, topic, false);
-                    self.entries[place] = Entry { key, stage };
-                }
-                Stage::Joined(_) | Stage::Checking { .. } | Stage::Parked(_) => {}
-            }
-        }
-    }
-
     /// The next thing that is waited for.
     pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Settled> {
         self.waiting.poll_next(cx)
     }
 
-    pub(super) fn on_settled(&mut self, settled: Settled, user: Option<&Person>) {
+    pub(super) fn on_settled(&mut self, settled: Settled, identity: Option<&Identity>) {
         match settled {
-            Settled::Checked { key, verdict } => self.on_checked(key, verdict, user),
+            Settled::Checked { key, verdict } => self.on_checked(key, verdict, identity.is_some()),
             Settled::Read { key, had, reading } => self.on_read(key, had, reading),
             Settled::Database => {
                 self.awaits_database = false;
@@ -156,51 +137,18 @@ impl Subscriptions {
                     self.retry_at = Some(Instant::now() + a_little());
                 }
             }
-        }
-    }
-
-    fn on_checked(&mut self, key: u32, verdict: Result<bool, Unanswered>, user: Option<&Person>) {
-        let Some(place) = self.entries.iter().position(|entry| entry.key == key) else { return };
-        match (&mut self.entries[place].stage, verdict) {
-            (Stage::Checking { topic, .. }, Ok(true)) if user.is_some() => {
-                let topic = topic.clone();
-                self.entries[place].stage = self.join(key, topic, true);
+            Settled::Queries => {
+                self.awaits_queries = false;
+                if self.entries.iter().any(|entry| entry.stage.is_of_a_query()) {
+                    self.await_queries(false);
+                    self.on_queries(identity);
+                }
             }
-            (Stage::Checking { .. }, Ok(_)) => {
-                self.remove(place);
-                self.deny(Denial::NotAllowed);
-            }
-            (stage @ Stage::Checking { again: true, .. }, Err(_)) => {
-                stage.park();
-                self.wait_to_retry();
-            }
-            (stage @ Stage::Checking { again: false, .. }, Err(Unanswered::CannotCheck)) => {
-                stage.park();
-                self.park();
-            }
-            (Stage::Checking { again: false, .. }, Err(Unanswered::TooMany)) => {
-                self.remove(place);
-                self.deny(Denial::TooManyChecks);
-            }
-            (Stage::Joined(joined), Ok(false)) if joined.by_ownership => self.withdraw(place),
-            (Stage::Joined(joined), Err(_)) if joined.by_ownership && !joined.is_proven => {
-                // Nothing grants it just now: neither the token any more, nor the database yet.
-                self.mailbox.forget_channel(&joined.topic.channel());
-                self.entries[place].stage.park();
-                self.park();
-            }
-            (Stage::Joined(joined), verdict) => {
-                joined.is_rechecked = false;
-                joined.is_proven |= verdict.is_ok();
-            }
-            (Stage::Parked(_), _) => {}
         }
     }
 
     fn on_read(&mut self, key: u32, had: Option<u64>, reading: Result<Reading, Unavailable>) {
-        if !self.entries.iter().any(|entry| entry.key == key) {
-            return;
-        }
+        let Some(entry) = self.entries.iter().find(|entry| entry.key == key) else { return };
         if let Ok(reading) = reading {
             let is_known = had == Some(reading.version);
             // A full mailbox is noticed when it is read.
@@ -208,9 +156,12 @@ impl Subscriptions {
             if push == Push::Sent {
                 self.context.metrics.deliveries.inc();
             }
-        } else {
-            self.context.metrics.refuse(RefusalReason::DatabaseUnavailable);
-            self.say(error(&NO_FIGURES));
+            return;
+        }
+        self.context.metrics.refuse(RefusalReason::DatabaseUnavailable);
+        match entry.stage.defined() {
+            Some(defined) => self.say(failed(&Channel::Consulta(defined.consulta().clone()).to_string(), NO_RESULT)),
+            None => self.say(error(&NO_FIGURES)),
         }
     }
 
@@ -228,9 +179,9 @@ impl Subscriptions {
         }
         if self.recheck_at <= now {
             self.recheck_at = next_recheck(&self.context);
-            for place in 0..self.entries.len() {
+            for place in (0..self.entries.len()).rev() {
                 if self.entries[place].is_to_be_rechecked() {
-                    self.recheck(place, &identity.user);
+                    self.recheck(place, identity);
                 }
             }
         }
@@ -241,13 +192,20 @@ impl Subscriptions {
             self.entries.drain(..).partition(|entry| matches!(entry.stage, Stage::Parked(_)));
         self.entries = rest;
         for Entry { key, stage } in parked {
-            let Stage::Parked(name) = stage else { continue };
-            if self.find(&name).is_some() {
+            let Stage::Parked(parked) = stage else { continue };
+            if self.find(&parked.name).is_some() {
                 continue;
             }
-            match self.stage_for(key, *name, identity, false) {
-                Ok(stage) => self.entries.push(Entry { key, stage }),
-                Err(denial) => self.deny(denial),
+            match self.stage_for(key, &parked.name, identity, parked.is_told) {
+                Ok(mut stage) => {
+                    if let Stage::Parked(parked) = &mut stage
+                        && !std::mem::replace(&mut parked.is_told, true)
+                    {
+                        self.deny(&parked.name, Denial::OwnershipUnchecked);
+                    }
+                    self.entries.push(Entry { key, stage });
+                }
+                Err(denial) => self.deny(&parked.name, denial),
             }
         }
         if self.entries.iter().any(|entry| matches!(entry.stage, Stage::Parked(_))) {
@@ -255,37 +213,46 @@ impl Subscriptions {
         }
     }
 
-    /// How a subscription goes on: joined, being checked, parked, or refused.
-    fn stage_for(&mut self, key: u32, name: ChannelName, identity: &Identity, is_first: bool) -> Result<Stage, Denial> {
-        let Some(id_type) = self.context.database.id_type() else { return Ok(Stage::Parked(Box::new(name))) };
-        let context = &self.context;
-        match named::ask(&name, identity, id_type, &context.access, &context.hub)? {
-            (topic, Right::Token) => Ok(self.join(key, topic, false)),
-            (topic, Right::Ownership(verdict)) => {
-                self.request_check(key, verdict);
-                Ok(Stage::Checking { topic, again: !is_first })
+    /// How a subscription goes on: joined, being checked, parked, or refused. `is_told`: the client knows that it could not be
+    /// checked.
+    fn stage_for(&mut self, key: u32, name: &ChannelName, identity: &Identity, is_told: bool) -> Result<Stage, Denial> {
+        let gate = self.context.gate();
+        let right = gate.topic(name).and_then(|topic| Ok((gate.right(&topic, identity)?, topic)));
+        match right {
+            Ok((Right::Token, topic)) => Ok(self.join(key, topic, false)),
+            Ok((Right::Database(asked), topic)) => {
+                self.check(key, asked, false);
+                Ok(Stage::Checking { topic, again: is_told })
             }
+            Err(Denial::OwnershipUnchecked) => Ok(Stage::parked(name.clone(), is_told)),
+            Err(denial) => Err(denial),
         }
     }
 
-    /// Joins first, then asks for figures: what changes in between arrives by the hub.
-    fn join(&mut self, key: u32, topic: Topic, by_ownership: bool) -> Stage {
+    /// Joins first, then asks for what to begin with: what changes in between arrives by the hub.
+    fn join(&mut self, key: u32, topic: Topic, by_database: bool) -> Stage {
         let channel = topic.channel();
-        let membership = if channel.is_of_states() {
+        let membership = if let Topic::Consulta(defined) = &topic {
+            let (hub, mailbox) = (&self.context.hub, &self.mailbox);
+            let joined = self.context.queries.while_defined(defined, || hub.join(channel, mailbox));
+            // Defined otherwise since it was asked for: it is judged anew.
+            let Some(joined) = joined else { return Stage::parked(topic.name(), false) };
+            joined
+        } else if channel.is_of_states() {
             self.context.hub.join(channel, &self.mailbox)
         } else {
             self.join_events(channel)
         };
-        self.joined(key, topic, membership, by_ownership)
+        self.joined(key, topic, membership, by_database)
     }
 
-    fn joined(&mut self, key: u32, topic: Topic, membership: Membership, by_ownership: bool) -> Stage {
+    fn joined(&mut self, key: u32, topic: Topic, membership: Membership, by_database: bool) -> Stage {
         self.request_reading(key, &topic, None);
         Stage::Joined(Joined {
             topic,
             _membership: membership,
-            by_ownership,
-            is_proven: by_ownership,
+            by_database,
+            is_proven: by_database,
             is_rechecked: false,
         })
     }
@@ -295,21 +262,6 @@ impl Subscriptions {
         let most = self.context.limits.max_channels;
         let since = self.replay.as_mut().map_or(Since::Now, |replay| replay.take(&channel, most));
         self.context.hub.join_one_since(channel, &self.mailbox, since, RESYNC)
-    }
-
-    fn recheck(&mut self, place: usize, user: &Person) {
-        let entry = &mut self.entries[place];
-        if let Stage::Joined(joined) = &mut entry.stage {
-            joined.is_rechecked = true;
-            let asked = Ownership { negocio: joined.topic.negocio().clone(), user: user.spelt().clone() };
-            let key = entry.key;
-            let verdict = self.context.access.still_owns(asked);
-            self.request_check(key, verdict);
-        }
-    }
-
-    fn request_check(&mut self, key: u32, verdict: impl Future<Output = Result<bool, Unanswered>> + Send + 'static) {
-        self.waiting.push(verdict.map(move |verdict| Settled::Checked { key, verdict }));
     }
 
     /// Figures to begin with; a channel of events has none.
@@ -335,35 +287,47 @@ impl Subscriptions {
 
     /// A subscription to the same channel, however it was spelt.
     fn find(&self, name: &ChannelName) -> Option<usize> {
-        let id_type = self.context.database.id_type();
-        let topic_of = |name| id_type.and_then(|id_type| Topic::of(name, id_type));
-        let topic = topic_of(name);
+        let gate = self.context.gate();
+        let topic = gate.meaning(name).ok();
         self.entries.iter().position(|entry| match &entry.stage {
-            Stage::Parked(theirs) => **theirs == *name || (topic.is_some() && topic_of(theirs) == topic),
+            Stage::Parked(parked) => {
+                parked.name == *name || (topic.is_some() && gate.meaning(&parked.name).ok() == topic)
+            }
             Stage::Checking { topic: theirs, .. } | Stage::Joined(Joined { topic: theirs, .. }) => {
                 Some(theirs) == topic.as_ref()
             }
         })
     }
 
-    /// Ends a subscription that was live.
-    fn withdraw(&mut self, place: usize) {
-        self.remove(place);
-        self.context.metrics.withdrawn.inc();
-        self.say(denied(Denial::Withdrawn));
-    }
-
-    fn remove(&mut self, place: usize) {
+    fn remove(&mut self, place: usize) -> Stage {
         let entry = self.entries.swap_remove(place);
-        if let Stage::Joined(joined) = entry.stage {
+        if let Stage::Joined(joined) = &entry.stage {
             self.mailbox.forget_channel(&joined.topic.channel());
         }
+        entry.stage
     }
 
     /// The client is told once: a retry that fails says nothing new.
-    fn park(&mut self) {
+    fn park(&mut self, name: &ChannelName) {
         self.wait_to_retry();
-        self.deny(Denial::OwnershipUnchecked);
+        self.deny(name, Denial::OwnershipUnchecked);
+    }
+
+    /// `at_once`: as if they had just changed.
+    fn await_queries(&mut self, at_once: bool) {
+        if !std::mem::replace(&mut self.awaits_queries, true) {
+            let mut changes = self.context.queries.changes();
+            if at_once {
+                changes.mark_changed();
+            }
+            self.waiting.push(async move {
+                // Without a registry nothing changes.
+                if changes.changed().await.is_err() {
+                    pending::<()>().await;
+                }
+                Settled::Queries
+            });
+        }
     }
 
     /// A retry is due when the database comes back, and after a while anyway.
@@ -383,9 +347,16 @@ impl Subscriptions {
         }
     }
 
-    fn deny(&self, denial: Denial) {
-        self.context.metrics.refuse(denial.reason());
-        self.say(denied(denial));
+    fn deny(&self, name: &ChannelName, why: Denial) {
+        self.context.metrics.refuse(why.reason());
+        self.say_denied(name, why);
+    }
+
+    fn say_denied(&self, name: &ChannelName, why: Denial) {
+        match name {
+            ChannelName::Consulta { .. } => self.say(failed(&name.to_string(), &denial(why))),
+            ChannelName::Estadisticas(_) | ChannelName::Canal { .. } => self.say(denied(why)),
+        }
     }
 
     fn say(&self, text: impl AsRef<str>) {

@@ -1,15 +1,15 @@
-//! The questions about ownership on their way to the database: one batch at a time, and each user in its turn.
+//! The questions about users on their way to the database: one batch of each kind at a time, and each user in its turn.
 //!
 //! Must not know what an answer means.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Unanswered;
-use crate::model::Ownership;
+use super::asked::{Asked, Kind};
 use crate::model::UserId;
 use crate::rate_limit::RateLimit;
 
@@ -30,7 +30,7 @@ pub type Verdict = Result<bool, Unanswered>;
 /// One question, as it is asked.
 #[derive(Debug)]
 pub(super) struct Question {
-    pub(super) asked: Ownership,
+    pub(super) asked: Asked,
     /// It costs nothing and does not wait: a right that was granted is asked about again.
     pub(super) is_free: bool,
     pub(super) answer: oneshot::Sender<Verdict>,
@@ -44,11 +44,14 @@ pub(super) struct Queue {
     per_second: u32,
     users: HashMap<UserId, RateLimit>,
     sweep_at: usize,
-    open: HashMap<Ownership, Open>,
+    open: HashMap<Asked, Open>,
     /// By the moment of their turn; the number tells those of one moment apart.
-    later: BTreeMap<Turn, Ownership>,
+    later: BTreeMap<Turn, Asked>,
     last_number: u64,
-    due: VecDeque<Ownership>,
+    /// By their kind.
+    due: HashMap<Kind, VecDeque<Asked>>,
+    /// Kinds of which a batch is under way.
+    busy: HashSet<Kind>,
 }
 
 type Turn = (Instant, u64);
@@ -76,7 +79,8 @@ impl Queue {
             open: HashMap::new(),
             later: BTreeMap::new(),
             last_number: 0,
-            due: VecDeque::new(),
+            due: HashMap::new(),
+            busy: HashSet::new(),
         }
     }
 
@@ -84,7 +88,7 @@ impl Queue {
         self.open.len() < OPEN
     }
 
-    pub(super) fn is_under_way(&self, asked: &Ownership) -> bool {
+    pub(super) fn is_under_way(&self, asked: &Asked) -> bool {
         self.open.get(asked).is_some_and(|open| open.stage == Stage::UnderWay)
     }
 
@@ -96,19 +100,19 @@ impl Queue {
             if let (true, Stage::Later(turn)) = (is_free, open.stage) {
                 open.stage = Stage::Due;
                 self.later.remove(&turn);
-                self.due.push_back(asked);
+                self.is_due(asked);
             }
             return;
         }
         let now = Instant::now();
-        let turn = if is_free { Some(now) } else { self.turn(&asked.user) };
+        let turn = if is_free { Some(now) } else { self.turn(asked.user()) };
         let Some(turn) = turn else {
             // Whoever asked may have left.
             let _ = answer.send(Err(Unanswered::TooMany));
             return;
         };
         let stage = if turn <= now {
-            self.due.push_back(asked.clone());
+            self.is_due(asked.clone());
             Stage::Due
         } else {
             self.last_number += 1;
@@ -138,33 +142,53 @@ impl Queue {
         self.later.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// The questions whose turn it is, unless nobody waits for their answer any more.
-    pub(super) fn take_batch(&mut self) -> Vec<Ownership> {
+    fn is_due(&mut self, asked: Asked) {
+        self.due.entry(asked.kind()).or_default().push_back(asked);
+    }
+
+    /// Questions of one kind whose turn it is, unless nobody waits for their answer any more; `None` where there are none but
+    /// of kinds that have a batch under way.
+    pub(super) fn take_batch(&mut self) -> Option<(Kind, Vec<Asked>)> {
         let now = Instant::now();
         while let Some(first) = self.later.first_entry().filter(|first| first.key().0 <= now) {
             let asked = first.remove();
             if let Some(open) = self.open.get_mut(&asked) {
                 open.stage = Stage::Due;
-                self.due.push_back(asked);
+                self.is_due(asked);
             }
         }
-        let mut batch = Vec::with_capacity(self.due.len().min(BATCH));
-        while batch.len() < BATCH
-            && let Some(asked) = self.due.pop_front()
-        {
-            let Some(open) = self.open.get_mut(&asked) else { continue };
-            if open.askers.iter().all(oneshot::Sender::is_closed) {
-                self.open.remove(&asked);
-            } else {
-                open.stage = Stage::UnderWay;
-                batch.push(asked);
+        while let Some(kind) = self.due.keys().find(|kind| !self.busy.contains(*kind)).cloned() {
+            let mut due = self.due.remove(&kind).unwrap_or_default();
+            let mut batch = Vec::with_capacity(due.len().min(BATCH));
+            while batch.len() < BATCH
+                && let Some(asked) = due.pop_front()
+            {
+                let Some(open) = self.open.get_mut(&asked) else { continue };
+                if open.askers.iter().all(oneshot::Sender::is_closed) {
+                    self.open.remove(&asked);
+                } else {
+                    open.stage = Stage::UnderWay;
+                    batch.push(asked);
+                }
+            }
+            if !due.is_empty() {
+                self.due.insert(kind.clone(), due);
+            }
+            if !batch.is_empty() {
+                self.busy.insert(kind.clone());
+                return Some((kind, batch));
             }
         }
-        batch
+        None
+    }
+
+    /// A batch of this kind is over.
+    pub(super) fn is_over(&mut self, kind: &Kind) {
+        self.busy.remove(kind);
     }
 
     /// Tells all who asked.
-    pub(super) fn answer(&mut self, asked: &Ownership, verdict: Verdict) {
+    pub(super) fn answer(&mut self, asked: &Asked, verdict: Verdict) {
         for answer in self.open.remove(asked).map(|open| open.askers).unwrap_or_default() {
             let _ = answer.send(verdict);
         }
@@ -176,13 +200,29 @@ mod tests {
     use tokio::sync::oneshot::Receiver;
     use tokio::time::advance;
 
+    use std::sync::Arc;
+
     use super::*;
-    use crate::model::NegocioId;
+    use crate::access::ownership::asked::Pair;
+    use crate::model::{NegocioId, Ownership};
+    use crate::queries::PairsQuery;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn ownership(user: &str, negocio: u32) -> Ownership {
-        Ownership { negocio: NegocioId::named(&negocio.to_string()).unwrap(), user: UserId::new(user) }
+    fn ownership(user: &str, negocio: u32) -> Asked {
+        Asked::Owns(Ownership { negocio: NegocioId::named(&negocio.to_string()).unwrap(), user: UserId::new(user) })
+    }
+
+    fn pair(file: &str, user: &str) -> Asked {
+        let query = Arc::new(PairsQuery { file: file.into(), sql: "".into() });
+        Asked::Pair(Pair { query, key: "k".into(), user: UserId::new(user) })
+    }
+
+    /// A batch that is over at once.
+    fn batch(queue: &mut Queue) -> Vec<Asked> {
+        let Some((kind, batch)) = queue.take_batch() else { return Vec::new() };
+        queue.is_over(&kind);
+        batch
     }
 
     fn ask(queue: &mut Queue, user: &str, negocio: u32, is_free: bool) -> Receiver<Verdict> {
@@ -197,13 +237,13 @@ mod tests {
         let mut answered: Vec<_> = (0..20).map(|negocio| ask(&mut queue, "ana", negocio, false)).collect();
         let refused = answered.iter_mut().filter_map(|answer| answer.try_recv().ok()).collect::<Vec<_>>();
         assert_eq!(refused, [Err(Unanswered::TooMany); 7], "three at once, ten within ten seconds");
-        assert_eq!(queue.take_batch().len(), 3);
+        assert_eq!(batch(&mut queue).len(), 3);
         let _other = ask(&mut queue, "eva", 0, false);
-        assert_eq!(queue.take_batch(), [ownership("eva", 0)]);
+        assert_eq!(batch(&mut queue), [ownership("eva", 0)]);
         for second in 0..10 {
-            assert_eq!(queue.take_batch(), []);
+            assert_eq!(batch(&mut queue), []);
             advance(queue.next_turn().unwrap() - Instant::now()).await;
-            assert_eq!(queue.take_batch(), [ownership("ana", 3 + second)]);
+            assert_eq!(batch(&mut queue), [ownership("ana", 3 + second)]);
         }
         assert_eq!(queue.next_turn(), None);
     }
@@ -214,11 +254,11 @@ mod tests {
         let mut queue = Queue::new(1, 1);
         let mut same: Vec<_> = (0..50).map(|_| ask(&mut queue, upper, 1, false)).collect();
         let _waits = ask(&mut queue, &upper.to_lowercase(), 2, false);
-        assert_eq!(queue.take_batch(), [ownership(upper, 1)]);
+        assert_eq!(batch(&mut queue), [ownership(upper, 1)]);
         queue.answer(&ownership(upper, 1), Ok(true));
         assert!(same.iter_mut().all(|answer| answer.try_recv() == Ok(Ok(true))));
         advance(SECOND).await;
-        assert_eq!(queue.take_batch().len(), 1);
+        assert_eq!(batch(&mut queue).len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -226,9 +266,9 @@ mod tests {
         let mut queue = Queue::new(1, 1);
         let _answered: Vec<_> = (0..5).map(|negocio| ask(&mut queue, "ana", negocio, false)).collect();
         let _again = ask(&mut queue, "ana", 4, true);
-        assert_eq!(queue.take_batch(), [ownership("ana", 0), ownership("ana", 4)]);
+        assert_eq!(batch(&mut queue), [ownership("ana", 0), ownership("ana", 4)]);
         advance(3 * SECOND).await;
-        assert_eq!(queue.take_batch().len(), 3, "each is put once");
+        assert_eq!(batch(&mut queue).len(), 3, "each is put once");
         assert!(queue.later.is_empty() && queue.due.is_empty());
     }
 
@@ -237,7 +277,7 @@ mod tests {
         let mut queue = Queue::new(1, 1);
         drop((0..5).map(|negocio| ask(&mut queue, "ana", negocio, false)).collect::<Vec<_>>());
         advance(5 * SECOND).await;
-        assert_eq!(queue.take_batch(), []);
+        assert_eq!(batch(&mut queue), []);
         assert!(queue.open.is_empty() && queue.later.is_empty());
     }
 
@@ -249,5 +289,25 @@ mod tests {
             advance(SECOND / 100).await;
         }
         assert!(queue.users.len() <= FEW_USERS, "{} users", queue.users.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_is_under_way_keeps_no_other_kind() {
+        let mut queue = Queue::new(10, 1);
+        let ask = |queue: &mut Queue, asked: Asked| {
+            let (answer, answered) = oneshot::channel();
+            queue.add(Question { asked, is_free: true, answer });
+            answered
+        };
+        let all = [ownership("ana", 1), pair("a.sql", "ana"), pair("b.sql", "ana")];
+        let _answered: Vec<_> = all.iter().map(|asked| ask(&mut queue, asked.clone())).collect();
+        let mut taken: Vec<_> = std::iter::from_fn(|| queue.take_batch()).collect();
+        assert_eq!(taken.len(), 3);
+        assert!(taken.iter().all(|(kind, batch)| batch.len() == 1 && batch[0].kind() == *kind));
+        let _later = ask(&mut queue, pair("a.sql", "eva"));
+        assert_eq!(queue.take_batch(), None, "one of that kind is under way");
+        taken.retain(|(kind, _)| *kind == pair("a.sql", "ana").kind());
+        queue.is_over(&taken[0].0);
+        assert_eq!(queue.take_batch().map(|(_, batch)| batch), Some(vec![pair("a.sql", "eva")]));
     }
 }

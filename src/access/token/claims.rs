@@ -19,6 +19,8 @@ pub struct Claims {
     person: Option<Person>,
     key: Option<KeyId>,
     expires_at: i64,
+    /// Whether an identity keeps all of them.
+    is_kept: bool,
 }
 
 /// Whom a token of a dashboard or a shop names, and until when.
@@ -32,14 +34,41 @@ pub struct Identity {
     pub expires_at: i64,
     /// Unix seconds, if the token says so.
     pub issued_at: Option<i64>,
-    /// What signed it, if that may be withdrawn; elsewhere, for every connection holds an identity.
-    pub key: Option<Box<KeyId>>,
+    /// Elsewhere, for every connection holds an identity, and most have nothing of it.
+    kept: Option<Box<Kept>>,
+}
+
+/// What few identities have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Kept {
+    /// What signed the token, if that may be withdrawn.
+    key: Option<KeyId>,
+    /// All that the token says, as JSON, where live queries may ask for any of it: a reload brings queries that ask for more.
+    said: Option<Box<str>>,
+}
+
+impl Identity {
+    /// What signed the token, if that may be withdrawn.
+    pub fn key(&self) -> Option<KeyId> {
+        self.kept.as_ref()?.key
+    }
+
+    /// The token's own claims, as they came; none where nobody may ask for them.
+    pub fn said(&self) -> Map<String, Value> {
+        let said = self.kept.as_ref().and_then(|kept| kept.said.as_deref());
+        said.and_then(|said| serde_json::from_str(said).ok()).unwrap_or_default()
+    }
 }
 
 impl Claims {
     /// `key`: what signed them, if that may be withdrawn.
     pub(super) fn new(said: Map<String, Value>, map: &Arc<ClaimMap>, key: Option<KeyId>, expires_at: i64) -> Self {
-        Self { person: Person::named_by(&said, map), said, map: Arc::clone(map), key, expires_at }
+        Self { person: Person::named_by(&said, map), said, map: Arc::clone(map), key, expires_at, is_kept: false }
+    }
+
+    /// From now on an identity keeps all of them, or not.
+    pub(in crate::access) fn keeping(self, is_kept: bool) -> Self {
+        Self { is_kept, ..self }
     }
 
     /// As a dashboard's or a shop's: it must name a user, and what should be her id and names nobody spoils it.
@@ -48,7 +77,9 @@ impl Claims {
         let is_spoilt = id.is_some_and(|id| !id.is_string() && name(id).is_none());
         let user = self.person.clone().filter(|_| !is_spoilt).ok_or(TokenError::NoUser)?;
         let (expires_at, issued_at) = (self.expires_at, self.issued_at());
-        Ok(Identity { user, negocios: self.negocios(), expires_at, issued_at, key: self.key.map(Box::new) })
+        let said = self.is_kept.then(|| serde_json::to_string(&self.said).unwrap_or_default().into());
+        let kept = (self.key.is_some() || said.is_some()).then(|| Box::new(Kept { key: self.key, said }));
+        Ok(Identity { user, negocios: self.negocios(), expires_at, issued_at, kept })
     }
 
     /// Whom it names, whatever else it says.

@@ -9,6 +9,8 @@ use crate::json::{BadBody, Field, Fields, Problem};
 
 /// Most pairs of a query and a key in one call.
 pub const MAX_PAIRS: usize = 100;
+/// Said where a result cannot be read: it is read as soon as it can be.
+pub const NO_RESULT: &str = "the result is not available right now; it will follow";
 /// The first transaction that an application can have: those below are the database's own.
 const FIRST_XID: u64 = 3;
 
@@ -105,13 +107,13 @@ pub fn consulta(channel: &str, seq: u64, timestamp: i64, data: &str) -> String {
 /// What is wrong with a channel, said to who watches it or wants to.
 pub fn failed(channel: &str, message: &str) -> String {
     #[derive(Serialize)]
-    struct Message<'a> {
+    struct Failure<'a> {
         r#type: &'static str,
         channel: &'a str,
         message: &'a str,
     }
     // A struct of strings always serialises; an empty object would still be a valid message.
-    serde_json::to_string(&Message { r#type: "error", channel, message }).unwrap_or_else(|_| "{}".to_owned())
+    serde_json::to_string(&Failure { r#type: "error", channel, message }).unwrap_or_else(|_| "{}".to_owned())
 }
 
 #[cfg(test)]

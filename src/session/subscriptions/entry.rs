@@ -3,7 +3,7 @@
 //! Must not know how it comes any further.
 
 use crate::hub::Membership;
-use crate::model::{ChannelName, Topic};
+use crate::model::{ChannelName, Defined, Topic};
 
 pub(super) struct Entry {
     /// Tells this subscription from a later one to the same channel.
@@ -12,8 +12,8 @@ pub(super) struct Entry {
 }
 
 pub(super) enum Stage {
-    /// Access could not be checked; tried again. As the client spells it, for the column's type may not be known yet.
-    Parked(Box<ChannelName>),
+    /// Access could not be checked; tried again.
+    Parked(Box<Parked>),
     /// Access is being checked: `again` where the client knows that it could not be.
     Checking {
         topic: Topic,
@@ -23,19 +23,46 @@ pub(super) enum Stage {
 }
 
 impl Stage {
-    /// Access cannot be checked any more, or not yet.
+    /// Of what is to be tried again. `is_told`: whether the client knows.
+    pub(super) fn parked(name: ChannelName, is_told: bool) -> Self {
+        Self::Parked(Box::new(Parked { name, is_told }))
+    }
+
+    /// Access cannot be checked any more, or not yet, which the client knows.
     pub(super) fn park(&mut self) {
         if let Self::Checking { topic, .. } | Self::Joined(Joined { topic, .. }) = self {
-            *self = Self::Parked(Box::new(topic.name()));
+            *self = Self::parked(topic.name(), true);
         }
     }
+
+    /// The live query that it is of, for one key.
+    pub(super) fn defined(&self) -> Option<&Defined> {
+        match self {
+            Self::Checking { topic: Topic::Consulta(defined), .. }
+            | Self::Joined(Joined { topic: Topic::Consulta(defined), .. }) => Some(defined),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_of_a_query(&self) -> bool {
+        match self {
+            Self::Parked(parked) => matches!(parked.name, ChannelName::Consulta { .. }),
+            stage => stage.defined().is_some(),
+        }
+    }
+}
+
+pub(super) struct Parked {
+    /// As the client spells it, for the column's type may not be known yet.
+    pub(super) name: ChannelName,
+    pub(super) is_told: bool,
 }
 
 pub(super) struct Joined {
     pub(super) topic: Topic,
     pub(super) _membership: Membership,
     /// For the database to grant, so it has to be asked again.
-    pub(super) by_ownership: bool,
+    pub(super) by_database: bool,
     /// The database has granted it: a check that cannot be made takes nothing back.
     pub(super) is_proven: bool,
     pub(super) is_rechecked: bool,
@@ -43,6 +70,6 @@ pub(super) struct Joined {
 
 impl Entry {
     pub(super) fn is_to_be_rechecked(&self) -> bool {
-        matches!(&self.stage, Stage::Joined(joined) if joined.by_ownership && !joined.is_rechecked)
+        matches!(&self.stage, Stage::Joined(joined) if joined.by_database && !joined.is_rechecked)
     }
 }

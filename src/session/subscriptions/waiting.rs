@@ -29,6 +29,8 @@ pub(crate) enum Settled {
     },
     /// The database is back.
     Database,
+    /// Live queries are defined otherwise than before, or stand otherwise.
+    Queries,
 }
 
 impl Waiting {

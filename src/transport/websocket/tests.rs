@@ -85,6 +85,7 @@ fn environment_at(limits: ClientLimits, clock: Clock) -> Arc<SessionContext> {
         Refresher::new(Arc::clone(&database), broker, clock.clone(), StatsConfig::default(), Arc::clone(&metrics));
     Arc::new(SessionContext {
         hub,
+        queries: Arc::default(),
         refresher,
         access,
         database,

@@ -1,0 +1,181 @@
+//! What becomes of subscriptions as rights come and go: by a newer token, by what the database says, by live queries that are
+//! defined otherwise.
+//!
+//! Must not know how a subscription begins, nor what is heard by it.
+
+use std::sync::Arc;
+
+use futures_util::future::FutureExt as _;
+use tokio::time::Instant;
+
+use super::entry::{Entry, Joined, Stage};
+use super::recheck::a_little;
+use super::{Settled, Subscriptions};
+use crate::access::grant::Denial;
+use crate::access::named::{Right, all_hold, all_still_hold};
+use crate::access::ownership::{Asked, Unanswered, Verdict};
+use crate::access::token::Identity;
+use crate::model::{ChannelName, Topic};
+
+impl Subscriptions {
+    /// What the token grants may have changed: what it is enough for needs no check, what it was enough for needs one, and what
+    /// it forbids has ended.
+    pub(in crate::session) fn on_new_token(&mut self, identity: &Identity) {
+        // From the end: whatever takes the place of one that is removed has been looked at.
+        for place in (0..self.entries.len()).rev() {
+            let (topic, was_enough) = match &self.entries[place].stage {
+                Stage::Parked(_) => continue,
+                Stage::Checking { topic, .. } => (topic.clone(), false),
+                Stage::Joined(joined) => (joined.topic.clone(), !joined.by_database),
+            };
+            let right = self.context.gate().right(&topic, identity);
+            match (&mut self.entries[place].stage, right) {
+                (Stage::Joined(joined), Ok(Right::Token)) => joined.by_database = false,
+                (Stage::Joined(joined), Ok(Right::Database(_))) if was_enough => {
+                    (joined.by_database, joined.is_proven) = (true, false);
+                    self.recheck(place, identity);
+                }
+                (Stage::Joined(_), Err(Denial::OwnershipUnchecked)) => self.take_back(place),
+                (Stage::Joined(_), Err(_)) => self.withdraw(place),
+                (Stage::Checking { .. }, Ok(Right::Token)) => {
+                    // A new key: the answer that is under way no longer matters.
+                    let key = self.next_key();
+                    let stage = self.join(key, topic, false);
+                    self.entries[place] = Entry { key, stage };
+                }
+                (Stage::Checking { again, .. }, Ok(Right::Database(asked))) if matches!(topic, Topic::Consulta(_)) => {
+                    // Of several rules the token may say less than before, or more.
+                    let again = *again;
+                    let key = self.next_key();
+                    self.check(key, asked, false);
+                    self.entries[place] = Entry { key, stage: Stage::Checking { topic, again } };
+                }
+                (Stage::Checking { .. }, Err(denial)) if denial != Denial::OwnershipUnchecked => {
+                    self.remove(place);
+                    self.deny(&topic.name(), denial);
+                }
+                (Stage::Joined(_) | Stage::Checking { .. } | Stage::Parked(_), _) => {}
+            }
+        }
+    }
+
+    /// Live queries are defined otherwise, or stand otherwise. Since they were defined nothing of what changed was heard.
+    pub(super) fn on_queries(&mut self, identity: Option<&Identity>) {
+        let Some(identity) = identity else { return };
+        for place in (0..self.entries.len()).rev() {
+            let Some(defined) = self.entries[place].stage.defined() else { continue };
+            let live = self.context.queries.find(defined.consulta().query());
+            match live.map(|live| live.query.fingerprint) {
+                Some(fingerprint) if fingerprint == defined.fingerprint() => {}
+                None => self.withdraw(place),
+                Some(_) => {
+                    let name = Topic::Consulta(defined.clone()).name();
+                    self.remove(place);
+                    // A new key: whatever is under way no longer matters.
+                    let key = self.next_key();
+                    match self.stage_for(key, &name, identity, false) {
+                        Ok(stage) => self.entries.push(Entry { key, stage }),
+                        Err(_) => self.say_withdrawn(&name),
+                    }
+                }
+            }
+        }
+        if self.entries.iter().any(|entry| matches!(entry.stage, Stage::Parked(_))) {
+            let soon = Instant::now() + a_little();
+            self.retry_at = Some(self.retry_at.map_or(soon, |at| at.min(soon)));
+        }
+    }
+
+    pub(super) fn on_checked(&mut self, key: u32, verdict: Verdict, is_known: bool) {
+        let Some(place) = self.entries.iter().position(|entry| entry.key == key) else { return };
+        match (&mut self.entries[place].stage, verdict) {
+            (Stage::Checking { topic, .. }, Ok(true)) if is_known => {
+                let topic = topic.clone();
+                self.entries[place].stage = self.join(key, topic, true);
+            }
+            (Stage::Checking { topic, .. }, Ok(_)) => {
+                let name = topic.name();
+                self.remove(place);
+                self.deny(&name, Denial::NotAllowed);
+            }
+            (stage @ Stage::Checking { again: true, .. }, Err(_)) => {
+                stage.park();
+                self.wait_to_retry();
+            }
+            (Stage::Checking { again: false, .. }, Err(Unanswered::CannotCheck)) => self.take_back(place),
+            (Stage::Checking { topic, again: false }, Err(Unanswered::TooMany)) => {
+                let name = topic.name();
+                self.remove(place);
+                self.deny(&name, Denial::TooManyChecks);
+            }
+            (Stage::Joined(joined), Ok(false)) if joined.by_database => self.withdraw(place),
+            // Nothing grants it just now: neither the token any more, nor the database yet.
+            (Stage::Joined(joined), Err(_)) if joined.by_database && !joined.is_proven => self.take_back(place),
+            (Stage::Joined(joined), verdict) => {
+                joined.is_rechecked = false;
+                joined.is_proven |= verdict.is_ok();
+            }
+            (Stage::Parked(_), _) => {}
+        }
+    }
+
+    pub(super) fn recheck(&mut self, place: usize, identity: &Identity) {
+        let entry = &mut self.entries[place];
+        let key = entry.key;
+        let Stage::Joined(joined) = &mut entry.stage else { return };
+        match self.context.gate().right(&joined.topic, identity) {
+            Ok(Right::Token) => joined.by_database = false,
+            Ok(Right::Database(asked)) => {
+                joined.is_rechecked = true;
+                self.check(key, asked, true);
+            }
+            Err(Denial::OwnershipUnchecked) => self.on_checked(key, Err(Unanswered::CannotCheck), true),
+            Err(_) => self.withdraw(place),
+        }
+    }
+
+    /// Asks the database. `again`: of what it granted before.
+    pub(super) fn check(&mut self, key: u32, mut asked: Vec<Asked>, again: bool) {
+        let access = Arc::clone(&self.context.access);
+        let settled = move |verdict| Settled::Checked { key, verdict };
+        // Nearly all ask one thing, and all connections of a node wait for theirs together.
+        match (asked.len(), asked.pop()) {
+            (1, Some(only)) if again => self.waiting.push(access.still_holds(only).map(settled)),
+            (1, Some(only)) => self.waiting.push(access.holds(only).map(settled)),
+            (_, last) => {
+                asked.extend(last);
+                if again {
+                    self.waiting.push(all_still_hold(&access, asked).map(settled));
+                } else {
+                    self.waiting.push(all_hold(&access, asked).map(settled));
+                }
+            }
+        }
+    }
+
+    /// Ends a subscription that was live.
+    fn withdraw(&mut self, place: usize) {
+        let stage = self.remove(place);
+        if let Stage::Joined(Joined { topic, .. }) | Stage::Checking { topic, .. } = &stage {
+            self.say_withdrawn(&topic.name());
+        }
+    }
+
+    fn say_withdrawn(&self, name: &ChannelName) {
+        self.context.metrics.withdrawn.inc();
+        self.say_denied(name, Denial::Withdrawn);
+    }
+
+    /// Nothing says any more, or yet, whether it may be heard.
+    fn take_back(&mut self, place: usize) {
+        let stage = &mut self.entries[place].stage;
+        if let Stage::Joined(joined) = stage {
+            self.mailbox.forget_channel(&joined.topic.channel());
+        }
+        stage.park();
+        if let Stage::Parked(parked) = stage {
+            let name = parked.name.clone();
+            self.park(&name);
+        }
+    }
+}
