@@ -28,6 +28,7 @@ use crate::queries::{LiveQuery, PairsQuery};
 
 pub use counted::Counted;
 pub use outbox::Outbox;
+use ownership::pair_columns;
 pub use reading::{Learnt, LiveRead, LiveResult, Sight};
 pub use rollup::RollupChange;
 

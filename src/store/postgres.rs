@@ -6,6 +6,7 @@
 //! at every notice, are asked for in one message that holds all of it.
 //! Must not know who asks, nor how often.
 
+mod answers;
 mod bind;
 mod connections;
 mod contact;
@@ -15,23 +16,23 @@ pub(in crate::store) mod failure;
 mod figures;
 mod inlined;
 mod limits;
+mod live;
 mod migrate;
 pub(in crate::store) mod options;
 mod order;
 mod outbox;
 mod owners;
+mod pairs;
 pub(in crate::store) mod pooler;
 pub(in crate::store) mod rollup;
 mod session;
+mod sights;
 mod transaction;
 mod write;
 
-use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use jiff::civil::Date;
 use sqlx::PgConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use tokio::time::{timeout, timeout_at};
@@ -46,9 +47,8 @@ use self::options::Servers;
 use self::order::Order;
 use self::rollup::{ExposedWarning, Rollup};
 use super::queries::Queries;
-use super::{ContactError, Counted, Device, Figures, Outbox, Ownership, RollupChange, SettingError, Store, StoreError};
+use super::{ContactError, SettingError, StoreError};
 use crate::config::{DatabaseConfig, DatabaseUrl, StatsSource};
-use crate::model::{IdType, NegocioId};
 
 /// Businesses asked for in one message. Twice as many save little more, and wait for each other.
 const AT_ONCE: usize = 8;
@@ -69,6 +69,8 @@ pub struct PostgresStore {
     asks_ownership: bool,
     description: RwLock<Option<Descriptions>>,
     device_description: RwLock<Option<DeviceDescription>>,
+    live: RwLock<live::Shapes>,
+    pairs: RwLock<pairs::Known>,
 }
 
 /// One question.
@@ -77,6 +79,8 @@ enum Ask<'a> {
     Bound(Arc<str>, &'a Arc<str>, PgArguments),
     /// A whole transaction in one message.
     Inlined(Arc<str>),
+    /// What keeps its answers itself while they arrive.
+    Told(transaction::Told<'a>),
 }
 
 /// Why one attempt on one connection brought no rows.
@@ -113,6 +117,8 @@ impl PostgresStore {
             asks_ownership: config.asks_ownership,
             description: RwLock::new(None),
             device_description: RwLock::default(),
+            live: RwLock::default(),
+            pairs: RwLock::default(),
         })
     }
 
@@ -173,6 +179,7 @@ impl PostgresStore {
                     transaction::ask_and_begin(connection, begin, sql, arguments.clone()).await
                 }
                 Ask::Inlined(text) => transaction::ask_at_once(connection, text).await,
+                Ask::Told(told) => transaction::tell(connection, told).await.map(|()| Vec::new()),
             }
         };
         match timeout(limit, asking).await {
@@ -260,110 +267,5 @@ impl PostgresStore {
 
     pub(super) fn servers(&self) -> &Servers {
         self.connections.servers()
-    }
-}
-
-#[async_trait]
-impl Store for PostgresStore {
-    async fn contact(&self) -> Result<IdType, ContactError> {
-        let deadline = self.limits.deadline();
-        let turn = self.connections.turn().await?;
-        let learning = async {
-            let mut lease = turn.fresh().await?;
-            let connection = lease.connection().map_err(|error| failure::of_query(&error))?;
-            self.find_zone(connection).await?;
-            let (begin, queries, inlined) = (self.limits.begin(), &self.queries, self.inlined.as_ref());
-            let (figures, ownership) = (self.asks_figures, self.asks_ownership);
-            let description = contact::learn(connection, &begin, queries, inlined, figures, ownership).await?;
-            if let Some(order) = &self.order {
-                order.learn(connection, &begin).await?;
-            }
-            lease.keep_if_none_waits();
-            Ok::<_, ContactError>(description)
-        };
-        let description =
-            timeout_at(deadline, learning).await.unwrap_or_else(|_| Err(self.failure(Attempt::TimedOut).into()))?;
-        *self.description.write().unwrap_or_else(PoisonError::into_inner) = Some(description);
-        drop(turn);
-        if let Some(rollup) = self.rollup.as_ref().filter(|_| self.asks_figures) {
-            rollup.look(self).await;
-        }
-        self.exposed.say(self).await;
-        Ok(description.stats.map_or(IdType::Text, |stats| stats.id))
-    }
-
-    async fn figures(&self, negocio: &NegocioId, today: Date) -> Result<Figures, StoreError> {
-        self.counted(negocio, today).await.map(|counted| counted.figures)
-    }
-
-    async fn verified_figures(&self, negocio: &NegocioId, today: Date) -> Result<Counted, StoreError> {
-        if let Some(rollup) = &self.rollup
-            && let Some(verified) = rollup.verified(self, negocio, today).await
-        {
-            return self.or_of_nothing(negocio, verified).await;
-        }
-        self.counted(negocio, today).await
-    }
-
-    fn reads_rollup(&self) -> bool {
-        self.rollup.as_ref().is_some_and(Rollup::is_used)
-    }
-
-    async fn change_rollup(&self, change: RollupChange) -> Result<bool, StoreError> {
-        rollup::change(self, change).await
-    }
-
-    fn most_at_once(&self) -> usize {
-        // The counters are asked for one business at a time.
-        let may_share = self.rollup.is_none() && self.stats_shape().is_ok_and(|stats| self.inlined(stats).is_some());
-        if may_share { AT_ONCE } else { 1 }
-    }
-
-    async fn figures_of(&self, negocios: &[NegocioId], today: Date) -> Result<Vec<Counted>, StoreError> {
-        if let [negocio] = negocios {
-            return Ok(vec![self.counted(negocio, today).await?]);
-        }
-        match self.figures_together(negocios, today).await {
-            // One of them is nothing that the database could know; the others have their figures.
-            Err(StoreError::Data(_)) => {
-                let mut counted = Vec::with_capacity(negocios.len());
-                for negocio in negocios {
-                    counted.push(self.counted(negocio, today).await?);
-                }
-                Ok(counted)
-            }
-            answer => answer,
-        }
-    }
-
-    async fn owners(&self, asked: &[Ownership]) -> Result<HashSet<Ownership>, StoreError> {
-        // Where nobody asks about ownership the database grants nothing.
-        let Some(owner) = self.description()?.owner else { return Ok(HashSet::new()) };
-        let mut owners = HashSet::new();
-        let mut parts = vec![asked];
-        while let Some(part) = parts.pop() {
-            match self.owners_together(owner, part).await {
-                Ok(some) => owners.extend(some),
-                // One of them is nothing that the database could know: nobody owns that, and the others have their answer.
-                Err(StoreError::Data(_)) => {
-                    let (some, others) = part.split_at(part.len() / 2);
-                    parts.extend([some, others].into_iter().filter(|_| part.len() > 1));
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
-        Ok(owners)
-    }
-
-    async fn devices(&self, uids: &[String], ids: &[String]) -> Result<Vec<Device>, StoreError> {
-        devices::find(self, uids, ids).await
-    }
-
-    fn outbox(&self) -> Option<&dyn Outbox> {
-        Some(self)
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.rows_at_once(&["SELECT 1".to_owned()]).await.map(drop)
     }
 }

@@ -4,13 +4,14 @@
 //! Must not create a database that is not there, but for `pulso migrate`.
 
 mod devices;
+mod live;
 mod migrate;
 mod outbox;
 mod write;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,9 +27,12 @@ use tokio::time::{Instant, sleep, timeout};
 use self::write::{PAUSE, Value, Write, Writer};
 use super::ownership::OwnerQuery;
 use super::queries::{self, OWNER_COLUMNS, OWNER_SQL, Queries, STATS_COLUMNS, STATS_SQL};
-use super::{ContactError, Device, Figures, Outbox, Ownership, SettingError, Store, StoreError};
+use super::{
+    ContactError, Device, Figures, Learnt, LiveRead, LiveResult, Outbox, Ownership, SettingError, Store, StoreError,
+};
 use crate::config::{DatabaseConfig, DatabaseUrl, Secret};
-use crate::model::{IdType, NegocioId};
+use crate::model::{IdType, NegocioId, QueryName};
+use crate::queries::{LiveQuery, PairsQuery};
 
 /// How much later than SQLite (its wait for a lock) Pulso itself gives a statement up.
 const GRACE: Duration = Duration::from_millis(250);
@@ -45,6 +49,8 @@ pub struct SqliteStore {
     id: RwLock<Option<IdType>>,
     /// The query for devices has been checked.
     knows_devices: AtomicBool,
+    /// The live queries that were looked at, each with its fingerprint then.
+    learnt: Mutex<HashMap<QueryName, u64>>,
 }
 
 impl SqliteStore {
@@ -70,6 +76,7 @@ impl SqliteStore {
             asks_ownership: config.asks_ownership,
             id: RwLock::new(None),
             knows_devices: AtomicBool::new(false),
+            learnt: Mutex::default(),
         })
     }
 
@@ -156,7 +163,7 @@ impl SqliteStore {
         timeout(self.statement_timeout + GRACE, work).await.unwrap_or_else(|_| Err(self.late()))
     }
 
-    async fn learn(&self, connection: &mut SqliteConnection) -> Result<IdType, ContactError> {
+    async fn learn_figures(&self, connection: &mut SqliteConnection) -> Result<IdType, ContactError> {
         if !self.asks_figures {
             let read = ask(connection, &"PRAGMA schema_version".into(), &[]).await;
             return read.map(|_| IdType::Text).map_err(|error| of_query(&error).into());
@@ -187,7 +194,7 @@ impl Store for SqliteStore {
     async fn contact(&self) -> Result<IdType, ContactError> {
         let learning = async {
             let mut connection = self.connection().await?;
-            self.learn(&mut connection).await
+            self.learn_figures(&mut connection).await
         };
         let id = timeout(self.statement_timeout + GRACE, learning).await.unwrap_or_else(|_| Err(self.late().into()))?;
         *self.id.write().unwrap_or_else(PoisonError::into_inner) = Some(id);
@@ -209,7 +216,7 @@ impl Store for SqliteStore {
         if questions.is_empty() || !self.asks_figures {
             return Ok(HashSet::new());
         }
-        let arguments = [json(&questions.negocios()), json(&questions.users())];
+        let arguments = [json(&questions.things()), json(&questions.users())];
         let rows = self.rows(&self.queries.owner, &arguments).await?;
         // Unchecked: a replaced query may return integers, which SQLite turns into text by itself.
         let text = |row: &SqliteRow, name| row.try_get_unchecked::<Option<String>, _>(name).ok().flatten();
@@ -223,6 +230,30 @@ impl Store for SqliteStore {
 
     fn outbox(&self) -> Option<&dyn Outbox> {
         Some(self)
+    }
+
+    async fn learn(&self, query: &LiveQuery) -> Result<Learnt, ContactError> {
+        self.learn_live(query).await
+    }
+
+    async fn live(&self, reads: &[LiveRead]) -> Result<Vec<Result<LiveResult, StoreError>>, StoreError> {
+        let mut answers = Vec::with_capacity(reads.len());
+        for read in reads {
+            let answer = self.read_live(read).await;
+            if let Err(lost @ StoreError::Unreachable(_)) = answer {
+                return Err(lost);
+            }
+            answers.push(answer);
+        }
+        Ok(answers)
+    }
+
+    async fn pairs(
+        &self,
+        query: &PairsQuery,
+        asked: &[(String, String)],
+    ) -> Result<HashSet<(String, String)>, StoreError> {
+        self.find_pairs(query, asked).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

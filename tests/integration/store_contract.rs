@@ -44,6 +44,7 @@ mod devices;
 mod guard;
 mod idempotency;
 mod interleaving;
+pub mod live;
 mod migration;
 mod races;
 mod snapshots;

@@ -159,7 +159,7 @@ fn owner_sample(description: OwnerDescription) -> Result<PgArguments, StoreError
 }
 
 /// An id that any column of this type can hold.
-fn sample(id: IdType) -> &'static str {
+pub(super) fn sample(id: IdType) -> &'static str {
     match id {
         IdType::Uuid => "00000000-0000-0000-0000-000000000000",
         IdType::Text | IdType::Char | IdType::Int2 | IdType::Int4 | IdType::Int8 => "0",

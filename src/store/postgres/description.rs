@@ -146,7 +146,7 @@ pub(super) fn figures(rows: &[PgRow]) -> Result<Figures, StoreError> {
 }
 
 /// The type of the elements of parameter `name`, an array.
-fn element(name: &str, kind: &str) -> Result<IdType, String> {
+pub(super) fn element(name: &str, kind: &str) -> Result<IdType, String> {
     kind.strip_suffix("[]").and_then(id_type).ok_or_else(|| {
         format!(
             "{name} is of type {0}; it must be an array of uuid, text, varchar, char, smallint, integer or bigint: \
@@ -164,7 +164,7 @@ fn is_text((name, kind): &(String, String)) -> Result<(), String> {
     Err(format!("column {name} is of type {}; it must be text: write (…)::text AS {name}", kind.to_lowercase()))
 }
 
-fn id_type(name: &str) -> Option<IdType> {
+pub(super) fn id_type(name: &str) -> Option<IdType> {
     Some(match name {
         "UUID" => IdType::Uuid,
         "TEXT" | "VARCHAR" => IdType::Text,

@@ -8,10 +8,10 @@ use sqlx::postgres::{PgArguments, PgRow};
 use super::description::StatsDescription;
 use super::inlined::{Inlined, Literal};
 use super::order::{self, Order};
-use super::{Ask, PostgresStore, bind, description};
+use super::{Ask, PostgresStore, bind, description, sights};
 use crate::model::Figures;
 use crate::model::{IdType, NegocioId};
-use crate::store::{Counted, StoreError};
+use crate::store::{Counted, Sight, StoreError};
 
 impl PostgresStore {
     /// The statistics query without parameters, if this database takes it so.
@@ -47,15 +47,39 @@ impl PostgresStore {
         negocios: &[NegocioId],
         today: Date,
     ) -> Result<Vec<Counted>, StoreError> {
+        let queries = self.written_figures(negocios, today)?;
+        let (answers, order) = self.rows_at_one_moment(&queries).await?;
+        each_counted(&answers, order)
+    }
+
+    /// What the reads, made in the same message, have seen of `xids`, and the figures. `None` where there is no such message:
+    /// a transaction of one moment has its moment before it could ask.
+    pub(super) async fn figures_with_sights(
+        &self,
+        negocios: &[NegocioId],
+        today: Date,
+        xids: &[u64],
+    ) -> Option<Result<(Vec<Counted>, Vec<Sight>), StoreError>> {
+        if self.rollup.is_some() || self.tells_order() || self.inlined(self.stats_shape().ok()?).is_none() {
+            return None;
+        }
+        let asking = async {
+            let mut queries = vec![sights::question(xids)];
+            queries.extend(self.written_figures(negocios, today)?);
+            let mut answers = self.rows_at_once(&queries).await?;
+            let seen = sights::read(xids, answers.remove(0).first())?;
+            Ok((each_counted(&answers, None)?, seen))
+        };
+        Some(asking.await)
+    }
+
+    fn written_figures(&self, negocios: &[NegocioId], today: Date) -> Result<Vec<String>, StoreError> {
         let stats = self.stats_shape()?;
         let alone = || StoreError::Refused("this query can be asked for one business at a time".to_owned());
         let written = self.inlined(stats).ok_or_else(alone)?;
         let today = Literal::today(stats.today, today);
         let query = |negocio: &NegocioId| written.with(&[&Literal::id(stats.id, negocio.as_str())?, &today]);
-        let queries = negocios.iter().map(query).collect::<Result<Vec<_>, _>>()?;
-        let (answers, order) = self.rows_at_one_moment(&queries).await?;
-        let counted = |rows: &Vec<PgRow>| Ok(Counted { order, ..description::figures(rows)?.into() });
-        answers.iter().map(counted).collect()
+        negocios.iter().map(query).collect()
     }
 
     /// The rows of each of several queries with their parameters in them, and where they stand among other reads where that
@@ -121,4 +145,8 @@ impl PostgresStore {
             Err(failure) => Err(failure),
         }
     }
+}
+
+fn each_counted(answers: &[Vec<PgRow>], order: Option<u64>) -> Result<Vec<Counted>, StoreError> {
+    answers.iter().map(|rows| Ok(Counted { order, ..description::figures(rows)?.into() })).collect()
 }

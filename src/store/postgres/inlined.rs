@@ -101,10 +101,20 @@ impl Literal {
         }))
     }
 
+    /// A date or a time in ISO's form, as a value of the type of this name.
+    pub(super) fn moment(kind: &str, text: &str) -> Self {
+        Self(format!("('{text}'::{kind})"))
+    }
+
+    /// Any text.
+    pub(super) fn text(value: &str) -> Self {
+        Self(text(value))
+    }
+
     /// A calendar day; ISO, which every `DateStyle` reads alike.
     pub(super) fn today(form: TodayForm, day: Date) -> Self {
         Self(match form {
-            TodayForm::Date => format!("('{day}'::date)"),
+            TodayForm::Date => return Self::moment("date", &day.to_string()),
             TodayForm::Text => text(&day.to_string()),
         })
     }

@@ -24,7 +24,7 @@ impl PostgresStore {
             return Ok(HashSet::new());
         }
         let mut arguments = PgArguments::default();
-        bind::ids(&mut arguments, owner.negocio, &questions.negocios())?;
+        bind::ids(&mut arguments, owner.negocio, &questions.things())?;
         bind::ids(&mut arguments, owner.user, &questions.users())?;
         let rows = self.rows(&self.queries.owner, arguments).await?;
         // A business without an owner has NULL there.

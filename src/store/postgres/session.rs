@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use super::order;
 
 /// Statements with which [`SessionSettings::begin_reading`] begins a transaction.
-pub(super) const OPENING: usize = 10;
+pub(super) const OPENING: usize = 12;
 /// Ends what [`SessionSettings::begin_reading`] began: others find their settings as they left them, and nothing is counted as
 /// rolled back.
 pub(super) const END_READING: &str = "ROLLBACK TO SAVEPOINT pulso; COMMIT";
@@ -86,7 +86,8 @@ fn begin_reading(moment: &str, zone: &str, path: Option<&str>, statement_timeout
     let path = set("search_path", &format!("pg_catalog.ltrim(pg_catalog.concat({path}, ', pg_temp'), ', ')"));
     format!(
         "BEGIN ISOLATION LEVEL {moment} READ ONLY; SAVEPOINT pulso; RESET ALL; {OWN_ROLE}; {path}\
-         SET LOCAL client_encoding = UTF8; SET LOCAL DateStyle = ISO, MDY; SET LOCAL TimeZone = '{zone}'; \
+         SET LOCAL client_encoding = UTF8; SET LOCAL DateStyle = ISO, MDY; SET LOCAL IntervalStyle = iso_8601; \
+         SET LOCAL extra_float_digits = 1; SET LOCAL TimeZone = '{zone}'; \
          SET LOCAL statement_timeout = {}",
         statement_timeout.as_millis().max(1)
     )

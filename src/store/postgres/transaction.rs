@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
-use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::postgres::{PgArguments, PgRow, PgStatement};
 use sqlx::{AssertSqlSafe, Either, Executor, PgConnection, Row, SqlSafeStr};
 
 use super::description::Description;
@@ -54,7 +54,11 @@ async fn run(connection: &mut PgConnection, sql: &Arc<str>) -> Result<(), sqlx::
 
 /// What followed the error in a message was skipped, the end of its transaction too.
 async fn rolled_back(connection: &mut PgConnection, error: sqlx::Error) -> (sqlx::Error, bool) {
-    let usable = !failure::is_lost(&error) && connection.execute(sqlx::raw_sql("ROLLBACK")).await.is_ok();
+    undone(connection, error, "ROLLBACK".into()).await
+}
+
+async fn undone(connection: &mut PgConnection, error: sqlx::Error, undo: Arc<str>) -> (sqlx::Error, bool) {
+    let usable = !failure::is_lost(&error) && run(connection, &undo).await.is_ok();
     (error, usable)
 }
 
@@ -86,6 +90,54 @@ async fn answers(connection: &mut PgConnection, transaction: &Arc<str>) -> Resul
     Ok(answers.split_off(OPENING.min(answers.len())))
 }
 
+/// What comes of a message, one thing after the other.
+pub(super) enum Step<'a> {
+    /// Asking has begun, or begun anew on another connection.
+    Begin,
+    Row(&'a PgRow),
+    /// The end of one statement.
+    End,
+}
+
+/// Messages of which each is sent when the one before is answered, and what is told of them while it comes.
+pub(super) struct Told<'a> {
+    pub messages: Vec<Arc<str>>,
+    /// Prepared by the first statement of the last message and forgotten by a later one; its name.
+    pub prepared: Option<Arc<str>>,
+    pub to: &'a (dyn Fn(Step<'_>) + Sync),
+}
+
+/// Asks all of it, and keeps nothing.
+pub(super) async fn tell(connection: &mut PgConnection, told: &Told<'_>) -> Result<(), (sqlx::Error, bool)> {
+    (told.to)(Step::Begin);
+    for message in &told.messages {
+        let mut ended = 0_usize;
+        let mut steps = connection.fetch_many(sqlx::raw_sql(AssertSqlSafe(Arc::clone(message))));
+        let failed = loop {
+            match steps.try_next().await {
+                Ok(Some(Either::Right(row))) => (told.to)(Step::Row(&row)),
+                Ok(Some(Either::Left(_))) => {
+                    ended += 1;
+                    (told.to)(Step::End);
+                }
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        drop(steps);
+        if let Some(error) = failed {
+            // The first message begins the transaction.
+            let forget = told.prepared.as_ref().filter(|_| ended > 0 && told.messages.last() == Some(message));
+            return Err(match forget {
+                None => rolled_back(connection, error).await,
+                // In one message: behind a pooler the next one goes to another server process.
+                Some(name) => undone(connection, error, format!("ROLLBACK; DEALLOCATE {name}").into()).await,
+            });
+        }
+    }
+    Ok(())
+}
+
 /// What `sql` takes and returns. The statement it leaves behind has a name, and behind a pooler that name may be
 /// another client's: hence the cleaning on both sides.
 pub(super) async fn describe(
@@ -93,8 +145,17 @@ pub(super) async fn describe(
     begin: &Arc<str>,
     sql: &Arc<str>,
 ) -> Result<Description, (sqlx::Error, bool)> {
+    statement(connection, begin, sql).await.map(|statement| Description::of(&statement))
+}
+
+/// As [`describe`], in the driver's own words.
+pub(super) async fn statement(
+    connection: &mut PgConnection,
+    begin: &Arc<str>,
+    sql: &Arc<str>,
+) -> Result<PgStatement, (sqlx::Error, bool)> {
     match described(connection, begin, sql).await {
-        Ok(description) => Ok(description),
+        Ok(statement) => Ok(statement),
         Err(error) => Err(rolled_back(connection, error).await),
     }
 }
@@ -103,13 +164,13 @@ async fn described(
     connection: &mut PgConnection,
     begin: &Arc<str>,
     sql: &Arc<str>,
-) -> Result<Description, sqlx::Error> {
+) -> Result<PgStatement, sqlx::Error> {
     run(connection, begin).await?;
     connection.execute(sqlx::raw_sql("DEALLOCATE ALL")).await?;
     let statement = connection.prepare(AssertSqlSafe(Arc::clone(sql)).into_sql_str()).await?;
     connection.execute(sqlx::raw_sql("DEALLOCATE ALL")).await?;
     connection.execute(sqlx::raw_sql(END_READING)).await?;
-    Ok(Description::of(&statement))
+    Ok(statement)
 }
 
 /// Whether the server knows this time zone.
