@@ -35,6 +35,7 @@ use jiff::tz::TimeZone;
 use crate::feeds::definition::Need;
 use crate::model::Tenant;
 use crate::queries::LiveQuery;
+use crate::queries::folder::Folder;
 
 pub use crate::feeds::{Feed, Feeds};
 pub use algorithm::Algorithm;
@@ -43,15 +44,18 @@ pub use bridges::{Bridge, DjangoBridge, DjangoLayer, DjangoSerializer};
 pub use claim_map::{ClaimMap, ClaimPath, PathProblem};
 pub use connections::ConnectionLimits;
 pub use defaults::DEFAULT_SHUTDOWN_GRACE;
+pub(crate) use env::zone;
 pub use fixed::{MAX_BRIDGE_WAITING, MAX_DISMISSED, MAX_HEAD_BYTES, MAX_KEY_BYTES, MAX_VERIFIED};
 pub use issuer::{Audience, IssuerConfig, IssuerKeys, OwnTokens, USUAL_ALGORITHMS};
 pub use postgres_url::{PostgresUrl, SessionAttrs};
+pub(crate) use reader::quote;
 pub use reader::{Mistake, Warning};
 pub use redis_url::{RedisConfig, RedisHost, RedisServers};
 pub use remote_keys::{KeysAt, RemoteKeys};
 pub use secret::Secret;
 pub use settings::{SETTINGS, Setting, settings_help};
 pub use source::StatsSource;
+pub(crate) use spelling::nearest;
 
 /// All settings of `pulso serve`.
 #[derive(Clone, Debug)]
@@ -74,8 +78,7 @@ pub struct Config {
     pub connections: ConnectionLimits,
     pub client: ClientLimits,
     pub stats: StatsConfig,
-    /// What the files in `QUERIES_DIR` define.
-    pub queries: Vec<Arc<LiveQuery>>,
+    pub queries: QueriesConfig,
     pub log: LogConfig,
     /// `IO_URING`: whether it may be used where it is to be had.
     pub io_uring: bool,
@@ -156,6 +159,8 @@ pub struct DatabaseConfig {
     pub device_sql: Option<PathBuf>,
     /// `LISTEN_CHANNEL`: listen for notices from the trigger in `sql/`; off when unset.
     pub listen: Option<ListenSource>,
+    /// `HINTS_CHANNEL`: where the triggers of live queries' `hints` are heard; `None` on a database that has no such thing.
+    pub hints: Option<ListenSource>,
     /// Whether anybody wants figures: else neither their tables nor those of ownership need to be there.
     pub asks_figures: bool,
     /// Whether kiosks are looked up, so that `pulso check` looks for their table.
@@ -294,6 +299,15 @@ pub struct ClientLimits {
     pub pong_timeout: Duration,
 }
 
+/// `QUERIES_DIR`: the live queries.
+#[derive(Clone, Debug, Default)]
+pub struct QueriesConfig {
+    /// Where they are defined; `None` where there are none.
+    pub folder: Option<Folder>,
+    /// What the files there said when the settings were read.
+    pub defined: Vec<Arc<LiveQuery>>,
+}
+
 /// How the figures are kept current.
 #[derive(Clone, Debug)]
 pub struct StatsConfig {
@@ -307,4 +321,6 @@ pub struct StatsConfig {
     pub sentinel_interval: Duration,
     /// `SENTINEL_SAMPLE`: how many each time.
     pub sentinel_sample: usize,
+    /// `RESULTS_BYTES`: results of live queries that are kept, in all; of what is beyond a hash is kept.
+    pub results_bytes: usize,
 }

@@ -91,7 +91,7 @@ impl Node {
         });
         let (access, questions) = Access::new(&config.auth, &config.client, Arc::clone(&metrics));
         let devices = Devices::new(config.clinic.bad_devices_per_minute);
-        let queries = Arc::new(Queries::new(config.queries.iter().cloned()));
+        let queries = Arc::new(Queries::new(config.queries.defined.iter().cloned()));
         let refresher = Refresher::new(
             Arc::clone(&database),
             Arc::clone(&broker),

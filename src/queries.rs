@@ -2,8 +2,15 @@
 //!
 //! Must not know how a query is put to a database, nor what becomes of its result.
 
+mod access;
+pub mod file;
+pub mod folder;
 pub mod keeper;
+pub mod lines;
 pub mod registry;
+pub mod reload;
+pub mod scan;
+pub mod statement;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,7 +22,8 @@ use crate::http::mount::{Additions, Mount};
 use crate::http::{Port, accept};
 use crate::hub::Hub;
 use crate::node::Node;
-use crate::queries::keeper;
+use crate::queries::folder::Folder;
+use crate::queries::{keeper, reload};
 use crate::store::{ContactError, SettingError, Store};
 use crate::telemetry::log;
 use crate::workers::{Fallen, Workers};
@@ -44,6 +46,9 @@ pub struct Server {
     port: Arc<Port>,
     questions: ownership::Questions,
     listen: Option<ListenSource>,
+    /// Where live queries are defined, and who asks for that to be read again.
+    folder: Option<Folder>,
+    reload: Arc<Notify>,
     clinic: ClinicConfig,
     io_uring: bool,
     delay: Duration,
@@ -97,6 +102,8 @@ impl Server {
             port,
             questions,
             listen,
+            folder: config.queries.folder,
+            reload: Arc::default(),
             clinic: config.clinic,
             io_uring: config.io_uring,
             delay,
@@ -109,6 +116,13 @@ impl Server {
     #[must_use]
     pub fn with_mount(mut self, mount: Mount) -> Self {
         self.additions.mount = Some(mount);
+        self
+    }
+
+    /// Somebody who asks, now and then, for the files of live queries to be read again.
+    #[must_use]
+    pub fn with_reload(mut self, reload: Arc<Notify>) -> Self {
+        self.reload = reload;
         self
     }
 
@@ -134,7 +148,8 @@ impl Server {
     /// Serves until `stop`, then stops in order within the grace. Returns early only when a query file is wrong, and with
     /// an error when something ended that it cannot do without.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
-        let Self { listener, address, node, port, questions, listen, clinic, io_uring, delay, grace, additions } = self;
+        let Self { listener, address, node, port, questions, listen, folder, reload, .. } = self;
+        let Self { clinic, io_uring, delay, grace, additions, .. } = self;
         let (connections, workers) = (TaskTracker::new(), Workers::default());
         // The doors close first, then what goes on behind them, then what hands out.
         let (accepting, halt, handed_out) =
@@ -184,6 +199,9 @@ impl Server {
         });
         workers.spawn("the keeper of live queries", &halt, |stop| {
             keeper::keep(Arc::clone(&node.queries), Arc::clone(&node.database), stop)
+        });
+        workers.spawn("the reading of live queries", &halt, |stop| {
+            reload::keep_reading(folder, Arc::clone(&node.queries), Arc::clone(&node.database), reload, stop)
         });
         workers.spawn("the answering of ownership questions", &halt, |stop| {
             Arc::clone(&node.access).answer_questions(questions, Arc::clone(&node.database), stop)

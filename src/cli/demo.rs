@@ -17,7 +17,7 @@ use crate::access::token::{Holder, mint};
 use crate::clock::Clock;
 use crate::config::{
     AuthConfig, ClientLimits, ClinicConfig, Config, ConnectionLimits, DEFAULT_SHUTDOWN_GRACE, DatabaseConfig,
-    DatabaseUrl, Feeds, HookConfig, ListenConfig, PublishConfig, Secret, StatsConfig, SyncConfig, env,
+    DatabaseUrl, Feeds, HookConfig, ListenConfig, PublishConfig, QueriesConfig, Secret, StatsConfig, SyncConfig, env,
 };
 use crate::http::mount::{self, Mount};
 use crate::model::Tenant;
@@ -133,7 +133,7 @@ fn config(listen: ListenConfig, keys: &Keys, business: &Business) -> Config {
         connections: ConnectionLimits { max_websockets: VISITORS, ..ConnectionLimits::default() },
         client: ClientLimits::default(),
         stats: StatsConfig::default(),
-        queries: Vec::new(),
+        queries: QueriesConfig::default(),
         log: env::load_log(),
         io_uring: true,
         shutdown_delay: Duration::ZERO,

@@ -1,6 +1,9 @@
 //! `pulso serve`: the server, as the environment configures it.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
 
 use super::signals::{self, HangUp};
 use super::{EXIT_USAGE, block_on, cannot_start, log_warnings, or_complain};
@@ -22,7 +25,9 @@ pub(super) fn run() -> ExitCode {
         match serve(config).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                tracing::error!("{error}");
+                for line in error.to_string().lines() {
+                    tracing::error!("{line}");
+                }
                 ExitCode::from(if error.is_the_operators() { EXIT_USAGE } else { 1 })
             }
         }
@@ -30,7 +35,8 @@ pub(super) fn run() -> ExitCode {
 }
 
 async fn serve(config: Config) -> Result<(), StartError> {
-    let stop = signals::stop_on_signals(HangUp::Ignored)?;
+    let reload = Arc::<Notify>::default();
+    let stop = signals::stop_on_signals(HangUp::Reads(Arc::clone(&reload)))?;
     let store = store::open(&config.database)?;
-    Server::bind(config, store)?.run(stop).await
+    Server::bind(config, store)?.with_reload(reload).run(stop).await
 }

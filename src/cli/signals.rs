@@ -1,19 +1,22 @@
 //! SIGTERM, SIGINT and SIGQUIT: the first stops in order, the second at once. SIGHUP, a terminal's farewell, ends what
-//! somebody watches there, and not a server.
+//! somebody watches there; a server reads again what it can.
 
 use std::io;
 use std::process::exit;
+use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::telemetry::log;
 
 /// What a terminal that goes away means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum HangUp {
-    Ignored,
+    /// Something is to be read again.
+    Reads(Arc<Notify>),
     Stops,
 }
 
@@ -62,10 +65,11 @@ impl Signals {
                 _ = self.terminate.recv() => Received { name: "SIGTERM", number: 15 },
                 _ = self.interrupt.recv() => Received { name: "SIGINT", number: 2 },
                 _ = self.quit.recv() => Received { name: "SIGQUIT", number: 3 },
-                _ = self.hang_up.recv() => match self.on_hang_up {
+                _ = self.hang_up.recv() => match &self.on_hang_up {
                     HangUp::Stops => Received { name: "SIGHUP", number: 1 },
-                    HangUp::Ignored => {
-                        info!(signal = "SIGHUP", "ignored: settings are read at start only; SIGTERM stops this server");
+                    HangUp::Reads(reload) => {
+                        info!(signal = "SIGHUP", "the live queries are to be read again; SIGTERM stops this server");
+                        reload.notify_one();
                         continue;
                     }
                 },

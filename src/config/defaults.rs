@@ -17,6 +17,8 @@ pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 pub(super) const DEFAULT_REDIS_PORT: u16 = 6379;
 /// `REDIS_PREFIX` when unset.
 pub(super) const REDIS_PREFIX: &str = "pulso";
+/// `HINTS_CHANNEL` when unset.
+pub(super) const HINTS_CHANNEL: &str = "pulso_hints";
 /// `BRIDGE_DJANGO_PREFIX` when unset, as `channels_redis` has it.
 pub(super) const DJANGO_PREFIX: &str = "asgi";
 
@@ -67,6 +69,7 @@ impl Default for StatsConfig {
             snapshot_max_age: Duration::from_secs(5),
             sentinel_interval: Duration::from_secs(30),
             sentinel_sample: 3,
+            results_bytes: 64 * 1024 * 1024,
         }
     }
 }
@@ -114,6 +117,7 @@ impl DatabaseConfig {
             owner_sql: None,
             device_sql: None,
             listen: None,
+            hints: None,
             asks_figures: true,
             asks_devices: false,
             keeps_outbox: false,

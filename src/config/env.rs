@@ -12,8 +12,9 @@ mod issuers_file;
 mod keys;
 mod limits;
 mod listen;
+mod queries;
 mod redis;
-mod zone;
+pub(crate) mod zone;
 
 #[cfg(test)]
 mod tests;
@@ -21,13 +22,14 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tracing_subscriber::EnvFilter;
 
 use super::dotenv::Environment;
 use super::reader::{Reader, quote};
 use super::{
     AccessPolicy, AuthConfig, Config, DEFAULT_SHUTDOWN_GRACE, DatabaseConfig, LogConfig, LogFormat, Mistake, OwnTokens,
-    SETTINGS, Secret, Warning, spelling,
+    QueriesConfig, SETTINGS, Secret, Warning, spelling,
 };
 use crate::access::grant::Bounds;
 use crate::feeds::definition::{Need, Table};
@@ -78,6 +80,7 @@ impl Config {
         let connections = limits::connections(&mut reader);
         let client = limits::client(&mut reader);
         let stats = limits::stats(&mut reader);
+        let queries = queries::read(&mut reader, database.as_ref(), &stats.zone);
         let log = log(&mut reader);
         let io_uring = reader.choice("IO_URING", &[("auto", true), ("off", false)], true);
         let grace = Duration::from_secs(1)..=Duration::from_mins(5);
@@ -107,7 +110,7 @@ impl Config {
                     connections,
                     client,
                     stats,
-                    queries: Vec::new(),
+                    queries,
                     log,
                     io_uring,
                     shutdown_delay,
@@ -139,6 +142,23 @@ pub fn load_database() -> Result<(DatabaseConfig, Vec<Warning>), Vec<Mistake>> {
     match database {
         Some(database) if environment.mistakes.is_empty() && reader.mistakes.is_empty() => {
             Ok((database, environment.warnings))
+        }
+        _ => Err(environment.causes().chain(reader.mistakes).collect()),
+    }
+}
+
+/// The live queries, their database, and the zone of those that say none: for running one.
+pub fn load_queries() -> Result<(DatabaseConfig, QueriesConfig, TimeZone, Vec<Warning>), Vec<Mistake>> {
+    let environment = environment();
+    let vars = |name: &str| environment.get(name);
+    let mut reader = Reader::new(&vars);
+    let database = database::read(&mut reader);
+    let zone = zone::read(&mut reader);
+    let queries = queries::read(&mut reader, database.as_ref(), &zone);
+    match database {
+        Some(mut database) if environment.mistakes.is_empty() && reader.mistakes.is_empty() => {
+            database.zone = zone.clone();
+            Ok((database, queries, zone, reader.warnings))
         }
         _ => Err(environment.causes().chain(reader.mistakes).collect()),
     }

@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
 }
 
 /// An operator's own text for a message: escaped, and short enough to read.
-pub(super) fn quote(value: &str) -> String {
+pub(crate) fn quote(value: &str) -> String {
     let short: String = value.chars().take(60).collect();
     if short.len() < value.len() { format!("{short:?}…") } else { format!("{short:?}") }
 }

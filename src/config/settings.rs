@@ -86,6 +86,12 @@ pub const SETTINGS: &[Setting] = &[
     set("LISTEN_CHANNEL", "unset", "PostgreSQL channel to LISTEN on, fed by the trigger in sql/"),
     set("LISTEN_DATABASE_URL", "unset", "direct connection for LISTEN where DATABASE_URL is a transaction pooler's"),
     set(
+        "HINTS_CHANNEL",
+        "pulso_hints",
+        "PostgreSQL channel of the triggers that `pulso migrate --listen` installs for live queries",
+    ),
+    set("QUERIES_DIR", "unset", "folder with the live queries, a file <name>.sql each"),
+    set(
         "REDIS_URL",
         "unset",
         "Redis or Valkey between several nodes: redis://user:password@host:port/0; rediss:// for TLS",
@@ -134,7 +140,7 @@ pub const SETTINGS: &[Setting] = &[
     set("MESSAGE_BURST", "200", "messages, pings and unasked pongs a client may send at once"),
     set("MESSAGE_RATE", "20", "messages a second from a client, sustained"),
     set("MAX_CHANNELS", "100", "subscriptions of one connection"),
-    set("OUTBOUND_BUFFER", "256", "messages that may wait for a client that does not read, of 1 MiB in all"),
+    set("OUTBOUND_BUFFER", "256", "messages that may wait for a client that does not read"),
     set("IO_URING", "auto", "many sends by one system call where the kernel allows it; off: one call a send"),
     set(
         "OWNERSHIP_BURST",
@@ -153,6 +159,11 @@ pub const SETTINGS: &[Setting] = &[
     set("SNAPSHOT_MAX_AGE", "5s", "a new subscriber is given figures no older than this"),
     set("SENTINEL_INTERVAL", "30s", "how often a few watched businesses are read unasked; 0 is never"),
     set("SENTINEL_SAMPLE", "3", "how many of them each time"),
+    set(
+        "RESULTS_BYTES",
+        "67108864",
+        "results of live queries that are kept for newcomers, in all; beyond it each costs a read",
+    ),
     set("SHUTDOWN_DELAY", "0s", "after the signal, how long all is still served while /ready says no"),
     set("SHUTDOWN_GRACE", "8s", "from the end of that delay to the exit, whatever peers do"),
     set("LOG_FORMAT", "text", "text, or json for one object a line"),

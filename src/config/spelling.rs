@@ -21,7 +21,7 @@ pub(super) fn distance(a: &str, b: &str) -> usize {
 }
 
 /// The candidate nearest to `text`, if any is within `limit` edits.
-pub(super) fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>, limit: usize) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>, limit: usize) -> Option<&'a str> {
     candidates
         .filter(|candidate| candidate.len().abs_diff(text.len()) <= limit)
         .map(|candidate| (distance(text, candidate), candidate))

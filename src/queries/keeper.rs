@@ -11,6 +11,7 @@ use futures_util::stream;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::LiveQuery;
 use super::registry::{Live, Queries, Standing};
 use crate::database::Database;
 use crate::store::{ContactError, StoreError};
@@ -65,23 +66,37 @@ fn is_due(live: &Live, is_time: bool) -> bool {
 
 /// Asks about all of `due` and notes how they stand. Says which files must be mended before they can ever work.
 pub async fn learn(queries: &Queries, database: &Database, due: Vec<Arc<Live>>) -> Vec<String> {
-    let ask = |live: Arc<Live>| async move { (database.learn(&live.query).await, live) };
+    let due = due.iter().map(|live| Arc::clone(&live.query)).collect();
     let mut wrong = Vec::new();
-    let mut answers = stream::iter(due).map(ask).buffer_unordered(AT_ONCE);
-    while let Some((answer, live)) = answers.next().await {
-        let standing = match answer {
-            Ok(learnt) => Standing::On(Arc::new(learnt)),
-            // Says nothing of the query.
-            Err(ContactError::Store(StoreError::Unreachable(_) | StoreError::TimedOut(_))) => continue,
-            Err(refusal) => {
-                if let ContactError::WrongQuery { reason, .. } = &refusal {
-                    wrong.push(reason.clone());
-                }
-                Standing::Off(refusal.to_string())
-            }
-        };
-        queries.note(&live.query, standing);
-    }
+    ask(database, due, |Answer { query, standing, mistake }| {
+        queries.note(&query, standing);
+        wrong.extend(mistake);
+    })
+    .await;
     wrong.sort_unstable();
     wrong
+}
+
+/// What the database says of a query.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub query: Arc<LiveQuery>,
+    pub standing: Standing,
+    /// What is wrong with its file, so that it cannot ever work as it is.
+    pub mistake: Option<String>,
+}
+
+/// Gives `take` the answer about each query, as soon as it is there. A database that does not answer says nothing of a query.
+pub(super) async fn ask(database: &Database, queries: Vec<Arc<LiveQuery>>, mut take: impl FnMut(Answer)) {
+    let ask = |query: Arc<LiveQuery>| async move { (database.learn(&query).await, query) };
+    let mut answers = stream::iter(queries).map(ask).buffer_unordered(AT_ONCE);
+    while let Some((answer, query)) = answers.next().await {
+        let (standing, mistake) = match answer {
+            Ok(learnt) => (Standing::On(Arc::new(learnt)), None),
+            Err(ContactError::Store(StoreError::Unreachable(_) | StoreError::TimedOut(_))) => continue,
+            Err(ContactError::WrongQuery { reason, .. }) => (Standing::Off(reason.clone()), Some(reason)),
+            Err(refusal) => (Standing::Off(refusal.to_string()), None),
+        };
+        take(Answer { query, standing, mistake });
+    }
 }

@@ -1,4 +1,4 @@
-//! `DATABASE_URL`, `DB_*`, the query files and `LISTEN_*`. A DSN is never quoted: it may hold a password.
+//! `DATABASE_URL`, `DB_*`, the query files, `LISTEN_*` and `HINTS_CHANNEL`. A DSN is never quoted: it may hold a password.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
 
+use crate::config::defaults::HINTS_CHANNEL;
 use crate::config::reader::{Reader, quote};
 use crate::config::{DatabaseConfig, DatabaseUrl, ListenSource, PostgresUrl, Secret, StatsSource, UrlProblem};
 
@@ -27,7 +28,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
     let stats_source = stats_source(reader, default.stats_source, url.as_ref(), stats_sql.is_some());
     let owner_sql = query_file(reader, "OWNER_SQL");
     let device_sql = query_file(reader, "DEVICE_SQL");
-    let listen = listen(reader, url.as_ref());
+    let (listen, hints) = ears(reader, url.as_ref());
     Some(DatabaseConfig {
         url: url?,
         max_connections,
@@ -38,6 +39,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<DatabaseConfig> {
         owner_sql,
         device_sql,
         listen,
+        hints,
         asks_figures: default.asks_figures,
         asks_devices: default.asks_devices,
         keeps_outbox: default.keeps_outbox,
@@ -127,7 +129,8 @@ fn stats_source(
     source
 }
 
-fn listen(reader: &mut Reader<'_>, database: Option<&DatabaseUrl>) -> Option<ListenSource> {
+/// `LISTEN_CHANNEL` and `HINTS_CHANNEL`, and where they are listened to.
+fn ears(reader: &mut Reader<'_>, database: Option<&DatabaseUrl>) -> (Option<ListenSource>, Option<ListenSource>) {
     let direct = match reader.secret("LISTEN_DATABASE_URL").map(|url| parse_url(reader, "LISTEN_DATABASE_URL", url)) {
         Some(Some(DatabaseUrl::Sqlite(_))) => {
             reader.mistake("LISTEN_DATABASE_URL", "SQLite has no LISTEN", "Write a postgres:// URL or unset it");
@@ -136,28 +139,41 @@ fn listen(reader: &mut Reader<'_>, database: Option<&DatabaseUrl>) -> Option<Lis
         Some(Some(DatabaseUrl::Postgres(url))) => Some(url),
         _ => None,
     };
-    let Some(channel) = reader.text("LISTEN_CHANNEL") else {
-        if direct.is_some() {
-            reader.warn("LISTEN_DATABASE_URL", "has no effect while LISTEN_CHANNEL is unset");
-        }
-        return None;
-    };
+    let notices = channel(reader, "LISTEN_CHANNEL", database);
+    let hints = channel(reader, "HINTS_CHANNEL", database);
+    if direct.is_some() && notices.is_none() && reader.text("QUERIES_DIR").is_none() {
+        reader.warn("LISTEN_DATABASE_URL", "has no effect while LISTEN_CHANNEL and QUERIES_DIR are unset");
+    }
+    let Some(DatabaseUrl::Postgres(url)) = database else { return (None, None) };
+    let hints = hints.unwrap_or_else(|| HINTS_CHANNEL.to_owned());
+    if notices.as_ref() == Some(&hints) {
+        reader.mistake(
+            "HINTS_CHANNEL",
+            "it is LISTEN_CHANNEL, too",
+            "Write another: what is said there is read otherwise",
+        );
+    }
+    let url = direct.unwrap_or_else(|| url.clone());
+    let source = |channel| ListenSource { channel, url: url.clone() };
+    (notices.map(source), Some(source(hints)))
+}
+
+fn channel(reader: &mut Reader<'_>, variable: &str, database: Option<&DatabaseUrl>) -> Option<String> {
+    let channel = reader.text(variable)?;
     let mut letters = channel.bytes();
     let valid = letters.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
         && letters.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         && channel.len() <= 63;
     if !valid {
         reader.mistake(
-            "LISTEN_CHANNEL",
+            variable,
             format!("{} is not a channel name", quote(&channel)),
             "Write lower-case letters, digits and _, at most 63, such as pulso_citas",
         );
     }
-    match database? {
-        DatabaseUrl::Sqlite(_) => {
-            reader.mistake("LISTEN_CHANNEL", "SQLite has no LISTEN", "Unset it, or use a postgres:// DATABASE_URL");
-            None
-        }
-        DatabaseUrl::Postgres(url) => Some(ListenSource { channel, url: direct.unwrap_or_else(|| url.clone()) }),
+    // Hints have a channel whether anybody listens or not; queries that want to hear it say so themselves.
+    if variable == "LISTEN_CHANNEL" && matches!(database, Some(DatabaseUrl::Sqlite(_))) {
+        reader.mistake(variable, "SQLite has no LISTEN", "Unset it, or use a postgres:// DATABASE_URL");
     }
+    Some(channel)
 }

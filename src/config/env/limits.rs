@@ -91,5 +91,6 @@ pub(super) fn stats(reader: &mut Reader<'_>) -> StatsConfig {
             Duration::ZERO..=Duration::from_hours(24),
         ),
         sentinel_sample: reader.number("SENTINEL_SAMPLE", default.sentinel_sample, 1..=10_000),
+        results_bytes: reader.number("RESULTS_BYTES", default.results_bytes, 0..=1_099_511_627_776),
     }
 }

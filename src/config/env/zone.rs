@@ -50,9 +50,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> TimeZone {
         );
         return TimeZone::UTC;
     };
-    let Ok(zone) = TimeZone::get(&name) else {
-        reader.mistake("TIMEZONE", format!("{} is not a time zone", quote(&name)), suggestion(&name, now));
-        return TimeZone::UTC;
+    let zone = match find(&name) {
+        Ok(zone) => zone,
+        Err((problem, remedy)) => {
+            reader.mistake("TIMEZONE", problem, remedy);
+            return TimeZone::UTC;
+        }
     };
     if names_no_place(zone.iana_name().unwrap_or(&name)) {
         let turned = if name.contains(['+', '-']) { ": the sign in such a name is turned" } else { "" };
@@ -63,6 +66,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> TimeZone {
         );
     }
     zone
+}
+
+/// The zone of this name, or what is wrong with it and what may be meant.
+pub(crate) fn find(name: &str) -> Result<TimeZone, (String, String)> {
+    let now = Clock::system(TimeZone::UTC).now();
+    TimeZone::get(name).map_err(|_| (format!("{} is not a time zone", quote(name)), suggestion(name, now)))
 }
 
 /// A name made of hours, or of letters that several countries use. UTC itself is clear.
