@@ -2,6 +2,7 @@
 //! to act on.
 
 mod issuers;
+mod queries;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use crate::broker::redis::inspect::inspect as inspect_redis;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::finding::{Finding, Level};
-use crate::store::inspect::inspect as inspect_database;
+use crate::store::inspect::{inspect as inspect_database, inspect_queries};
 
 pub(super) fn run() -> ExitCode {
     let (config, warnings) = match or_complain(Config::load()) {
@@ -20,9 +21,11 @@ pub(super) fn run() -> ExitCode {
     };
     complain(&warnings);
     block_on(async {
+        let clock = Clock::system(config.stats.zone.clone());
         let mut findings = inspect_database(&config.database).await;
+        findings.extend(queries::inspect(&config));
+        findings.extend(inspect_queries(&config.database, &config.queries.defined, &clock).await);
         if let Some(redis) = &config.redis {
-            let clock = Clock::system(config.stats.zone.clone());
             findings.extend(inspect_redis(redis, || clock.now()).await);
         }
         findings.extend(issuers::inspect(&config.auth.issuers).await);

@@ -2,6 +2,7 @@
 //!
 //! Must not change anything in the database, nor print.
 
+mod live;
 mod outbox;
 mod plan;
 mod plans;
@@ -12,6 +13,7 @@ mod table;
 
 use crate::config::{DatabaseConfig, DatabaseUrl};
 pub use crate::finding::{Finding, Level};
+pub use live::{inspect_queries, plan_of, read};
 
 const WITHOUT_FIGURES: &str = "nobody asks for figures, so neither their tables nor those of ownership are needed";
 

@@ -225,6 +225,17 @@ impl PostgresStore {
         self.ask_for(connection, sql, self.limits.statement).await
     }
 
+    /// As [`Self::ask`], where the planner may not read whole tables if there is any other way.
+    pub(super) async fn ask_without_scan(
+        &self,
+        connection: &mut PgConnection,
+        sql: &str,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        let begin = format!("{}{}", self.limits.begin(), contact::WITHOUT_SCAN).into();
+        let asked = transaction::ask(connection, &begin, &sql.into(), PgArguments::default()).await;
+        asked.map_err(|(error, _)| error)
+    }
+
     /// One that may take `time`.
     pub(super) async fn ask_for(
         &self,

@@ -121,6 +121,13 @@ impl SqliteStore {
         Ok(lines.join("\n"))
     }
 
+    /// How SQLite would run a query that has its values in its text.
+    pub(super) async fn explained(&self, sql: &str) -> Result<String, StoreError> {
+        let rows = self.rows(&format!("EXPLAIN QUERY PLAN {sql}").into(), &[]).await?;
+        let lines: Vec<String> = rows.iter().filter_map(|row| row.try_get("detail").ok()).collect();
+        Ok(lines.join("\n"))
+    }
+
     pub(super) fn path(&self) -> String {
         self.pool.connect_options().get_filename().display().to_string()
     }

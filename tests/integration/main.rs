@@ -29,6 +29,7 @@ mod idempotency;
 mod inspection;
 mod limits;
 mod listener;
+mod live_definitions;
 mod messages;
 mod missed_events;
 mod nodes;

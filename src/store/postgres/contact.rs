@@ -18,7 +18,7 @@ use crate::store::queries::{DEVICE_SQL, OWNER_SQL, Queries, STATS_SQL};
 use crate::store::{ContactError, StoreError};
 
 /// Refuses the planner what a small table makes it prefer, to see whether an index could serve.
-const WITHOUT_SCAN: &str = "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off";
+pub(super) const WITHOUT_SCAN: &str = "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off";
 
 /// Any would do.
 const A_DAY: Date = Date::constant(2000, 1, 1);

@@ -1,0 +1,67 @@
+//! What `pulso check` says of live queries beside what the database says: whether anybody may watch them, and whether what
+//! announces a change can.
+
+use std::sync::Arc;
+
+use crate::config::{AccessPolicy, Config};
+use crate::feeds;
+use crate::finding::Finding;
+use crate::queries::{AccessRule, Hint, LiveQuery};
+
+/// In the order of the queries.
+pub(super) fn inspect(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !config.queries.defined.is_empty() && !config.auth.takes_tokens() {
+        let what = "live queries are watched with a token, and no tokens are taken";
+        findings.push(Finding::problem(what, Some("set JWT_SECRET, or where the keys of your provider are")));
+    }
+    for query in &config.queries.defined {
+        findings.extend(query.access.iter().filter_map(|rule| access(config, query, rule)));
+        findings.extend(hints(config, query));
+    }
+    findings
+}
+
+/// Whether this part of `access` can ever let anybody in.
+fn access(config: &Config, query: &Arc<LiveQuery>, rule: &AccessRule) -> Option<Finding> {
+    let name = query.name.as_str();
+    match rule {
+        AccessRule::Negocio if config.auth.access == AccessPolicy::AnyAuthenticated => {
+            let what = format!("{name}: access: negocio lets everybody with a good token in (SUBSCRIBE_ACCESS)");
+            Some(Finding::warning(what, "set SUBSCRIBE_ACCESS=owner, or write another rule"))
+        }
+        AccessRule::Negocio if !config.database.asks_figures => {
+            let what = format!("{name}: access: negocio asks who owns a business, and that is not asked (FEEDS)");
+            Some(Finding::problem(what, Some("switch the feed appointments on, or write access: sql …")))
+        }
+        AccessRule::Authenticated if query.access.len() == 1 && query.is_keyed => {
+            let what = format!("{name}: everybody with a good token may watch every key (access: authenticated)");
+            Some(Finding::warning(what, "if that is not meant, write another rule"))
+        }
+        _ => None,
+    }
+}
+
+/// What announces a change and cannot, or says less than it seems to.
+fn hints(config: &Config, query: &LiveQuery) -> Vec<Finding> {
+    let name = query.name.as_str();
+    let mut findings = Vec::new();
+    if query.hints.is_empty() && query.every.is_none() {
+        let what = format!("{name} has neither hints nor every");
+        let advice =
+            "only POST /notify/consulta announces a change; without such calls a screen waits for the sentinel";
+        findings.push(Finding::warning(what, advice));
+    }
+    for hint in &query.hints {
+        let Hint::Hook(path) = hint else { continue };
+        let Some((feed, _)) = feeds::hook(path) else { continue };
+        if !config.feeds.has(feed) {
+            let what = format!("{name}: hints name {path}, and the feed {} is off", feed.word());
+            findings.push(Finding::warning(what, "switch it on (FEEDS), or remove the hint"));
+        } else if let Some(variable) = config.missing_setting(feed) {
+            let what = format!("{name}: hints name {path}, which answers 503 until {variable} is set");
+            findings.push(Finding::warning(what, "set it, or remove the hint"));
+        }
+    }
+    findings
+}
