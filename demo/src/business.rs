@@ -3,6 +3,7 @@
 //! Must not know HTTP.
 
 use std::str::FromStr as _;
+use std::sync::Arc;
 
 use jiff::civil::{Date, Weekday};
 use rand::rngs::StdRng;
@@ -16,8 +17,12 @@ use super::appointments::{self, Cita, Estado, Slot};
 use super::clinic;
 use super::step::{self, Step};
 use crate::clock::Clock;
+use crate::ledger::{self, Ledger};
+use crate::waiting_room;
 
 const SCHEMA: &str = include_str!("../../sql/schema.sqlite.sql");
+/// What the customers' own APIs write beside it.
+const TABLES: &str = include_str!("../../sql/demo.sqlite.sql");
 const NAME: &str = "Casa El Almendro";
 
 const PAST_DAYS: i32 = 28;
@@ -40,6 +45,10 @@ pub struct Business {
     pub database_url: String,
     /// Writes, and keeps the database in memory by staying open.
     connection: SqliteConnection,
+    /// What its other APIs write.
+    pub(super) ledger: Arc<Ledger>,
+    /// The number of the next sale.
+    pub(super) next_sale: u64,
     cast: Cast,
 }
 
@@ -64,13 +73,18 @@ impl Business {
         let database_url = format!("sqlite://file:pulso-demo-{name}?mode=memory&cache=shared");
         let options = SqliteConnectOptions::from_str(&database_url)?.create_if_missing(true);
         let negocio_id = uuid(rng);
+        let mut connection = options.disable_statement_logging().connect().await?;
+        sqlx::raw_sql(SCHEMA).execute(&mut connection).await?;
+        sqlx::raw_sql(TABLES).execute(&mut connection).await?;
         let mut business = Self {
             negocio_id: negocio_id.clone(),
             owner_id: uuid(rng),
             restaurant_id: uuid(rng),
             name: NAME,
+            ledger: Arc::new(Ledger::open(&database_url).await?),
             database_url,
-            connection: options.disable_statement_logging().connect().await?,
+            connection,
+            next_sale: rng.random_range(1_000..9_000),
             cast: Cast {
                 negocio_id,
                 clientes: (0..40).map(|_| uuid(rng)).collect(),
@@ -78,7 +92,7 @@ impl Business {
                 estaciones: (0..appointments::STATIONS).map(|_| uuid(rng)).collect(),
             },
         };
-        business.fill(rng, clock.today()).await?;
+        business.fill(rng, clock).await?;
         Ok(business)
     }
 
@@ -87,12 +101,13 @@ impl Business {
         let today = clock.today();
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let step = step::take(&mut transaction, rng, &self.cast, today).await?;
+        waiting_room::follow(&mut transaction, rng, today, clock.now()).await?;
         transaction.commit().await?;
         Ok(step)
     }
 
-    async fn fill(&mut self, rng: &mut StdRng, today: Date) -> Result<(), DemoError> {
-        sqlx::raw_sql(SCHEMA).execute(&mut self.connection).await?;
+    async fn fill(&mut self, rng: &mut StdRng, clock: &Clock) -> Result<(), DemoError> {
+        let today = clock.today();
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("INSERT INTO negocios (id, admin_negocio_id, nombre, estado) VALUES ($1, $2, $3, 1)")
             .bind(&self.negocio_id)
@@ -119,6 +134,7 @@ impl Business {
                 appointments::insert(&mut transaction, &cita, estado).await?;
             }
         }
+        ledger::open_till(&mut transaction, rng, &self.negocio_id, self.next_sale, clock).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -129,8 +145,11 @@ impl Business {
     }
 
     #[cfg(test)]
-    pub(super) fn into_connection(self) -> SqliteConnection {
-        self.connection
+    pub(super) async fn close(self) -> Result<(), sqlx::Error> {
+        if let Some(ledger) = Arc::into_inner(self.ledger) {
+            ledger.close().await?;
+        }
+        self.connection.close().await
     }
 }
 

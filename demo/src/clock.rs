@@ -26,6 +26,11 @@ impl Clock {
         (self.0)().date()
     }
 
+    /// The businesses' day at another moment.
+    pub(crate) fn day_of(&self, moment: Timestamp) -> Date {
+        moment.to_zoned((self.0)().time_zone().clone()).date()
+    }
+
     /// To the millisecond, in UTC: `2026-03-04T03:00:00.000Z`.
     pub(crate) fn iso(&self) -> String {
         format!("{:.3}", self.now())

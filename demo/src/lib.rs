@@ -10,11 +10,13 @@ mod business;
 mod clinic;
 mod clock;
 mod hooks;
+mod ledger;
 mod pos;
 mod refused;
 mod restaurant;
 mod step;
 mod sync;
+mod waiting_room;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -28,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use api::Accounts;
 use clinic::Clinic;
 use hooks::Notice;
-use pos::Shop;
+use pos::{Shop, Trade};
 use restaurant::{Kitchen, Restaurant};
 
 pub use api::{ADMIN, Answer, Api, CLINIC_PASSWORD, Call, KITCHEN, PASSWORD, WAITER};
@@ -82,10 +84,15 @@ impl Demo {
         let (negocio, restaurant) = (business.negocio_id.clone(), business.restaurant_id.clone());
         let api = Api {
             accounts: Accounts::new(secret, restaurant.clone(), negocio.clone(), clock.clone()),
-            restaurant: Arc::new(Restaurant::new(restaurant, hooks.clone(), clock.clone())),
+            restaurant: Arc::new(Restaurant::new(
+                restaurant,
+                Arc::clone(&business.ledger),
+                hooks.clone(),
+                clock.clone(),
+            )),
             clinic: Arc::new(Clinic::new(negocio.clone(), hooks.clone(), clock.clone(), paces.service.clone())),
         };
-        let shop = Shop::new(negocio, &mut StdRng::from_os_rng());
+        let shop = Shop::new(negocio, business.next_sale, &mut StdRng::from_os_rng());
         Self { business, shop, api: Arc::new(api), hooks, clock, paces }
     }
 
@@ -104,6 +111,7 @@ impl Demo {
 
     async fn live(self) {
         let Self { mut business, mut shop, api, hooks, clock, paces } = self;
+        let ledger = Arc::clone(&business.ledger);
         let appointments = async {
             let mut pace = Pace::new(paces.appointments);
             loop {
@@ -113,7 +121,12 @@ impl Demo {
         let sales = async {
             let mut pace = Pace::new(paces.sales);
             loop {
-                let notices = shop.step(pace.next().await, &clock.iso());
+                let Trade { sale, notices } = shop.step(pace.next().await, &clock.iso());
+                if let Some(sale) = sale
+                    && let Err(error) = ledger.add_sale(shop.negocio_id(), sale, &clock).await
+                {
+                    tracing::warn!(%error, "demo: the sale could not be written");
+                }
                 hooks.call_all(notices).await;
             }
         };

@@ -9,6 +9,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::hooks::Notice;
+use super::ledger::{Sale, any_amount};
 
 const TABLES: usize = 12;
 const PRODUCTS: usize = 24;
@@ -21,10 +22,17 @@ const LOW_STOCK: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Shop {
     negocio_id: String,
-    sales: u64,
+    next_sale: u64,
     is_occupied: [bool; TABLES],
     stock: [u32; PRODUCTS],
     is_on: [bool; PROMOTIONS],
+}
+
+/// What happened at the till: hooks are called after the row is there.
+#[derive(Debug)]
+pub(super) struct Trade {
+    pub sale: Option<Sale>,
+    pub notices: Vec<Notice>,
 }
 
 /// The body of `/notify/venta`.
@@ -41,10 +49,11 @@ struct SaleNotice<'a> {
 }
 
 impl Shop {
-    pub(crate) fn new(negocio_id: String, rng: &mut StdRng) -> Self {
+    /// `next_sale`: the number of the next one.
+    pub(crate) fn new(negocio_id: String, next_sale: u64, rng: &mut StdRng) -> Self {
         Self {
             negocio_id,
-            sales: rng.random_range(1_000..9_000),
+            next_sale,
             is_occupied: std::array::from_fn(|_| rng.random_bool(0.4)),
             stock: std::array::from_fn(|_| rng.random_range(LOW_STOCK..=FULL_STOCK)),
             is_on: std::array::from_fn(|_| rng.random_bool(0.5)),
@@ -52,33 +61,40 @@ impl Shop {
     }
 
     /// What happens next, mostly a sale; `now` in ISO 8601.
-    pub(crate) fn step(&mut self, rng: &mut StdRng, now: &str) -> Vec<Notice> {
-        match rng.random_range(0..10) {
-            0..6 => self.sell(rng, now),
-            6..8 => vec![self.seat(rng)],
-            8 => vec![self.count(rng)],
-            _ => vec![self.promote(rng)],
-        }
+    pub(crate) fn step(&mut self, rng: &mut StdRng, now: &str) -> Trade {
+        let notice = match rng.random_range(0..10) {
+            0..6 => return self.sell(rng, now),
+            6..8 => self.seat(rng),
+            8 => self.count(rng),
+            _ => self.promote(rng),
+        };
+        Trade { sale: None, notices: vec![notice] }
+    }
+
+    pub(crate) fn negocio_id(&self) -> &str {
+        &self.negocio_id
     }
 
     /// A table pays and leaves, or somebody takes something away.
-    fn sell(&mut self, rng: &mut StdRng, now: &str) -> Vec<Notice> {
-        self.sales += 1;
+    fn sell(&mut self, rng: &mut StdRng, now: &str) -> Trade {
+        let number = self.next_sale;
+        self.next_sale += 1;
         let table = rng.random_bool(0.7).then(|| rng.random_range(0..TABLES));
-        let cents = rng.random_range(35..=1_200) * 5;
+        let cents = any_amount(rng);
         let total = format!("{}.{:02}", cents / 100, cents % 100);
         let sale = SaleNotice {
             negocio_id: &self.negocio_id,
-            sale: self.sales,
+            sale: number,
             table: table.map(|table| table + 1),
             total: RawValue::from_string(total).ok(),
             timestamp: now,
         };
         let mut notices = vec![Notice::new("/notify/venta", &sale)];
+        let sale = Sale { number, table: sale.table, cents };
         if let Some(table) = table.filter(|&table| std::mem::take(&mut self.is_occupied[table])) {
             notices.push(self.table(table));
         }
-        notices
+        Trade { sale: Some(sale), notices }
     }
 
     fn seat(&mut self, rng: &mut StdRng) -> Notice {

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 
 use super::*;
 
+mod live_queries;
+
 const STATS: &str = include_str!("../../sql/stats.sql");
 const OWNER: &str = include_str!("../../sql/owner.sqlite.sql");
 
@@ -166,7 +168,7 @@ async fn the_database_lives_in_memory_and_ends_with_the_business() {
     assert!(tables(url.clone()).await > 0);
     let files = std::fs::read_dir(".").unwrap().filter_map(Result::ok);
     assert!(!files.map(|file| file.file_name()).any(|file| file.to_string_lossy().contains(&name)));
-    sqlx::Connection::close(business.into_connection()).await.unwrap();
+    business.close().await.unwrap();
     assert_eq!(tables(url).await, 0);
 }
 
@@ -310,8 +312,8 @@ fn few_changes_wait_for_a_back_end_however_long_nobody_pulls() {
 #[test]
 fn a_total_has_its_two_decimals() {
     let mut rng = StdRng::seed_from_u64(12);
-    let mut shop = Shop::new("n".to_owned(), &mut rng);
-    let notices: Vec<_> = (0..500).flat_map(|_| shop.step(&mut rng, "now")).collect();
+    let mut shop = Shop::new("n".to_owned(), 1, &mut rng);
+    let notices: Vec<_> = (0..500).flat_map(|_| shop.step(&mut rng, "now").notices).collect();
     let totals: Vec<&str> = notices
         .iter()
         .filter_map(|notice| notice.body.split_once(r#""total":"#)?.1.split(',').next())

@@ -7,6 +7,7 @@ use jiff::{Timestamp, Zoned};
 
 use super::tokens::{Bearer, Tokens};
 use super::*;
+use crate::business::Business;
 use crate::clinic::KIOSK;
 use crate::clock::Clock;
 use crate::hooks::Hooks;
@@ -20,12 +21,13 @@ fn now() -> Zoned {
 }
 
 /// With hooks that nobody answers: the APIs do not depend on them.
-fn api() -> Api {
+async fn api() -> Api {
     let clock = Clock::new(now);
     let hooks = Hooks::new("http://127.0.0.1:9", "llave");
+    let ledger = Business::create(&clock).await.unwrap().ledger;
     Api {
         accounts: Accounts::new(SECRET, RESTAURANT.into(), "clinica".into(), clock.clone()),
-        restaurant: Arc::new(Restaurant::new(RESTAURANT.into(), hooks.clone(), clock.clone())),
+        restaurant: Arc::new(Restaurant::new(RESTAURANT.into(), ledger, hooks.clone(), clock.clone())),
         clinic: Arc::new(Clinic::new("clinica".into(), hooks, clock, 1..=1)),
     }
 }
@@ -58,7 +60,7 @@ async fn waiter(api: &Api) -> String {
 
 #[tokio::test]
 async fn the_restaurants_walk_through_goes_from_login_to_the_kitchen() {
-    let api = api();
+    let api = api().await;
     let token = waiter(&api).await;
     let (status, order) = post(&api, "/api/v1/orders", &token, r#"{"tableSessionId":"session-id-here"}"#).await;
     assert_eq!((status, &order["status"]), (201, &json!("DRAFT")));
@@ -78,7 +80,7 @@ async fn the_restaurants_walk_through_goes_from_login_to_the_kitchen() {
 
 #[tokio::test]
 async fn a_login_gives_the_token_that_its_feed_takes_and_nothing_for_a_wrong_password() {
-    let api = api();
+    let api = api().await;
     let claims = |token: &str| Tokens::new(SECRET).read(token).unwrap();
     let restaurant = claims(&waiter(&api).await);
     assert_eq!(restaurant.restaurant.as_deref(), Some(RESTAURANT));
@@ -103,7 +105,7 @@ async fn a_login_gives_the_token_that_its_feed_takes_and_nothing_for_a_wrong_pas
 
 #[tokio::test]
 async fn orders_are_for_those_who_work_at_the_restaurant() {
-    let api = api();
+    let api = api().await;
     let order = r#"{"tableSessionId":"s"}"#;
     let sign = |secret: &str, restaurant: Option<&str>| {
         let bearer = Bearer { id: "u".to_owned(), restaurant: restaurant.map(str::to_owned), ..Bearer::default() };
@@ -123,7 +125,7 @@ async fn orders_are_for_those_who_work_at_the_restaurant() {
 
 #[tokio::test]
 async fn kiosks_order_if_they_exist_and_are_switched_on() {
-    let api = api();
+    let api = api().await;
     let create = "/api/public/orders/create";
     let body = |device: &str, items: &str| format!(r#"{{"device_uid":"{device}","items":{items}}}"#);
     let (status, order) = post(&api, create, "", &body(KIOSK, r#"[{"product_id":1,"quantity":2}]"#)).await;
@@ -149,7 +151,7 @@ async fn kiosks_order_if_they_exist_and_are_switched_on() {
 
 #[tokio::test]
 async fn what_is_not_there_or_not_understood_is_said_so() {
-    let api = api();
+    let api = api().await;
     let token = waiter(&api).await;
     for (method, path, body, wanted) in [
         (Method::GET, "/api/v1/orders", "", 404),

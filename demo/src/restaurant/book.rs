@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::price::Price;
 use crate::hooks::Notice;
+use crate::ledger;
 use crate::refused::Refused;
 
 /// Orders that are remembered; beyond them the oldest is forgotten.
@@ -231,8 +232,30 @@ impl Book {
         Ok((answer, notices))
     }
 
+    /// What is written down of an order.
+    pub(super) fn row(&self, id: &str) -> Option<ledger::Order<'_>> {
+        let order = self.orders.iter().find(|order| order.id == id)?;
+        let (table, status) = (order.table_session_id.as_str(), order.status.as_str());
+        Some(ledger::Order { id: &order.id, restaurant: &self.restaurant, table, status })
+    }
+
     fn order(&mut self, id: &str) -> Result<&mut Order, Refused> {
         self.orders.iter_mut().find(|order| order.id == id).ok_or(NO_ORDER)
+    }
+}
+
+impl Status {
+    /// As it is on the wire and in the table.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "DRAFT",
+            Self::Confirmed => "CONFIRMED",
+            Self::Pending => "PENDING",
+            Self::InProgress => "IN_PROGRESS",
+            Self::Ready => "READY",
+            Self::Delivered => "DELIVERED",
+            Self::Cancelled => "CANCELLED",
+        }
     }
 }
 
