@@ -12,6 +12,7 @@ import * as session from '/session.js';
 import * as words from '/words.js';
 import { ClinicBoard } from '/boards/clinic.js';
 import { KioskBoard } from '/boards/kiosk.js';
+import { QueriesBoard } from '/boards/consultas.js';
 import { RestaurantBoard } from '/boards/restaurant.js';
 import { SalesBoard } from '/boards/sales.js';
 import { StatsBoard } from '/boards/stats.js';
@@ -21,6 +22,7 @@ const RENDER_WITHIN_MS = 40;
 
 const $ = (id) => document.getElementById(id);
 const boards = {
+  consultas: new QueriesBoard(),
   panel: new StatsBoard(),
   restaurante: new RestaurantBoard(),
   kiosko: new KioskBoard(),
@@ -36,6 +38,7 @@ const due = new Set();
 let access = null;
 let claims = readClaims('');
 let figuresOf = '';
+let consultas = '';
 let lastTick = Date.now();
 
 // ---- signing in and out ----
@@ -52,31 +55,36 @@ function begin() {
   const negocio = found.negocio || claims.negocios[0] || '';
   const namesNothing = found.token !== '' && negocio === '' && !claims.restaurant && !claims.isStaff;
   // Where there is one business only, its sales reach every user, whatever the token names.
-  const mayHearSales = found.token !== '' && (negocio !== '' || namesNothing || claims.hasUser);
+  const queries = session.namesIn(found.consultas);
+  const mayHearSales = found.token !== '' && (negocio !== '' || namesNothing || claims.hasUser || queries.length > 0);
 
   $('entrada').hidden = true;
   shown.clear();
+  if (queries.length > 0 && found.token) shown.add('consultas');
   if (negocio) shown.add('panel');
   if (claims.restaurant) shown.add('restaurante');
   if (found.device) shown.add('kiosko');
   if (claims.isStaff) shown.add('clinica');
-  if (claims.negocios.length > 0 || namesNothing) shown.add('ventas');
+  if (claims.negocios.length > 0 || (namesNothing && queries.length === 0)) shown.add('ventas');
   showIdentity(negocio);
   showBoards();
 
   if (negocio !== figuresOf) boards.panel.clear();
   figuresOf = negocio;
+  boards.consultas.show(queries);
+  consultas = found.consultas;
   const { token, device } = found;
-  line('ventas', mayHearSales, [claims.negocios], [token, negocio], () => business(token, negocio), !negocio && !namesNothing);
+  line('ventas', mayHearSales, [claims.negocios], [token, negocio, consultas], () => business(token, negocio, queries), !negocio && !namesNothing && queries.length === 0);
   line('restaurante', claims.restaurant !== '', [claims.restaurant], [token], () => room(token));
   line('clinica', claims.isStaff, [claims.negocios], [token], () => staff(token));
   line('kiosko', device !== '', [device], [], () => kiosk(device));
-  if (namesNothing) notify('negocio', words.NAMES_NOTHING);
+  if (namesNothing && queries.length === 0) notify('negocio', words.NAMES_NOTHING);
   renderLine();
   return undefined;
 }
 
-function askForAccess({ negocio, token }) {
+function askForAccess({ negocio, token, consultas: wanted }) {
+  consultas = wanted;
   for (const { connection, recall } of lines.values()) {
     connection.stop();
     recall.forget();
@@ -102,17 +110,17 @@ $('entrada').addEventListener('submit', (event) => {
   const token = $('entrada-token').value.trim();
   if (!token) return;
   $('entrada-token').value = '';
-  session.signIn({ negocio, token });
+  session.signIn({ negocio, token, consultas });
   begin();
   $('contenido').focus();
 });
 
-function leave(negocio, token = '') {
-  session.forget(negocio);
-  askForAccess({ negocio, token });
+function leave(negocio, token = '', kept = consultas) {
+  session.forget(negocio, kept);
+  askForAccess({ negocio, token, consultas: kept });
 }
 
-$('salir').addEventListener('click', () => leave(''));
+$('salir').addEventListener('click', () => leave('', '', ''));
 $('otro-acceso').addEventListener('click', () => leave(access?.negocio ?? ''));
 $('indicar-negocio').addEventListener('click', () => leave('', access?.token));
 $('reintentar').addEventListener('click', () => {
@@ -183,8 +191,11 @@ function show(name) {
 function onState(name, opened, state, nextTryAt, failures) {
   Object.assign(opened, { state, nextTryAt, isRefused: false });
   boards[name].status.line(state, failures);
-  if (name === 'ventas') boards.panel.line(state === 'conectado');
-  else if (state === 'conectado') withdraw(name);
+  if (name === 'ventas') {
+    boards.panel.line(state === 'conectado');
+    boards.consultas.line(state, failures);
+  }
+  if (name !== 'ventas' && state === 'conectado') withdraw(name);
   renderLine();
 }
 
@@ -192,6 +203,9 @@ function onEvent(name, opened, event, data) {
   if (event === 'stats') {
     if (boards.panel.take(data)) withdraw('ventas');
     renderLine();
+  } else if (event === 'consulta') {
+    boards.consultas.take(data, Date.now());
+    renderSoon('consultas');
   } else {
     opened.isQuiet = false;
     if (name === 'ventas') withdraw('negocio');
@@ -227,10 +241,13 @@ function onError(opened, message) {
 function onRefused(name, opened, refusal) {
   opened.isRefused = refusal.final;
   if (opened.isQuiet) return;
-  if (refusal.code !== CLOSED_TOO_MANY_MESSAGES) boards[name].status.refused();
+  if (refusal.code !== CLOSED_TOO_MANY_MESSAGES) {
+    boards[name].status.refused();
+    if (name === 'ventas') boards.consultas.refused();
+  }
   notify(name, words.explainRefusal(refusal, name));
   const withToken = [...lines].filter(([other, { isQuiet }]) => other !== 'kiosko' && !isQuiet);
-  if (refusal.final && withToken.every(([, { isRefused }]) => isRefused)) session.forget(access.negocio);
+  if (refusal.final && withToken.every(([, { isRefused }]) => isRefused)) session.forget(access.negocio, consultas);
   renderLine();
 }
 
@@ -256,8 +273,10 @@ function showBoards() {
     $(place).hidden = counts[place] === 0;
   }
   const layout = counts.principal === 0 ? 'row' : `${counts.principal > 1 ? 'several' : 'one'}${counts.lateral > 0 ? '-beside' : ''}`;
-  setData(document.body, 'layout', shown.size === 0 ? 'none' : layout);
-  $('vistas').hidden = shown.size === 0;
+  const isNone = counts.principal + counts.lateral === 0;
+  setData(document.body, 'layout', isNone ? 'none' : layout);
+  setData(document.body, 'queries', String(shown.has('consultas')));
+  $('vistas').hidden = isNone;
   $('linea').hidden = shown.size === 0;
   // A kiosk is touched by guests: nothing there leads out of it.
   $('salir').hidden = access?.token === '';

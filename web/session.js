@@ -2,8 +2,13 @@
 // Knows nothing of sockets or of the page. The token is never left in the address bar, and the query string is never read.
 
 const KEY = 'pulso.acceso';
-const NOBODY = { token: '', negocio: '', device: '' };
+const NOBODY = { token: '', negocio: '', device: '', consultas: '' };
+/** Live queries that one address may name. */
+const MOST_QUERIES = 24;
 let remembered = null;
+
+/** The names of live queries, each `cocina:r-1`. */
+export const namesIn = (consultas) => (consultas === '' ? [] : consultas.split('\n'));
 
 function load() {
   try {
@@ -29,37 +34,40 @@ export function signIn(access) {
   return remembered;
 }
 
-/** Forgets the token; the negocio may stay in the address for the next sign-in. */
-export function forget(negocio = '') {
+/** Forgets the token; what was looked at may stay in the address for the next sign-in. */
+export function forget(negocio = '', consultas = '') {
   remembered = null;
   try {
     sessionStorage.removeItem(KEY);
   } catch {
     // As above.
   }
-  showInAddress({ ...NOBODY, negocio });
+  showInAddress({ ...NOBODY, negocio, consultas });
 }
 
-/** What the address and the tab's memory say now: `{ token, negocio, device }`, each of them possibly empty. */
+/**
+ * What the address and the tab's memory say now: `{ token, negocio, device, consultas }`, each of them possibly empty; of
+ * `consultas`, which may be several, each is a line.
+ */
 export function read() {
   const fragment = new URLSearchParams(location.hash.slice(1));
   const said = (name) => (fragment.get(name) ?? '').trim();
-  const found = { token: said('token'), negocio: said('negocio'), device: said('device') || said('device_uid') };
+  const consultas = fragment.getAll('consulta').map((name) => name.trim()).filter(Boolean).slice(0, MOST_QUERIES).join('\n');
+  const found = { token: said('token'), negocio: said('negocio'), device: said('device') || said('device_uid'), consultas };
   if (found.token) return signIn(found);
 
   const stored = load();
   const agrees = ['negocio', 'device'].every((name) => !found[name] || found[name] === stored?.[name]);
-  if (stored && agrees) {
-    showInAddress(stored);
-    return stored;
-  }
+  // To look at something else takes no other access.
+  if (stored && agrees) return signIn({ ...stored, consultas: consultas || stored.consultas });
   if (found.device) return signIn(found);
   if (fragment.has('token') || location.search) showInAddress(found);
   return found;
 }
 
-function showInAddress({ negocio, device }) {
+function showInAddress({ negocio, device, consultas }) {
   const shown = Object.entries({ negocio, device }).filter(([, value]) => value !== '');
+  shown.push(...namesIn(consultas).map((name) => ['consulta', name]));
   const fragment = shown.length > 0 ? `#${new URLSearchParams(shown)}` : '';
   // A query string means nothing here, and whatever somebody put there has no place in the history either.
   if (location.hash !== fragment || location.search) {

@@ -3,6 +3,7 @@
 const number = new Intl.NumberFormat('es');
 const compact = new Intl.NumberFormat('es', { notation: 'compact' });
 const time = new Intl.DateTimeFormat('es', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const day = new Intl.DateTimeFormat('es', { day: 'numeric', month: 'short', year: 'numeric' });
 const clock = new Intl.DateTimeFormat('es', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 
 export const STATES = {
@@ -59,9 +60,34 @@ export function explainRefusal({ code, reason }, feed) {
   return { text: `${what} ${how}`, tone: 'error', otherAccess: true };
 }
 
+/** What an `error` of a live query means; `lost` = what it showed is no longer theirs to see. */
+export function explainQuery(message) {
+  if (/withdrawn/i.test(message)) return { text: 'Ya no tienes acceso', tone: 'bad', lost: true };
+  if (/not allowed|unknown channel/i.test(message)) return { text: 'No existe o tu acceso no alcanza', tone: 'bad', lost: true };
+  if (/cannot be checked/i.test(message)) return { text: 'No se puede comprobar tu acceso; se volverá a intentar', tone: 'wait' };
+  if (/rows|bytes|large/i.test(message)) return { text: 'El resultado no cabe aquí: avisa a quien escribió la consulta', tone: 'bad' };
+  return { text: 'No disponible por ahora; volverá sola', tone: 'wait' };
+}
+
 export const formatNumber = (value) => number.format(value);
 export const formatClock = (at) => clock.format(at);
 export const formatTime = (at) => time.format(at);
+
+/** A moment or a day in the text of a column, as people say it; undefined for any other text. */
+export function formatMoment(text) {
+  const [, date, hours] = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})[\d:.]*(?:Z|[+-]\d{2}(?::?\d{2})?)?)?$/.exec(text) ?? [];
+  if (date === undefined) return undefined;
+  const at = new Date(hours === undefined ? `${date}T00:00` : text.replace(' ', 'T'));
+  if (Number.isNaN(at.getTime())) return undefined;
+  if (hours === undefined) return day.format(at);
+  return at.toDateString() === new Date().toDateString() ? clock.format(at) : `${day.format(at)}, ${time.format(at)}`;
+}
+
+/** The name of a query or of a column, as a title: `ventas-por-hora` is "Ventas por hora". */
+export function titleOf(name) {
+  const words = name.replace(/[_.-]+/g, ' ').trim();
+  return words === '' ? name : words[0].toUpperCase() + words.slice(1);
+}
 export const countOf = (count, one, many) => `${formatNumber(count)} ${count === 1 ? one : many}`;
 
 /** Rounded, but neither nothing nor everything unless it is. */
@@ -109,6 +135,8 @@ export const BOARD = {
   refused: 'Sin acceso',
   waitingOrders: 'Al día · esperando pedidos',
   waitingSales: 'Al día · esperando ventas',
+  waitingQuery: 'sin datos todavía',
+  noRows: 'Sin filas por ahora',
   checkSystem: 'Compruébalo en tu sistema.',
   askStaff: 'Si tu pedido no aparece, pregunta al personal.',
   noDetail: 'Sin detalle: se pidió antes de abrir esta pantalla.',
@@ -169,7 +197,7 @@ export const NAMES_NOTHING = {
   tone: 'info', chooseNegocio: true,
 };
 
-const SUBJECTS = { panel: 'Citas', restaurante: 'Pedidos', kiosko: 'Pedidos', clinica: 'Pedidos', ventas: 'Ventas' };
+const SUBJECTS = { consultas: 'Consultas', panel: 'Citas', restaurante: 'Pedidos', kiosko: 'Pedidos', clinica: 'Pedidos', ventas: 'Ventas' };
 
 /** What stands beside the name of the page. */
 export const taglineOf = (boards) => (boards.length === 1 ? `${SUBJECTS[boards[0]]} al momento` : 'Al momento');

@@ -1,4 +1,4 @@
-// Owns the two drawings, made of SVG nodes and attributes only (the page's CSP forbids inline styles and markup).
+// Owns the drawings, made of SVG nodes and attributes only (the page's CSP forbids inline styles and markup).
 
 import { formatNumber, formatPercent, formatSpan } from '/words.js';
 
@@ -114,4 +114,32 @@ export function drawTrend(target, trail, now) {
   target.replaceChildren(...nodes);
   const latest = formatNumber(points.at(-1).value);
   target.setAttribute('aria-label', `Citas de hoy en ${formatSpan(span)}: ahora ${latest}, mínimo ${formatNumber(Math.min(...values))}, máximo ${formatNumber(Math.max(...values))}; ${trail.changes.length} cambios.`);
+}
+
+/** One bar each for `[{ name, value, text }, …]`, as high as its place allows; a value below nothing has none. */
+export function drawBars(target, bars, label) {
+  const width = target.clientWidth;
+  const height = target.clientHeight;
+  if (width < 40 || height < 40) return;
+  target.setAttribute('viewBox', `0 0 ${width} ${height}`);
+  target.setAttribute('aria-label', label);
+  const size = Number.parseFloat(getComputedStyle(target).fontSize);
+  const most = Math.max(1, ...bars.map(({ value }) => value));
+  const [top, bottom] = [size * 1.5, height - size * 1.6];
+  const slot = width / bars.length;
+  const wide = Math.min(slot * 0.72, size * 5);
+  // Names and values that would run into each other are left out, evenly.
+  const every = (texts) => Math.ceil((Math.max(...texts.map((text) => text.length)) + 1) * size * 0.6 / slot);
+  const nameEvery = every(bars.map(({ name }) => name));
+  const hasValues = every(bars.map(({ text }) => text)) === 1;
+  const nodes = [svg('line', { class: 'base', x1: 0, x2: width, y1: bottom, y2: bottom })];
+  bars.forEach(({ name, value, text }, index) => {
+    const middle = (index + 0.5) * slot;
+    const tall = (Math.max(0, value) / most) * (bottom - top);
+    nodes.push(svg('rect', { class: 'bar', x: middle - wide / 2, y: bottom - tall, width: wide, height: tall, rx: 2 }));
+    if (hasValues) nodes.push(svg('text', { class: 'over', x: middle, y: bottom - tall - size * 0.35, 'text-anchor': 'middle' }, text));
+    // The last is the one that moves: it always has its name.
+    if ((bars.length - 1 - index) % nameEvery === 0) nodes.push(svg('text', { class: 'axis', x: middle, y: height - size * 0.3, 'text-anchor': 'middle' }, name));
+  });
+  target.replaceChildren(...nodes);
 }

@@ -16,6 +16,7 @@ export class Status {
   #failures = 0;
   #isRefused = false;
   #missed = null;
+  #trouble = null;
   #news = '';
 
   /** `whatToDo`: what somebody who stands before this board does if something is missing. */
@@ -50,6 +51,16 @@ export class Status {
     this.#render();
   }
 
+  /** What is wrong though the line stands, as `{ tone, text }`; null = nothing. */
+  trouble(trouble) {
+    this.#trouble = trouble;
+    this.#render();
+  }
+
+  get isTroubled() {
+    return this.#trouble !== null;
+  }
+
   /** What to say while all is well. */
   news(text) {
     this.#news = text;
@@ -78,6 +89,7 @@ export class Status {
       if (this.#failures >= FAILURES_BEFORE_DOUBT) return ['wait', words.BOARD.unreachable];
       return ['wait', this.#state === 'conectando' ? words.BOARD.connecting : words.BOARD.reconnecting];
     }
+    if (this.#trouble) return [this.#trouble.tone, this.#trouble.text];
     if (this.#missed) return ['missed', `${words.describeMissed(this.#missed)} ${this.#whatToDo}`];
     return ['good', this.#news];
   }
