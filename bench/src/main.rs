@@ -6,6 +6,7 @@ mod compare;
 mod curve;
 mod floor;
 mod hot;
+mod live;
 mod load;
 mod meter;
 mod nodes;
@@ -63,11 +64,13 @@ enum What {
     Curve(Alone),
     /// Three nodes with a Redis between them: an event answered by one, seen by another.
     Nodes(Alone),
+    /// Pulso alone: live queries, what they cost and whether they keep what they promise under load.
+    Live(Alone),
     /// Pulso alone: `compare --peers pulso --works storm`.
     Storm(Alone),
     /// Pulso alone: `compare --peers pulso --works idle`.
     Idle(Alone),
-    /// Pulso alone: hot, big, curve, nodes, storm and idle.
+    /// Pulso alone: hot, big, curve, nodes, live, storm and idle.
     All(Alone),
     /// The server that is the limit.
     #[command(hide = true)]
@@ -78,16 +81,17 @@ enum What {
 }
 
 /// What is measured of Pulso alone, on a database of its own.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Scenario {
     Hot,
     Big,
     Curve,
     Nodes,
+    Live,
 }
 
 impl Scenario {
-    const ALL: [Self; 4] = [Self::Hot, Self::Big, Self::Curve, Self::Nodes];
+    const ALL: [Self; 5] = [Self::Hot, Self::Big, Self::Curve, Self::Nodes, Self::Live];
 }
 
 #[derive(Args)]
@@ -133,6 +137,9 @@ struct Alone {
     /// Seconds of load in `hot`, and of each rate in `nodes`.
     #[arg(long, default_value_t = 10)]
     seconds: u32,
+    /// Rounds of each ratio in `live`; of the rounds the median counts.
+    #[arg(long, default_value_t = 10)]
+    rounds: u32,
 }
 
 fn main() -> ExitCode {
@@ -143,6 +150,7 @@ fn main() -> ExitCode {
         What::Big(arguments) => alone(&arguments, &[Scenario::Big], &[]),
         What::Curve(arguments) => alone(&arguments, &[Scenario::Curve], &[]),
         What::Nodes(arguments) => alone(&arguments, &[Scenario::Nodes], &[]),
+        What::Live(arguments) => alone(&arguments, &[Scenario::Live], &[]),
         What::Storm(arguments) => alone(&arguments, &[], &[Work::Storm]),
         What::Idle(arguments) => alone(&arguments, &[], &[Work::Idle]),
         What::All(arguments) => alone(&arguments, &Scenario::ALL, &[Work::Storm, Work::Idle]),
@@ -201,7 +209,8 @@ fn compare_builds(arguments: &Compare, before: &Path) -> Result<bool, String> {
 
 fn alone(arguments: &Alone, scenarios: &[Scenario], works: &[Work]) -> Result<bool, String> {
     let binary = binary(arguments.pulso.as_deref())?;
-    raise_descriptors(if works.is_empty() { 2_000 } else { 11_000 })?;
+    let is_crowded = !works.is_empty() || scenarios.contains(&Scenario::Live);
+    raise_descriptors(if is_crowded { 11_000 } else { 2_000 })?;
     let mut report = Report::default();
     for _ in 0..arguments.repeat {
         for scenario in scenarios {
@@ -210,6 +219,7 @@ fn alone(arguments: &Alone, scenarios: &[Scenario], works: &[Work]) -> Result<bo
                 Scenario::Big => runtime()?.block_on(big::measure(&binary, arguments.rows, &mut report)),
                 Scenario::Curve => runtime()?.block_on(curve::measure(&binary, &mut report)),
                 Scenario::Nodes => nodes::measure(&binary, arguments.seconds, &mut report)?,
+                Scenario::Live => live::measure(&binary, arguments.rounds, &mut report)?,
             }
         }
     }
