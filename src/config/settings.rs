@@ -140,7 +140,7 @@ pub const SETTINGS: &[Setting] = &[
     set("MESSAGE_BURST", "200", "messages, pings and unasked pongs a client may send at once"),
     set("MESSAGE_RATE", "20", "messages a second from a client, sustained"),
     set("MAX_CHANNELS", "100", "subscriptions of one connection"),
-    set("OUTBOUND_BUFFER", "256", "messages that may wait for a client that does not read"),
+    set("OUTBOUND_BUFFER", "256", "messages that may wait for a client that does not read, of 1 MiB in all"),
     set("IO_URING", "auto", "many sends by one system call where the kernel allows it; off: one call a send"),
     set(
         "OWNERSHIP_BURST",

@@ -20,6 +20,16 @@ pub enum Outgoing {
     Published(Arc<Publication>),
 }
 
+impl Outgoing {
+    /// How long what it says is, whatever is put around it to be sent.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Answer(bytes) | Self::Control(bytes) => bytes.len(),
+            Self::Published(publication) => publication.payload.len(),
+        }
+    }
+}
+
 /// What became of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Push {

@@ -4,7 +4,7 @@ mod put_back;
 
 use super::*;
 use crate::hub::fanout::{AT_ONCE, WALK_SLICE};
-use crate::hub::mailbox::{Next, Outgoing, Push};
+use crate::hub::mailbox::{MAX_BYTES, Next, Outgoing, Push};
 use crate::model::IdType;
 use crate::publication::{Draft, Encoding};
 
@@ -88,6 +88,32 @@ fn a_full_mailbox_overflows_and_others_still_receive() {
     assert!(matches!(slow.try_next(), Some(Next::Overflowed)));
     assert_eq!(slow.push_answer("{}"), Push::NotWanted);
     assert_eq!(drain(&quick), [1]);
+}
+
+#[test]
+fn a_mailbox_holds_no_more_bytes_than_it_may_and_states_replace_each_other_before_that_counts() {
+    let hub = hub();
+    let half = "x".repeat(MAX_BYTES / 2);
+    let large = |version| Arc::new(Publication::state(channel("n"), version, half.as_str(), None));
+    let (mailbox, _stay) = member(&hub, "n", 256);
+    for version in 1..=10 {
+        hub.publish(&large(version));
+    }
+    // With what a frame has before its text.
+    assert_eq!(mailbox.push_answer(&half[16..]), Push::Queued);
+    let first = mailbox.try_next();
+    assert!(matches!(&first, Some(Next::Message(Outgoing::Published(state), 0)) if state.version == 10), "{first:?}");
+    assert_eq!(mailbox.push_answer(&half[16..]), Push::Queued, "what went out makes room");
+
+    let (slow, _stay_too) = member(&hub, "n", 256);
+    hub.publish(&large(11));
+    assert_eq!(slow.push_answer(&half[16..]), Push::Queued);
+    assert_eq!(slow.push_answer("12345678901234567890"), Push::Overflowed);
+    assert!(matches!(slow.try_next(), Some(Next::Overflowed)));
+
+    let (alone, _stay_three) = member(&hub, "n", 256);
+    assert_eq!(alone.push_answer("x".repeat(2 * MAX_BYTES)), Push::Queued, "else it could never be said");
+    assert_eq!(alone.push_answer("x"), Push::Overflowed);
 }
 
 #[test]
