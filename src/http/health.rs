@@ -19,7 +19,8 @@ pub(super) fn health() -> Response {
 
 /// Ready: new dashboards would get their figures. Strangers are told a word; who sends the hook key, the whole story. Keys of
 /// an issuer that is away are a word only: another node would have no others.
-/// A node that cannot use the log between it and others still serves: what it cannot do is named.
+/// A node that cannot use the log between it and others still serves, and so does one without a live query: what it cannot do
+/// is named.
 pub(super) fn ready(hooks: &Hooks, headers: &HeaderMap) -> Response {
     let state = hooks.admission.sessions.database.state();
     let down = state.borrow().down.clone();
@@ -31,6 +32,10 @@ pub(super) fn ready(hooks: &Hooks, headers: &HeaderMap) -> Response {
         let mut body = json!({ "ready": true });
         if let Some(word) = words.iter().find(|word| **word == "missing").or(words.first()) {
             body["keys"] = json!(word);
+        }
+        let off = hooks.admission.sessions.queries.off();
+        if !off.is_empty() {
+            body["queries_off"] = json!(off);
         }
         if let Some(word) = hooks.calls.broker.degraded() {
             body["degraded"] = json!(format!("log_{word}"));

@@ -85,6 +85,15 @@ impl Queries {
         all
     }
 
+    /// The names of those that are off.
+    pub fn off(&self) -> Vec<String> {
+        let set = self.read();
+        let off = set.lives.values().filter(|live| live.off().is_some());
+        let mut names: Vec<String> = off.map(|live| live.query.name.as_str().to_owned()).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Those whose `hints` name the hook at this path.
     pub fn hinted_by(&self, path: &str) -> Vec<Arc<Live>> {
         let set = self.read();

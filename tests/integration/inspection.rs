@@ -1,5 +1,6 @@
 //! What `pulso check` says about a database.
 
+mod live;
 mod tables;
 
 use pulso::config::{DatabaseConfig, ListenSource, Secret};
