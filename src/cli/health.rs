@@ -4,7 +4,14 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use reqwest::Client;
+use bytes::Bytes;
+use http::Request;
+use http::header::HOST;
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::destination::destination;
 use super::{block_on, complain, or_complain};
@@ -30,17 +37,28 @@ pub(super) fn run() -> ExitCode {
     })
 }
 
+/// Without TLS or a proxy, whatever the environment says: nothing stands between a machine and itself, and an image has no
+/// certificates.
 async fn ask(server: SocketAddr) -> Result<(), String> {
-    // No proxy stands between a machine and itself, whatever the environment says, and no certificate: an image has none.
-    let client =
-        Client::builder().no_proxy().tls_certs_only([]).timeout(PATIENCE).build().map_err(|error| error.to_string())?;
-    match client.get(format!("http://{server}/health")).send().await {
-        Ok(answer) if answer.status().as_u16() == 200 => Ok(()),
-        Ok(answer) => Err(format!("it answers {}", answer.status().as_u16())),
-        Err(error) if error.is_timeout() => Err(format!("no answer within {PATIENCE:?}")),
-        Err(error) if error.is_connect() => Err("cannot connect".to_owned()),
-        Err(_) => Err("not an HTTP answer".to_owned()),
-    }
+    let not_http = |_| "not an HTTP answer".to_owned();
+    let asking = async {
+        let stream = TcpStream::connect(server).await.map_err(|error| format!("cannot connect: {error}"))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(not_http)?;
+        let question = Request::get("/health").header(HOST, server.to_string()).body(Empty::<Bytes>::new());
+        let question = question.map_err(|error| error.to_string())?;
+        let answering = async { sender.send_request(question).await.map(|answer| answer.status().as_u16()) };
+        // The connection is driven until there is an answer, and no longer.
+        let answered = tokio::select! {
+            biased;
+            answered = answering => answered,
+            Err(error) = connection => Err(error),
+        };
+        match answered.map_err(not_http)? {
+            200 => Ok(()),
+            status => Err(format!("it answers {status}")),
+        }
+    };
+    timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")))
 }
 
 #[cfg(test)]
@@ -69,6 +87,6 @@ mod tests {
             assert_eq!(tokio::join!(ask(server), serve).0, told);
         }
         drop(listener);
-        assert_eq!(ask(server).await, Err("cannot connect".to_owned()));
+        assert!(ask(server).await.unwrap_err().starts_with("cannot connect: "));
     }
 }

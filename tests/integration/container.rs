@@ -1,6 +1,8 @@
 //! What `docker build` would make, made without docker: the Dockerfile's own steps on the files it copies, and the
 //! static binary alone in an otherwise empty root directory.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -114,7 +116,12 @@ fn inside(root: &Path) -> Vec<String> {
 async fn the_static_binary_serves_alone_in_an_empty_root_directory() {
     let binary = tokio::task::spawn_blocking(build).await.unwrap();
     let root = Scratch::new();
-    std::fs::copy(binary, root.path().join("pulso")).unwrap();
+    let copied = root.path().join("pulso");
+    std::fs::copy(binary, &copied).unwrap();
+    // For whoever runs in the image, whatever the umask is here.
+    for path in [root.path(), &copied] {
+        std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
     assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
     let wrapper = inside(root.path());
     let wrapper: Vec<_> = wrapper.iter().map(String::as_str).collect();
