@@ -191,7 +191,7 @@ impl Access {
     fn on_answered(&self, queue: &mut Queue, Answered { since, kind, asked, holding }: Answered) {
         queue.is_over(&kind);
         if let Err(failure) = &holding {
-            debug!(%failure, "rights not checked");
+            debug!(%failure, "ownership not checked");
         }
         self.make_room(asked.len());
         for asked in asked {
