@@ -5,6 +5,7 @@
 
 mod asked;
 mod counted;
+pub mod hints;
 pub mod inspect;
 pub mod listen;
 pub mod migrations;
@@ -27,6 +28,7 @@ use crate::model::{Device, Figures, IdType, NegocioId, Ownership};
 use crate::queries::{LiveQuery, PairsQuery};
 
 pub use counted::Counted;
+pub use hints::{HintChange, HintTrigger};
 pub use outbox::Outbox;
 use ownership::pair_columns;
 pub use reading::{Learnt, LiveRead, LiveResult, Sight};
@@ -169,6 +171,11 @@ pub trait Store: Send + Sync + 'static {
             return Ok(false);
         }
         Err(StoreError::Refused("the rollup needs PostgreSQL".to_owned()))
+    }
+
+    /// Installs or removes a trigger that tells of changes of a table. False if there was nothing to do.
+    async fn change_hints(&self, _trigger: &HintTrigger, _change: HintChange) -> Result<bool, StoreError> {
+        Err(StoreError::Refused("SQLite has no NOTIFY, by which triggers tell of changes".to_owned()))
     }
 
     /// What Pulso keeps in this database itself.

@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
+use super::hints::MAX_SUBJECT_BYTES;
 use super::postgres::options::Servers;
 use super::postgres::{failure, pooler};
 use crate::config::ListenSource;
@@ -26,7 +27,9 @@ const ECHO_TIMEOUT: Duration = Duration::from_secs(2);
 const QUIET: Duration = Duration::from_secs(20);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LAST_BACKOFF: Duration = Duration::from_secs(10);
-/// No id of a business begins so.
+/// A subject, a space and a key.
+const MAX_PAYLOAD_BYTES: usize = MAX_SUBJECT_BYTES + 1 + MAX_ID_BYTES;
+/// No id of a business begins so, and no subject.
 const MARKER: &str = "pulso-selftest:";
 
 /// What the listener hears.
@@ -35,6 +38,8 @@ pub enum ListenEvent {
     /// A business's figures may have changed. The id is the payload's text: not empty, of bounded length, without
     /// control characters, and not yet checked against the column's type.
     Notice(String),
+    /// What live queries hint at may have changed: the key, or all keys of the subject. Neither is known to be one of anybody.
+    Hint { subject: String, key: Option<String> },
     /// Listening has begun, or begun again; what changed before is unknown. Read everything watched.
     Gap,
 }
@@ -74,6 +79,24 @@ pub async fn listen(source: &ListenSource, on: impl Fn(ListenEvent) + Send + Syn
         () = stop.cancelled() => {}
         () = ears => {}
     }
+}
+
+/// As [`listen`], for what the triggers of `pulso migrate --listen` send.
+pub async fn listen_for_hints(source: &ListenSource, on: impl Fn(ListenEvent) + Send + Sync, stop: CancellationToken) {
+    let on = |event| match event {
+        ListenEvent::Notice(payload) => on(hint(&payload)),
+        other => on(other),
+    };
+    listen(source, on, stop).await;
+}
+
+/// A key may hold spaces, a subject holds none.
+fn hint(payload: &str) -> ListenEvent {
+    let (subject, key) = match payload.split_once(' ') {
+        Some((subject, key)) => (subject, Some(key.to_owned())),
+        None => (payload, None),
+    };
+    ListenEvent::Hint { subject: subject.to_owned(), key }
 }
 
 /// Whether notifications arrive, or what to do about it. For `pulso check`.
@@ -189,8 +212,8 @@ fn deliver(notification: &PgNotification, on: &(impl Fn(ListenEvent) + Sync)) {
     if payload.starts_with(MARKER) {
         return;
     }
-    if payload.is_empty() || payload.len() > MAX_ID_BYTES || payload.chars().any(char::is_control) {
-        debug!(bytes = payload.len(), "a notification whose payload is no id was passed over");
+    if payload.is_empty() || payload.len() > MAX_PAYLOAD_BYTES || payload.chars().any(char::is_control) {
+        debug!(bytes = payload.len(), "a notification whose payload is neither an id nor a hint was passed over");
         return;
     }
     on(ListenEvent::Notice(payload.to_owned()));

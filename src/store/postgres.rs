@@ -14,6 +14,7 @@ mod description;
 mod devices;
 pub(in crate::store) mod failure;
 mod figures;
+mod hints;
 mod inlined;
 mod limits;
 mod live;

@@ -1,5 +1,7 @@
 //! The shipped trigger and the listener, together.
 
+mod hints;
+
 use pulso::config::{ListenSource, Secret};
 use pulso::store::listen::{ListenEvent, listen, probe};
 use pulso_harness::pgbouncer::Options;
@@ -41,7 +43,7 @@ impl Ear {
             match self.next().await {
                 ListenEvent::Notice(id) if id == last => return heard,
                 ListenEvent::Notice(id) => assert!(heard.insert(id.clone()), "{id} was told twice"),
-                ListenEvent::Gap => panic!("a gap without a reconnect"),
+                other => panic!("{other:?} without a reconnect"),
             }
         }
     }

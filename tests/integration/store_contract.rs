@@ -45,8 +45,10 @@ mod guard;
 mod idempotency;
 mod interleaving;
 pub mod live;
+mod live_values;
 mod migration;
 mod races;
+mod sights;
 mod snapshots;
 
 promises!(

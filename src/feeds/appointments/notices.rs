@@ -20,6 +20,8 @@ pub(super) fn on_listen(database: &Database, refresher: &Arc<Refresher>, event: 
                 error!(payload = ?id, "the trigger sent what is no id of a business");
             }
         }
+        // Of another channel.
+        ListenEvent::Hint { .. } => {}
         ListenEvent::Gap => {
             refresher.after_a_gap();
         }

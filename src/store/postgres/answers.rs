@@ -8,11 +8,12 @@ use jiff::civil::Date;
 use tokio::time::timeout_at;
 
 use super::rollup::Rollup;
-use super::{AT_ONCE, Attempt, PostgresStore, contact, devices, failure, pairs, rollup};
+use super::{AT_ONCE, Attempt, PostgresStore, contact, devices, failure, hints, pairs, rollup};
 use crate::model::{Device, Figures, IdType, NegocioId, Ownership};
 use crate::queries::{LiveQuery, PairsQuery};
 use crate::store::{
-    ContactError, Counted, Learnt, LiveRead, LiveResult, Outbox, RollupChange, Sight, Store, StoreError,
+    ContactError, Counted, HintChange, HintTrigger, Learnt, LiveRead, LiveResult, Outbox, RollupChange, Sight, Store,
+    StoreError,
 };
 
 #[async_trait]
@@ -63,6 +64,10 @@ impl Store for PostgresStore {
 
     async fn change_rollup(&self, change: RollupChange) -> Result<bool, StoreError> {
         rollup::change(self, change).await
+    }
+
+    async fn change_hints(&self, trigger: &HintTrigger, change: HintChange) -> Result<bool, StoreError> {
+        hints::change(self, trigger, change).await
     }
 
     fn most_at_once(&self) -> usize {

@@ -222,6 +222,10 @@ impl PostgresStore {
                 text.push('\'');
                 slots.push(Slot::For(at));
             }
+            if shape.is_raw {
+                text.push_str("; SET LOCAL client_encoding = SQL_ASCII");
+                slots.push(Slot::For(at));
+            }
             match &shape.asked {
                 Asked::Written(written) => {
                     text.push_str("; ");

@@ -25,6 +25,7 @@ pub const PASSWORD: &str = "clave-de-prueba";
 
 /// Trust for all but one role. `%TLS%` is `hostssl` where only encrypted connections may come in.
 const ACCESS: &str = "local all all trust\n\
+    %HOST% replication all 127.0.0.1/32 trust\n\
     %HOST% all lectora 127.0.0.1/32 scram-sha-256\n\
     %HOST% all all 127.0.0.1/32 trust\n";
 
@@ -116,6 +117,48 @@ impl Postgres {
         self.start();
     }
 
+    /// A standby that follows this cluster, and applies what it hears `behind` that late.
+    pub fn replica(&self, behind: Duration) -> Self {
+        let dir = ServiceDir::new("replica");
+        let mut copy = service(&program("pg_basebackup"), "KILL");
+        copy.arg("-D").arg(dir.path().join("data")).args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &self.port.to_string(),
+            "-U",
+            "pulso",
+        ]);
+        copy.args(["-R", "-X", "stream", "--checkpoint=fast"]);
+        run(&mut copy, "pg_basebackup");
+        let own = std::fs::read_to_string(dir.path().join("data/postgresql.auto.conf")).expect("who it follows");
+        dir.write(
+            "data/postgresql.auto.conf",
+            &format!("{own}\nrecovery_min_apply_delay = {}ms\n", behind.as_millis()),
+        );
+        let replica =
+            Self { dir, port: free_port(), tls: None, postmaster: Mutex::new(None), databases: AtomicU32::new(0) };
+        replica.start();
+        replica
+    }
+
+    /// Lets its transactions have numbers beyond 32 bits, as after four thousand million of them.
+    pub fn enter_next_epoch(&self) {
+        if let Some(mut child) = self.postmaster.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = kill_process(pid_of(&child), Signal::INT);
+            child.wait().expect("our own child");
+        }
+        let mut reset = service(&program("pg_resetwal"), "KILL");
+        reset.args(["-e", "1", "-D"]).arg(self.dir.path().join("data"));
+        run(&mut reset, "pg_resetwal");
+        self.start();
+    }
+
+    /// A database of this name that is on another cluster too.
+    pub fn database_named(&self, name: &str) -> Database {
+        Database::new(self.port, name)
+    }
+
     /// Starts a stopped cluster on its old port; returns once it takes queries.
     pub fn start(&self) {
         let log = self.log_path();
@@ -129,6 +172,7 @@ impl Postgres {
             "full_page_writes=off",
             "autovacuum=off",
             "max_connections=200",
+            "max_prepared_transactions=10",
             "shared_buffers=64MB",
         ] {
             postgres.args(["-c", setting]);

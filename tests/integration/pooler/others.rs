@@ -2,9 +2,10 @@
 
 use pulso::config::DatabaseConfig;
 use pulso::model::IdType;
-use pulso::model::{Change, Entity};
+use pulso::model::{Change, Entity, QueryName};
+use pulso::queries::{LiveQuery, PairsQuery};
 use pulso::store::outbox::Handed;
-use pulso::store::{Store, open};
+use pulso::store::{Sight, Store, open};
 use pulso_harness::pgbouncer::Options;
 use pulso_harness::{Database, PgBouncer};
 use sqlx::postgres::PgConnectOptions;
@@ -12,6 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, Row 
 
 use super::twenty_negocios;
 use crate::backend::{TODAY, figures, owns, postgres_config};
+use crate::store_contract::live;
 
 /// What a stranger says, and the setting that it changes.
 const LEFT: [(&str, &str); 18] = [
@@ -63,6 +65,32 @@ async fn answers_are_ours(store: &dyn Store, after: &str) {
     assert_eq!(several, Ok(vec![figures(5, 2, 5, 0).into(), figures(8, 4, 8, 0).into()]), "{after}");
     let owner = owns("aaaaaaaa-0000-4000-8000-000000000005", &id(5));
     assert_eq!(store.owners(std::slice::from_ref(&owner)).await, Ok([owner].into()), "{after}");
+    let live = live::query(
+        "citas",
+        "SELECT count(*) AS n, 0.1::float8 + 0.2::float8 AS f, $3::timestamptz AS t, interval '1 day' AS i, \
+         coalesce(current_setting('app.negocio', true), '') AS s FROM citas WHERE negocio_id = $1",
+    );
+    // With a backslash in a string nothing is written into the text.
+    let beside = LiveQuery {
+        name: QueryName::parse("aparte").unwrap(),
+        sql: format!(r"{} AND '\' <> ''", live.sql).into(),
+        ..live.clone()
+    };
+    for live in [live, beside] {
+        assert_eq!(
+            live::said(store, &live, Some(id(5).as_str())).await,
+            r#"{"n":5,"f":0.30000000000000004,"t":"2026-11-22T11:30:00.123456+01:00","i":"P1D","s":""}"#,
+            "{after}"
+        );
+    }
+    let pairs = PairsQuery {
+        file: "acceso.sql".into(),
+        sql: "SELECT id, admin_negocio_id AS user_id FROM negocios WHERE id = ANY ($1) AND admin_negocio_id = ANY ($2)"
+            .into(),
+    };
+    let pair = (id(5).as_str().to_owned(), "aaaaaaaa-0000-4000-8000-000000000005".to_owned());
+    assert_eq!(store.pairs(&pairs, std::slice::from_ref(&pair)).await, Ok([pair].into()), "{after}");
+    assert_eq!(store.sights(&[3]).await, Ok(vec![Sight::Over]), "{after}");
     let found = store.devices(&["entrada".to_owned()], &[]).await.unwrap();
     assert!(found.len() == 1 && found[0].is_active, "{after}: {found:?}");
     let outbox = store.outbox().unwrap();

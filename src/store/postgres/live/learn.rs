@@ -20,7 +20,8 @@ const QUERIES_DIR: &str = "QUERIES_DIR";
 
 /// What kind each of these types is of.
 const TYPES: &str = "
-    SELECT type.oid::pg_catalog.int8 AS id, pg_catalog.format_type(type.oid, NULL) AS name,
+    SELECT pg_catalog.current_setting('server_encoding') OPERATOR(pg_catalog.=) 'SQL_ASCII' AS is_raw,
+           type.oid::pg_catalog.int8 AS id, pg_catalog.format_type(type.oid, NULL) AS name,
            type.typtype OPERATOR(pg_catalog.=) 'c'::\"char\" AS is_composite,
            CASE WHEN type.typcategory OPERATOR(pg_catalog.=) 'A'::\"char\" THEN type.typelem::pg_catalog.int8 END AS element
       FROM pg_catalog.pg_type AS type WHERE type.oid OPERATOR(pg_catalog.=) ANY ('{LIST}'::pg_catalog.oid[])";
@@ -44,7 +45,7 @@ pub(super) async fn learn(
     let prepared = statement(connection, &begin, &text.into()).await;
     let prepared = prepared.map_err(|(error, _)| of_learning(&error, query, Some(before)))?;
     let parameters = parameters(&prepared, query).map_err(wrong)?;
-    let described = described(connection, limits, &prepared).await?;
+    let (described, is_raw) = described(connection, limits, &prepared).await?;
     if let Some(mistake) = shape::mistake_in(&described) {
         return Err(wrong(mistake));
     }
@@ -63,6 +64,7 @@ pub(super) async fn learn(
         columns: described.iter().map(Column::of).collect(),
         asked: Asked::Beside(sql.as_str().into()),
         zone: zone.into(),
+        is_raw,
     };
     if let Some(written) = Inlined::of(&sql)
         && may_be_written(connection, limits, query, &shape, &written).await?
@@ -101,11 +103,12 @@ fn parameters(prepared: &PgStatement, query: &LiveQuery) -> Result<Parameters, S
     })
 }
 
+/// The columns, and whether the database's text may be of any encoding.
 async fn described(
     connection: &mut PgConnection,
     limits: &Limits,
     prepared: &PgStatement,
-) -> Result<Vec<Described>, ContactError> {
+) -> Result<(Vec<Described>, bool), ContactError> {
     let unknown = || StoreError::Refused("a column's type is not to be found".to_owned());
     let columns: Option<Vec<(String, u32)>> =
         prepared.columns().iter().map(|column| Some((column.name().to_owned(), column.type_info().oid()?.0))).collect();
@@ -127,7 +130,8 @@ async fn described(
             element: row.try_get::<Option<i64>, _>("element").map_err(column)?.and_then(|id| u32::try_from(id).ok()),
         });
     }
-    Ok(described)
+    let is_raw = rows.first().is_some_and(|row| row.try_get("is_raw").unwrap_or(false));
+    Ok((described, is_raw))
 }
 
 /// Whether the server takes the statement with its parameters written into it for the same.

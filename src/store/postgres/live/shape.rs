@@ -30,6 +30,8 @@ pub(in crate::store::postgres) struct Shape {
     pub asked: Asked,
     /// As the database knows it.
     pub zone: Box<str>,
+    /// The database's text may be of any encoding (`SQL_ASCII`), and it would refuse to send what is no UTF-8.
+    pub is_raw: bool,
 }
 
 /// The whole statement.

@@ -1,0 +1,189 @@
+//! Live queries on PostgreSQL: every kind of value, types that change while they are read, what is slow, and what is left behind.
+
+use std::time::Duration;
+
+use pulso::queries::LiveQuery;
+use pulso::store::{Store, StoreError, open};
+use pulso_harness::{Database, PgBouncer, Postgres, pgbouncer};
+
+use super::live::{answer, query, read, rows, said};
+use crate::backend::postgres_config;
+
+async fn prepared() -> (Database, std::sync::Arc<dyn Store>) {
+    let database = Postgres::shared().empty_database().await;
+    let store = open(&postgres_config(&database.url())).unwrap();
+    (database, store)
+}
+
+#[tokio::test]
+async fn every_kind_of_value_is_written_as_the_contract_says() {
+    let (database, store) = prepared().await;
+    database
+        .execute(
+            "CREATE TYPE estado AS ENUM ('libre', 'ocupada'); CREATE TYPE punto AS (x integer, y text);
+             CREATE DOMAIN cantidad AS integer CHECK (value > 0)",
+        )
+        .await;
+    for (expression, expected) in [
+        ("1::smallint", "1"),
+        ("12345678901234567::bigint", "12345678901234567"),
+        (
+            "1234567890123456789012345678901234567890.0123456789::numeric",
+            "1234567890123456789012345678901234567890.0123456789",
+        ),
+        ("'NaN'::numeric", "null"),
+        ("'NaN'::float8", "null"),
+        ("'Infinity'::float4", "null"),
+        ("'-Infinity'::float8", "null"),
+        ("0.1::float8 + 0.2::float8", "0.30000000000000004"),
+        ("1e300::float8", "1e+300"),
+        ("0.1::float4", "0.1"),
+        ("true", "true"),
+        ("false", "false"),
+        ("NULL::text", "null"),
+        ("5::cantidad", "5"),
+        ("date '2026-02-03'", r#""2026-02-03""#),
+        ("date '0044-03-15 BC'", r#""-000043-03-15""#),
+        ("date '12345-03-15'", r#""+012345-03-15""#),
+        ("'infinity'::date", "null"),
+        ("timestamp '2026-02-03 04:05:06.7'", r#""2026-02-03T04:05:06.7""#),
+        ("timestamptz '2026-07-03 04:05:06+00'", r#""2026-07-03T06:05:06+02:00""#),
+        ("timestamptz '12026-07-03 04:05:06+00'", r#""+012026-07-03T06:05:06+02:00""#),
+        ("'-infinity'::timestamptz", "null"),
+        ("time '04:05:06'", r#""04:05:06""#),
+        ("timetz '04:05:06+02'", r#""04:05:06+02:00""#),
+        ("interval '1 day 2 hours 3.5 seconds'", r#""P1DT2H3.5S""#),
+        ("'a\"b\\c'::text || chr(10) || chr(1) || 'ñ€😀'", r#""a\"b\\c\n\u0001ñ€😀""#),
+        ("'  con relleno '::char(16)", r#""  con relleno   ""#),
+        ("'9F1C2B3A-0000-4000-8000-00000000ABCD'::uuid", r#""9f1c2b3a-0000-4000-8000-00000000abcd""#),
+        ("'ocupada'::estado", r#""ocupada""#),
+        ("'10.0.0.1'::inet", r#""10.0.0.1""#),
+        ("'[1,5)'::int4range", r#""[1,5)""#),
+        (r#"E'{"b": 1,\n  "a" :\r\n [1, 2.50]}'::json"#, r#"{"b": 1,   "a" :   [1, 2.50]}"#),
+        (r#"'{"b": 1, "a": null}'::jsonb"#, r#"{"a": null, "b": 1}"#),
+        ("ARRAY[1, NULL, 3]", "[1,null,3]"),
+        ("ARRAY[[1.5, 'NaN'::float8], ['-Infinity', 2]]", "[[1.5,null],[null,2]]"),
+        ("ARRAY['a', 'b\"c', 'NaN']", r#"["a","b\"c","NaN"]"#),
+        ("'{}'::text[]", "[]"),
+        ("ARRAY[true]", "[true]"),
+        ("ROW(1, 'dos')::punto", r#"{"x":1,"y":"dos"}"#),
+        ("ARRAY[ROW(1, 'dos')::punto]", r#"[{"x":1,"y":"dos"}]"#),
+        ("ROW(1, 'dos')", r#"{"f1":1,"f2":"dos"}"#),
+    ] {
+        let query = query("valor", &format!("SELECT {expression} AS v"));
+        assert_eq!(said(&*store, &query, None).await, format!(r#"{{"v":{expected}}}"#), "{expression}");
+    }
+    let odd = query("raro", r#"SELECT 1 AS "Con ""comillas"" y ñ", 2 AS "select""#);
+    assert_eq!(said(&*store, &odd, None).await, r#"{"Con \"comillas\" y ñ":1,"select":2}"#);
+}
+
+#[tokio::test]
+async fn text_that_is_no_utf8_is_sent_with_what_can_be_read_of_it() {
+    let (database, _) = prepared().await;
+    let name = format!("{}_ascii", database.name());
+    database
+        .execute(&format!("CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"))
+        .await;
+    let store = open(&postgres_config(&database.url().replace(database.name(), &name))).unwrap();
+    let broken = query("roto", r"SELECT E'caf\xe9 \xc3\xb1'::text AS v, 1 AS n");
+    assert_eq!(said(&*store, &broken, None).await, "{\"v\":\"caf\u{fffd} ñ\",\"n\":1}");
+}
+
+#[tokio::test]
+async fn types_are_those_of_the_moment() {
+    let (database, store) = prepared().await;
+    database.execute("CREATE TABLE pedidos (id integer, v integer); INSERT INTO pedidos VALUES (1, 7)").await;
+    let beside = query("aparte", r"SELECT v, '\' AS b FROM pedidos WHERE id = $1");
+    let query = query("valor", "SELECT v FROM pedidos WHERE id = $1");
+    assert_eq!(said(&*store, &query, Some("1")).await, r#"{"v":7}"#);
+    assert_eq!(said(&*store, &beside, Some("1")).await, r#"{"v":7,"b":"\\"}"#);
+    for (kind, using, expected) in [
+        ("numeric", "'NaN'::numeric", "null"),
+        ("text", "'NaN'", r#""NaN""#),
+        ("date", "date '2026-01-02'", r#""2026-01-02""#),
+        ("integer[]", "ARRAY[1]", "[1]"),
+        ("bigint", "9", "9"),
+    ] {
+        database.execute(&format!("ALTER TABLE pedidos ALTER COLUMN v TYPE {kind} USING {using}")).await;
+        let answer_now = answer(&*store, &query, Some("1")).await.unwrap();
+        assert_eq!(answer_now.data.as_ref(), format!(r#"{{"v":{expected}}}"#), "{kind}");
+        let answer_now = answer(&*store, &beside, Some("1")).await.unwrap();
+        assert_eq!(answer_now.data.as_ref(), format!(r#"{{"v":{expected},"b":"\\"}}"#), "{kind}");
+    }
+    database.execute("ALTER TABLE pedidos ALTER COLUMN v TYPE bytea USING 'x'").await;
+    let refused = answer(&*store, &query, Some("1")).await;
+    assert!(matches!(&refused, Err(StoreError::Refused(why)) if why.contains("bytea")), "{refused:?}");
+    database.execute("ALTER TABLE pedidos ALTER COLUMN v TYPE text USING 'ya'").await;
+    assert_eq!(said(&*store, &query, Some("1")).await, r#"{"v":"ya"}"#);
+}
+
+#[tokio::test]
+async fn a_table_that_goes_a_namesake_and_a_key_of_another_type_fail_alone_and_come_back() {
+    let (database, store) = prepared().await;
+    database.execute("CREATE TABLE a (id integer, v integer); CREATE TABLE b (id integer, w integer); INSERT INTO a VALUES (1, 2); INSERT INTO b VALUES (1, 3)").await;
+    let both = query("ambas", "SELECT v, w FROM a JOIN b USING (id) WHERE id = $1");
+    let other = query("otra", "SELECT 1 AS n");
+    assert_eq!(said(&*store, &both, Some("1")).await, r#"{"v":2,"w":3}"#);
+    said(&*store, &other, None).await;
+    for (change, back) in [
+        ("ALTER TABLE b ADD COLUMN v integer", "ALTER TABLE b DROP COLUMN v"),
+        ("ALTER TABLE a RENAME TO c", "ALTER TABLE c RENAME TO a"),
+    ] {
+        database.execute(change).await;
+        let answers = store.live(&[read(&other, None), read(&both, Some("1")), read(&other, None)]).await.unwrap();
+        assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
+        assert!(matches!(answers[1], Err(StoreError::Refused(_))), "{answers:?}");
+        assert!(store.learn(&both).await.is_err());
+        database.execute(back).await;
+        assert_eq!(answer(&*store, &both, Some("1")).await.unwrap().data.as_ref(), r#"{"v":2,"w":3}"#);
+    }
+    database.execute("ALTER TABLE a ALTER COLUMN id TYPE text; ALTER TABLE b ALTER COLUMN id TYPE text").await;
+    assert!(matches!(answer(&*store, &both, Some("1")).await, Err(StoreError::Refused(_))));
+    assert_eq!(said(&*store, &both, Some("1")).await, r#"{"v":2,"w":3}"#);
+}
+
+#[tokio::test]
+async fn a_slow_one_is_given_up_and_the_others_are_answered() {
+    let database = Postgres::shared().empty_database().await;
+    let mut config = postgres_config(&database.url());
+    config.statement_timeout = Duration::from_millis(800);
+    let store = open(&config).unwrap();
+    let slow = query(
+        "lenta",
+        "SELECT $1::text AS k, pg_sleep(CASE WHEN $1 = 'lenta' THEN 5 WHEN $1 = 'media' THEN 0.3 ELSE 0 END)::text AS s",
+    );
+    store.learn(&slow).await.unwrap();
+    let asked: Vec<_> = ["a", "media", "b", "lenta", "c"].iter().map(|key| read(&slow, Some(key))).collect();
+    let answers = store.live(&asked).await.unwrap();
+    for (at, key) in [(0, "a"), (1, "media"), (2, "b"), (4, "c")] {
+        let answer = answers[at].as_ref().unwrap_or_else(|error| panic!("{key}: {error}"));
+        assert_eq!(answer.data.as_ref(), format!(r#"{{"k":"{key}","s":""}}"#));
+    }
+    assert!(matches!(answers[3], Err(StoreError::TimedOut(_))), "{:?}", answers[3]);
+    assert!(answer(&*store, &slow, Some("d")).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_a_query_sets_for_its_session_is_gone_behind_it() {
+    let (database, _) = prepared().await;
+    let pooler = PgBouncer::start(&database, pgbouncer::Options { pool_size: 1, max_prepared_statements: 0 });
+    let store = open(&postgres_config(&pooler.url(&database))).unwrap();
+    let sets = rows(
+        "pone",
+        "SELECT set_config('app.quien', 'yo', false) AS a, set_config('TimeZone', 'Asia/Tokyo', false) AS b",
+    );
+    assert!(said(&*store, &sets, None).await.contains("yo"));
+    let beside = query("aparte", r"SELECT '\' AS b, $1 AS k");
+    said(&*store, &beside, Some("k")).await;
+    let failing = query("falla", r"SELECT 1 / length($1) AS n, '\' AS b");
+    store.learn(&failing).await.unwrap();
+    // Longer than any name, so that the division by nought is the server's.
+    let asked = LiveQuery { fingerprint: 1, ..failing };
+    assert!(answer(&*store, &asked, Some("")).await.is_err());
+    let left = query(
+        "queda",
+        "SELECT coalesce(current_setting('app.quien', true), '') AS q, current_setting('TimeZone') AS z, \
+                               (SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'pulso%') AS p",
+    );
+    assert_eq!(said(&*store, &left, None).await, r#"{"q":"","z":"Europe/Madrid","p":0}"#);
+}
