@@ -9,14 +9,25 @@ use clap::{Args, ValueEnum};
 use super::{EXIT_USAGE, block_on, complain, or_complain};
 use crate::config::{DatabaseConfig, StatsSource, env};
 use crate::store::migrations::Migration;
-use crate::store::{self, RollupChange, Store, StoreError};
+use crate::store::{self, HintChange, HintTrigger, RollupChange, Store, StoreError};
 
 #[derive(Debug, Args)]
 pub(super) struct MigrateArgs {
     /// Install the counters that STATS_SOURCE=rollup reads, count everything anew, or remove them
     #[arg(long, value_enum, value_name = "WHAT", num_args = 0..=1, default_missing_value = "create")]
     rollup: Option<RollupChange>,
+    /// Install a trigger that tells live queries which keys a statement has touched: on this table, of this column, on
+    /// this subject of HINTS_CHANNEL
+    #[arg(long, num_args = 3, value_names = ["TABLE", "COLUMN", "SUBJECT"], conflicts_with = "rollup")]
+    listen: Option<Vec<String>>,
+    /// Remove the trigger that --listen names
+    #[arg(long, requires = "listen")]
+    remove: bool,
 }
+
+/// What no trigger can tell.
+const UNSEEN: &str = "not seen: rows of a partition that is written by its own name, and what is written under \
+                      session_replication_role = replica; and transactions that are prepared (PREPARE TRANSACTION) are refused";
 
 impl ValueEnum for RollupChange {
     fn value_variants<'a>() -> &'a [Self] {
@@ -53,9 +64,10 @@ async fn migrate(config: &DatabaseConfig, args: &MigrateArgs) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    let migrated = match args.rollup {
-        Some(change) => store.change_rollup(change).await.map(|changed| said(change, changed)),
-        None => everything(&*store, config.stats_source).await,
+    let migrated = match (&args.listen, args.rollup) {
+        (Some(named), _) => listen(&*store, config, named, args.remove).await,
+        (None, Some(change)) => store.change_rollup(change).await.map(|changed| said(change, changed)),
+        (None, None) => everything(&*store, config.stats_source).await,
     };
     let told = match migrated {
         Ok(lines) => report(&lines),
@@ -65,6 +77,40 @@ async fn migrate(config: &DatabaseConfig, args: &MigrateArgs) -> ExitCode {
         }
     };
     if told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A trigger of live queries' hints.
+async fn listen(
+    store: &dyn Store,
+    config: &DatabaseConfig,
+    named: &[String],
+    is_removed: bool,
+) -> Result<Vec<String>, StoreError> {
+    let [table, column, subject] = named else {
+        return Err(StoreError::Refused("--listen takes a table, a column and a subject".to_owned()));
+    };
+    let Some(source) = &config.hints else {
+        return Err(StoreError::Refused("SQLite has no NOTIFY, by which triggers tell of changes".to_owned()));
+    };
+    let trigger = HintTrigger {
+        table: table.clone(),
+        column: column.clone(),
+        subject: subject.clone(),
+        channel: source.channel.clone(),
+    };
+    let change = if is_removed { HintChange::Remove } else { HintChange::Create };
+    let changed = store.change_hints(&trigger, change).await?;
+    Ok(match change {
+        _ if !changed => Vec::new(),
+        HintChange::Remove => vec![format!("removed the trigger on {table} that told of {column} as {subject}")],
+        HintChange::Create => vec![
+            format!(
+                "installed a trigger on {table} that tells of {column} on {}; write `hints: listen/{subject}`",
+                source.channel
+            ),
+            UNSEEN.to_owned(),
+        ],
+    })
 }
 
 /// What the configuration asks for.

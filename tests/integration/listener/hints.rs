@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pulso::config::{ListenSource, Secret};
 use pulso::store::listen::{ListenEvent, listen_for_hints};
 use pulso::store::{HintChange, HintTrigger, Store, StoreError};
-use pulso_harness::{Database, Postgres};
+use pulso_harness::{Database, Postgres, Pulso};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -230,4 +230,27 @@ async fn what_cannot_be_installed_is_refused_with_the_reason() {
     let sqlite = Prepared::sqlite().await.store();
     let refused = sqlite.change_hints(&trigger("pedidos", "sala", "s"), HintChange::Create).await;
     assert!(matches!(refused, Err(StoreError::Refused(reason)) if reason.contains("NOTIFY")));
+}
+
+#[tokio::test]
+async fn the_command_installs_and_removes_one_and_says_what_it_cannot_see() {
+    let database = Postgres::shared().empty_database().await;
+    database.execute("CREATE TABLE pedidos (sala text)").await;
+    let server = Pulso::new(env!("CARGO_BIN_EXE_pulso"), &database.url());
+    let named = ["migrate", "--listen", "pedidos", "sala", "pedidos"];
+    let (code, said, complaints) = server.run(&named).await;
+    assert_eq!((code, complaints.as_str()), (0, ""), "{said}");
+    assert!(said.contains("hints: listen/pedidos") && said.contains("session_replication_role"), "{said}");
+    let other = server.with("HINTS_CHANNEL", "otro_canal");
+    let (_, said, _) = other.run(&["migrate", "--listen", "pedidos", "sala", "aparte"]).await;
+    assert!(said.contains("otro_canal"), "{said}");
+    let mut ear = Ear::on(database).await;
+    assert_eq!(ear.after("INSERT INTO pedidos VALUES ('a')").await, set(&["pedidos a"]), "the other goes elsewhere");
+    let remove = [named.as_slice(), &["--remove"]].concat();
+    assert!(other.run(&remove).await.1.starts_with("removed the trigger"));
+    assert_eq!(other.run(&remove).await.1, "nothing to do\n");
+    assert_eq!(ear.after("INSERT INTO pedidos VALUES ('b')").await, set(&[]));
+    let (code, _, complaints) = server.run(&["migrate", "--listen", "nada", "sala", "pedidos"]).await;
+    assert!(code == 1 && complaints.contains("nada"), "{code}: {complaints}");
+    assert_eq!(server.run(&["migrate", "--remove"]).await.0, 64);
 }
