@@ -34,3 +34,36 @@ impl Lanes {
         lane.acquire_owned().await.ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn name(text: &str) -> QueryName {
+        QueryName::parse(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_query_has_half_of_the_connections_and_others_have_theirs() {
+        let lanes = Lanes::new(4);
+        let (slow, other) = (name("lenta"), name("otra"));
+        let first = lanes.turn(&slow).await;
+        let _second = lanes.turn(&slow).await;
+        let mut third = Box::pin(lanes.turn(&slow));
+        assert!((&mut third).now_or_never().is_none(), "both halves of a half are taken");
+        assert!(lanes.turn(&other).now_or_never().is_some(), "another's line is its own");
+        drop(first);
+        assert!(third.now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn one_connection_is_for_one_of_each_and_no_line_is_kept_of_a_query_at_rest() {
+        let lanes = Lanes::new(1);
+        for number in 0..100 {
+            assert!(lanes.turn(&name(&format!("consulta-{number}"))).now_or_never().is_some());
+        }
+        assert_eq!(lanes.lanes.lock().unwrap().len(), 1);
+    }
+}

@@ -146,6 +146,9 @@ async fn a_refused_question_that_is_optional_says_nothing_of_the_database() {
         assert!(database.owners(&[]).await.is_err());
         assert!(database.devices(&[], &[]).await.is_err(), "the store knows none");
         assert!(database.has_pending("t").await.is_err(), "nor keeps anything");
+        let name = crate::model::QueryName::parse("cocina").unwrap();
+        let admission = database.admit_for(&name, Urgency::Background).await.unwrap();
+        assert!(admission.live(&[]).await.is_err(), "nor has live queries");
         sleep(Duration::from_millis(400)).await;
     }
     assert_eq!(*store.contacts.lock().unwrap(), 1, "nobody looked again");

@@ -87,8 +87,9 @@ fn filled(sql: &str, trigger: &HintTrigger) -> String {
 /// What all of a trigger's parts are called, the same for whoever installs it again.
 fn name(trigger: &HintTrigger) -> String {
     let of = [trigger.column.as_str(), trigger.subject.as_str()].join("\0");
-    let digits: String = Sha256::digest(of).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("pulso_hint_{digits}")
+    let digits = Sha256::digest(of);
+    let number = digits.iter().take(8).fold(0_u64, |number, &byte| number << 8 | u64::from(byte));
+    format!("pulso_hint_{number:016x}")
 }
 
 fn explain(error: &sqlx::Error, table: &str) -> StoreError {

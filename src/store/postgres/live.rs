@@ -47,7 +47,7 @@ struct Work<'a> {
 
 /// How some reads are asked, and what each statement of it is for.
 struct Messages {
-    messages: Vec<Arc<str>>,
+    texts: Vec<Arc<str>>,
     slots: Vec<Slot>,
     prepared: Option<Arc<str>>,
 }
@@ -58,15 +58,23 @@ impl PostgresStore {
         let deadline = self.limits.deadline();
         let turn = self.connections.turn().await?;
         let learning = async {
-            let mut lease = match turn.reuse() {
-                Some(lease) => lease,
-                None => turn.fresh().await?,
-            };
-            let connection = lease.connection().map_err(|error| failure::of_query(&error))?;
-            let learnt = learn::learn(connection, &self.limits, query).await;
-            // After a failure nobody knows how far it came.
-            lease.keep_if(learnt.is_ok());
-            learnt
+            // One that waits may have died.
+            for lease in [turn.reuse(), None] {
+                let is_used = lease.is_some();
+                let mut lease = match lease {
+                    Some(lease) => lease,
+                    None => turn.fresh().await?,
+                };
+                let connection = lease.connection().map_err(|error| failure::of_query(&error))?;
+                let learnt = learn::learn(connection, &self.limits, query).await;
+                // After a failure nobody knows how far it came.
+                lease.keep_if(learnt.is_ok());
+                match learnt {
+                    Err(ContactError::Store(StoreError::Unreachable(_))) if is_used => self.connections.clear(),
+                    learnt => return learnt,
+                }
+            }
+            Err(StoreError::Unreachable("the connection was lost".to_owned()).into())
         };
         let late = |_| Err(self.failure(Attempt::TimedOut).into());
         let (shape, learnt) = timeout_at(deadline, learning).await.unwrap_or_else(late)?;
@@ -120,7 +128,7 @@ impl PostgresStore {
         let asks_sights = early.is_none() && !xids.is_empty();
 
         let share = self.share_of(work.begun, asked.len());
-        let Messages { messages, slots, prepared } =
+        let Messages { texts: messages, slots, prepared } =
             self.messages(&asked, &statements, share, is_ordered, asks_sights.then_some(&*xids))?;
         let gatherings = Mutex::new(Gatherings::new(slots, &asked, xids));
         let hear = |step: super::transaction::Step<'_>| {
@@ -249,7 +257,7 @@ impl PostgresStore {
         }
         slots.extend([Slot::Setting; CLOSING]);
         messages.push(text.into());
-        Ok(Messages { messages, slots, prepared })
+        Ok(Messages { texts: messages, slots, prepared })
     }
 
     /// What a read that begins after this sees of `xids`.

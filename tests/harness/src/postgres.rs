@@ -118,6 +118,7 @@ impl Postgres {
     }
 
     /// A standby that follows this cluster, and applies what it hears `behind` that late.
+    #[must_use]
     pub fn replica(&self, behind: Duration) -> Self {
         let dir = ServiceDir::new("replica");
         let mut copy = service(&program("pg_basebackup"), "KILL");

@@ -241,7 +241,7 @@ async fn the_command_installs_and_removes_one_and_says_what_it_cannot_see() {
     let (code, said, complaints) = server.run(&named).await;
     assert_eq!((code, complaints.as_str()), (0, ""), "{said}");
     assert!(said.contains("hints: listen/pedidos") && said.contains("session_replication_role"), "{said}");
-    let other = server.with("HINTS_CHANNEL", "otro_canal");
+    let other = Pulso::new(env!("CARGO_BIN_EXE_pulso"), &database.url()).with("HINTS_CHANNEL", "otro_canal");
     let (_, said, _) = other.run(&["migrate", "--listen", "pedidos", "sala", "aparte"]).await;
     assert!(said.contains("otro_canal"), "{said}");
     let mut ear = Ear::on(database).await;

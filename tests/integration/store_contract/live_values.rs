@@ -187,3 +187,25 @@ async fn what_a_query_sets_for_its_session_is_gone_behind_it() {
     );
     assert_eq!(said(&*store, &left, None).await, r#"{"q":"","z":"Europe/Madrid","p":0}"#);
 }
+
+#[tokio::test]
+async fn where_reads_are_ordered_each_says_where_it_stands() {
+    let database = Postgres::shared().empty_database().await;
+    let mut config = postgres_config(&database.url());
+    (config.orders_reads, config.asks_figures) = (true, false);
+    let store = open(&config).unwrap();
+    store.contact().await.unwrap();
+    let written = query("escrita", "SELECT $1::text AS k");
+    let beside = query("aparte", r"SELECT '\' AS b, $1::text AS k");
+    for query in [&written, &beside] {
+        store.learn(query).await.unwrap();
+    }
+    let asked = [read(&written, Some("a")), read(&beside, Some("b")), read(&written, Some("c"))];
+    let answers = store.live(&asked).await.unwrap();
+    let orders: Vec<u64> =
+        answers.iter().map(|answer| answer.as_ref().unwrap().order.expect("a primary tells")).collect();
+    assert_eq!(orders[0], orders[2], "read together, at one moment");
+    database.execute("CREATE TABLE mas (n integer)").await;
+    let later = store.live(&asked[..1]).await.unwrap().remove(0).unwrap();
+    assert!(later.order > Some(orders[0]), "{later:?} after {orders:?}");
+}
