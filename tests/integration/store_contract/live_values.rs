@@ -62,7 +62,7 @@ async fn every_kind_of_value_is_written_as_the_contract_says() {
         (r#"E'{"b": 1,\n  "a" :\r\n [1, 2.50]}'::json"#, r#"{"b": 1,   "a" :   [1, 2.50]}"#),
         (r#"'{"b": 1, "a": null}'::jsonb"#, r#"{"a": null, "b": 1}"#),
         ("ARRAY[1, NULL, 3]", "[1,null,3]"),
-        ("ARRAY[[1.5, 'NaN'::float8], ['-Infinity', 2]]", "[[1.5,null],[null,2]]"),
+        ("ARRAY[[1.5, 'NaN'::float8], ['-Infinity'::float8, 2]]", "[[1.5,null],[null,2]]"),
         ("ARRAY['a', 'b\"c', 'NaN']", r#"["a","b\"c","NaN"]"#),
         ("'{}'::text[]", "[]"),
         ("ARRAY[true]", "[true]"),

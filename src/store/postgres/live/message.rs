@@ -193,8 +193,10 @@ impl Gathering {
 
     fn is_as_learnt(&self, row: &PgRow) -> bool {
         let (columns, learnt) = (row.columns(), &self.shape.columns);
-        columns.len() >= learnt.len()
-            && learnt.iter().zip(columns).all(|(learnt, column)| column.type_info().oid() == Some(learnt.type_id))
+        let is = |at: usize, id| columns.get(at).is_some_and(|column| column.type_info().oid() == Some(id));
+        let made = learnt.iter().filter_map(|column| column.made_of).enumerate();
+        learnt.iter().enumerate().all(|(at, column)| is(at, column.type_id))
+            && made.into_iter().all(|(at, id)| is(learnt.len() + 1 + at, id))
     }
 
     /// The database has measured it, where a column can be of any length.

@@ -69,6 +69,8 @@ pub(in crate::store::postgres) struct Column {
     pub kind: Kind,
     /// What it is of as it arrives.
     pub type_id: Oid,
+    /// What it is of before the database makes JSON of it; a column without a value, behind the row's size, tells.
+    pub made_of: Option<Oid>,
 }
 
 /// What becomes of a value.
@@ -144,7 +146,8 @@ impl Column {
             _ => column.type_id,
         };
         let label = format!("{}:", serde_json::Value::from(column.name.as_str()));
-        Self { label: label.into(), kind, type_id: Oid(type_id) }
+        let made_of = kind.is_made_json().then_some(Oid(column.type_id));
+        Self { label: label.into(), kind, type_id: Oid(type_id), made_of }
     }
 }
 
@@ -261,7 +264,16 @@ pub(super) fn statement(query: &LiveQuery, described: &[Described]) -> String {
         kind if kind.is_made_json() => format!("pg_catalog.to_json(q.{name}) AS {name}"),
         _ => format!("q.{name}"),
     });
-    let asked = format!("SELECT {plain} {SUBQUERY}{}\n) AS q LIMIT {most}", query.sql);
+    // Told by the type alone, whatever JSON is made of.
+    let made: Vec<&str> =
+        columns.iter().filter(|(_, kind)| kind.is_made_json()).map(|(name, _)| name.as_str()).collect();
+    let of = |at: usize| format!("\"pulso type {at}\"");
+    let types: String = made
+        .iter()
+        .enumerate()
+        .map(|(at, name)| format!(", CASE WHEN false THEN q.{name} END AS {}", of(at)))
+        .collect();
+    let asked = format!("SELECT {plain}{types} {SUBQUERY}{}\n) AS q LIMIT {most}", query.sql);
     if !columns.iter().any(|(_, kind)| kind.is_wide()) {
         return asked;
     }
@@ -280,7 +292,8 @@ pub(super) fn statement(query: &LiveQuery, described: &[Described]) -> String {
             format!("s.{name}")
         }
     });
-    format!("SELECT {bounded}, s.{SIZE} FROM (SELECT r.*, {size} AS {SIZE} FROM ({asked}) AS r OFFSET 0) AS s")
+    let types: String = (0..made.len()).map(|at| format!(", s.{}", of(at))).collect();
+    format!("SELECT {bounded}, s.{SIZE}{types} FROM (SELECT r.*, {size} AS {SIZE} FROM ({asked}) AS r OFFSET 0) AS s")
 }
 
 fn identifier(name: &str) -> String {
