@@ -267,12 +267,10 @@ pub(super) fn statement(query: &LiveQuery, described: &[Described]) -> String {
     // Told by the type alone, whatever JSON is made of.
     let made: Vec<&str> =
         columns.iter().filter(|(_, kind)| kind.is_made_json()).map(|(name, _)| name.as_str()).collect();
-    let of = |at: usize| format!("\"pulso type {at}\"");
-    let types: String = made
-        .iter()
-        .enumerate()
-        .map(|(at, name)| format!(", CASE WHEN false THEN q.{name} END AS {}", of(at)))
-        .collect();
+    let list_of = |each: &dyn Fn(usize, &str) -> String| {
+        made.iter().enumerate().map(|(at, name)| each(at, name)).collect::<Vec<_>>().concat()
+    };
+    let types = list_of(&|at, name| format!(", CASE WHEN false THEN q.{name} END AS \"pulso type {at}\""));
     let asked = format!("SELECT {plain}{types} {SUBQUERY}{}\n) AS q LIMIT {most}", query.sql);
     if !columns.iter().any(|(_, kind)| kind.is_wide()) {
         return asked;
@@ -292,7 +290,7 @@ pub(super) fn statement(query: &LiveQuery, described: &[Described]) -> String {
             format!("s.{name}")
         }
     });
-    let types: String = (0..made.len()).map(|at| format!(", s.{}", of(at))).collect();
+    let types = list_of(&|at, _| format!(", s.\"pulso type {at}\""));
     format!("SELECT {bounded}, s.{SIZE}{types} FROM (SELECT r.*, {size} AS {SIZE} FROM ({asked}) AS r OFFSET 0) AS s")
 }
 
