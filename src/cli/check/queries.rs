@@ -65,3 +65,43 @@ fn hints(config: &Config, query: &LiveQuery) -> Vec<Finding> {
     }
     findings
 }
+
+#[cfg(test)]
+mod tests {
+    use pulso_harness::scratch::Scratch;
+
+    use super::*;
+
+    /// What is said of one query in a server with these settings.
+    fn said(text: &str, settings: &[(&str, &str)]) -> Vec<String> {
+        let scratch = Scratch::new();
+        scratch.write("q.sql", text);
+        let vars = |name: &str| match name {
+            "DATABASE_URL" => Some("postgres://localhost/a".to_owned()),
+            "JWT_SECRET" => Some("a secret for tests, longer than 32 bytes".to_owned()),
+            "NOTIFY_API_KEY" => Some("llave".to_owned()),
+            "QUERIES_DIR" => Some(scratch.path().display().to_string()),
+            other => settings.iter().find(|(name, _)| *name == other).map(|(_, value)| (*value).to_owned()),
+        };
+        let (config, _) = Config::from_env(&vars).unwrap();
+        inspect(&config).into_iter().map(|finding| finding.what).collect()
+    }
+
+    #[test]
+    fn what_lets_nobody_in_or_everybody_is_told() {
+        let text = "-- access: negocio\n-- every: 5s\nSELECT $1 AS clave";
+        assert_eq!(said(text, &[]), Vec::<String>::new());
+        assert!(said(text, &[("SUBSCRIBE_ACCESS", "authenticated")])[0].contains("lets everybody"));
+        assert!(said(text, &[("FEEDS", "pos,restaurant")])[0].contains("who owns a business"));
+        let open = text.replace("negocio", "authenticated");
+        assert!(said(&open, &[])[0].contains("may watch every key"));
+    }
+
+    #[test]
+    fn a_change_that_nothing_announces_is_told() {
+        assert!(said("-- access: user\nSELECT $1 AS clave", &[])[0].contains("neither hints nor every"));
+        let hinted = "-- access: user\n-- hints: order/new\nSELECT $1 AS clave";
+        assert_eq!(said(hinted, &[]), Vec::<String>::new());
+        assert!(said(hinted, &[("FEEDS", "appointments,pos")])[0].contains("the feed restaurant is off"));
+    }
+}

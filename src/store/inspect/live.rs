@@ -2,6 +2,7 @@
 //!
 //! Must not know who may watch one, nor what announces that it has changed.
 
+mod hints;
 mod plan;
 mod postgres;
 mod result;

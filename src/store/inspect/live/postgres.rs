@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row as _};
 
 use super::plan::{Compared, Reads, reads};
 use super::written::{Values, written};
-use super::{Case, Finding, learn, pairs, result, run, text};
+use super::{Case, Finding, hints, learn, pairs, result, run, text};
 use crate::clock::Clock;
 use crate::config::DatabaseConfig;
 use crate::model::IdType;
@@ -40,6 +40,8 @@ pub(super) async fn inspect(
             Err(problem) => findings.push(problem),
         }
     }
+    let heard = hints::inspect(config, queries, (&store, &mut look.connection)).await;
+    findings.extend(heard.map_err(|error| lost(&error))?);
     findings.extend(pairs(&store, queries).await);
     run(&store, &cases, clock, &mut findings).await;
     Ok(findings)
@@ -213,6 +215,6 @@ fn quoted(name: &str) -> String {
     if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("E'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
 }
