@@ -47,7 +47,12 @@ impl Clock {
 
     /// The business's calendar day at `at`.
     pub fn day_of(&self, at: Timestamp) -> Date {
-        at.to_zoned(self.zone.clone()).date()
+        self.day_in(&self.zone, at)
+    }
+
+    /// The calendar day at `at` where another zone is.
+    pub fn day_in(&self, zone: &TimeZone, at: Timestamp) -> Date {
+        at.to_zoned(zone.clone()).date()
     }
 }
 

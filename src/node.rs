@@ -97,6 +97,7 @@ impl Node {
             Arc::clone(&broker),
             clock.clone(),
             config.stats.clone(),
+            Arc::clone(&queries),
             Arc::clone(&metrics),
         );
         let calls = Arc::new(CallContext {

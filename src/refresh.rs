@@ -3,12 +3,16 @@
 //! Knows channels of states by what is read for them, and no clients, sockets or HTTP. Askers get a [`Reading`]; everybody else
 //! gets the publication by the hub.
 
+mod answer;
 mod eras;
-mod frame;
+mod health;
+mod kept;
 mod queue;
 mod refresher;
+mod space;
 mod state;
 mod told;
 mod upkeep;
+mod wheel;
 
-pub use refresher::{Reading, Refresher, Unavailable};
+pub use refresher::{Noticed, Reading, Refresher, Unavailable, Unseen};

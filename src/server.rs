@@ -197,6 +197,9 @@ impl Server {
             let database = Arc::clone(&node.database);
             async move { database.monitor(stop).await }
         });
+        workers.spawn("the upkeep of states", &halt, |stop| {
+            Arc::clone(&node.refresher).keep_up(node.database.state(), stop)
+        });
         workers.spawn("the keeper of live queries", &halt, |stop| {
             keeper::keep(Arc::clone(&node.queries), Arc::clone(&node.database), stop)
         });

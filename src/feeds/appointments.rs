@@ -32,9 +32,6 @@ pub const FEED: Definition = Definition {
 };
 
 fn start(with: &Start<'_>) {
-    with.workers.spawn("the upkeep of the figures", with.stop, |stop| {
-        Arc::clone(&with.node.refresher).keep_up(with.node.database.state(), stop)
-    });
     if let Some(source) = with.listen.cloned() {
         with.workers.spawn("the listener", with.stop, |stop| {
             let (database, refresher) = (Arc::clone(&with.node.database), Arc::clone(&with.node.refresher));

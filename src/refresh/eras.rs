@@ -71,7 +71,12 @@ impl Eras {
         }
     }
 
-    /// Figures of no order are handed out; returns their seq. `next`: greater than that of those before.
+    /// The greatest seq that any screen may have, where reads have an order.
+    pub(super) fn highest(&self) -> Option<u64> {
+        self.known.map(|_| self.highest)
+    }
+
+    /// What has no order is handed out; returns their seq. `next`: greater than that of those before.
     pub(super) fn read_without_order(&mut self, next: u64) -> u64 {
         self.highest = next.max(self.highest + 1);
         self.floor = self.highest;

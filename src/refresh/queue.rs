@@ -3,6 +3,7 @@
 //! Knows nothing of what is read.
 
 use std::collections::VecDeque;
+use std::mem::discriminant;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -14,7 +15,7 @@ pub(super) struct ReadQueue {
     waiting: Mutex<VecDeque<QueuedRead>>,
 }
 
-/// One business's turn. Dropping it tells its runner that the read is over.
+/// One key's turn. Dropping it tells its runner that the read is over.
 #[derive(Debug)]
 pub(super) struct QueuedRead {
     pub(super) channel: Channel,
@@ -30,7 +31,7 @@ impl ReadQueue {
         is_over
     }
 
-    /// The turn of `channel`, and where it may be shared those of others that may be, longest waiting first, up to
+    /// The turn of `channel`, and where it may be shared those of others of its kind that may be, longest waiting first, up to
     /// `most`. None if another runner has taken it: so nobody is kept by a read that is not also its own.
     pub(super) fn take(&self, channel: &Channel, most: usize) -> Vec<QueuedRead> {
         let mut waiting = self.lock();
@@ -39,7 +40,8 @@ impl ReadQueue {
         let mut taken = vec![own];
         let mut at = 0;
         while taken[0].may_share && taken.len() < most {
-            match waiting.get(at).map(|turn| turn.may_share) {
+            let kind = discriminant(channel);
+            match waiting.get(at).map(|turn| turn.may_share && discriminant(&turn.channel) == kind) {
                 Some(true) => taken.extend(waiting.remove(at)),
                 Some(false) => at += 1,
                 None => break,
@@ -58,7 +60,7 @@ mod tests {
     use tokio::sync::oneshot::error::TryRecvError;
 
     use super::*;
-    use crate::model::NegocioId;
+    use crate::model::{Consulta, NegocioId, QueryName};
 
     fn channel(name: &str) -> Channel {
         Channel::Estadisticas(NegocioId::new(name))
@@ -80,6 +82,15 @@ mod tests {
         assert_eq!(runners[4].try_recv(), Err(TryRecvError::Empty));
         assert_eq!(taken(&queued, "d", 3), "d");
         assert!(runners.iter_mut().all(|runner| runner.try_recv() == Err(TryRecvError::Closed)));
+    }
+
+    #[test]
+    fn figures_and_live_queries_are_read_apart() {
+        let queued = ReadQueue::default();
+        let live = Channel::Consulta(Consulta::new(QueryName::parse("q").unwrap(), Some("k")));
+        let _runners = [channel("a"), live.clone(), channel("b")].map(|channel| queued.queue(channel, true));
+        assert_eq!(taken(&queued, "a", 3), "a b");
+        assert_eq!(queued.take(&live, 3).len(), 1);
     }
 
     #[test]

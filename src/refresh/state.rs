@@ -1,33 +1,46 @@
-//! The bookkeeping of one business's figures: what was asked for, what is being read, what was read last.
+//! The bookkeeping of one key's state: what was asked for, what is being read, what was read last.
 //!
 //! Pure: no task, no clock, no database. The one rule it keeps: a notice is never answered by a read that began before
 //! it, because that read may not have seen the commit.
 
+mod asked;
+mod demand;
+mod fresh;
 mod others;
+mod seekers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::refresher::{Reading, Unavailable};
+use super::answer::Mark;
+use super::refresher::{Reading, Unread};
 use crate::database::Urgency;
-use crate::model::{Figures, Version};
+use crate::model::Version;
 
+use demand::Demand;
+pub(super) use demand::Unasked;
+use fresh::Held;
+pub(super) use fresh::{Fresh, Room};
 pub(super) use others::Adopted;
+pub(super) use seekers::{REMEMBERED_FOR, SOUGHT_FOR, Seekers};
 
-const FIRST_RETRY: Duration = Duration::from_millis(250);
-const LONGEST_RETRY: Duration = Duration::from_secs(2);
+/// The pauses between attempts while the database is away: the first, and the longest.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+/// And where what is read fails by itself.
+const RETRY_FAILED: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 /// A read that took longer is made alone: others would wait for it.
 const QUICK: Duration = Duration::from_millis(50);
 /// A notice that comes this much after its change is late, not forgotten.
 const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
 
-pub(super) type Waiter = oneshot::Sender<Result<Reading, Unavailable>>;
+pub(super) type Waiter = oneshot::Sender<Result<Reading, Unread>>;
 
-/// One business while it is watched or has work outstanding.
+/// One key while it is watched or has work outstanding.
 #[derive(Debug, Default)]
 pub(super) struct RefreshState {
     /// A task runs this state's steps.
@@ -38,7 +51,16 @@ pub(super) struct RefreshState {
     running: Option<Running>,
     /// When to look again for a commit that came after its notice.
     trailing_due: Option<Instant>,
+    /// When to read for newcomers who were given what was not quite new.
+    newcomers_due: Option<Instant>,
+    /// `min_gap`: no read begins before.
+    not_before: Option<Instant>,
     retry: Option<Retry>,
+    /// What every subscriber was told in place of a result that could not be read.
+    failed: Option<Reading>,
+    seekers: Option<Box<Seekers>>,
+    /// `$3` of the next read is not before it.
+    clock_floor: Option<Timestamp>,
     /// Until then it is read though nobody watches it here: others do.
     for_others_until: Option<Instant>,
     /// Since when other nodes are told that it is watched here.
@@ -51,37 +73,6 @@ pub(super) struct RefreshState {
     suspected: Option<Instant>,
 }
 
-/// What the next read must do.
-#[derive(Debug, Default)]
-struct Demand {
-    /// A broadcast is owed whether the figures moved or not.
-    owed: bool,
-    /// Somebody who may probe a database that is thought to be down.
-    live: bool,
-    /// Reads that nobody asked for; they send only a difference.
-    unasked: Vec<Unasked>,
-    waiters: Vec<Waiter>,
-    /// When the first of the notices arrived.
-    noticed: Option<Instant>,
-}
-
-/// Why figures are read though nobody asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unasked {
-    /// Shortly after a notice, in case it was sent before its commit.
-    Trailing,
-    /// The business's day changed.
-    Rollover,
-    /// The database, or its listener, was away.
-    Recovery,
-    /// The database's own trigger.
-    Trigger,
-    /// The sentinel looks whether anything changed unannounced.
-    Sentinel,
-    /// Another node told of a change, and what it told cannot be shown here, or never came.
-    Told,
-}
-
 #[derive(Debug)]
 struct Running {
     wanted: Demand,
@@ -92,12 +83,16 @@ struct Running {
 
 #[derive(Debug)]
 struct Latest {
-    reading: Reading,
+    /// To be handed out; `None` where there was no room to keep it.
+    held: Option<Held>,
+    seq: u64,
     /// Where the database tells.
     version: Option<Version>,
-    figures: Figures,
+    mark: Mark,
     day: Date,
     begun: Instant,
+    /// A change was announced since; given all the same while no read may be made.
+    is_stale: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +105,8 @@ struct Retry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextStep {
     Read(Urgency),
+    /// Nobody wants it but who waits for a transaction: whether that is over is asked.
+    Look,
     WaitUntil(Instant),
     /// Other nodes are to know that it is watched here, before it is read.
     Watch,
@@ -118,115 +115,136 @@ pub(super) enum NextStep {
     Rest,
 }
 
+/// What a read begins with.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    /// When the first of its notices arrived.
+    pub(super) noticed: Option<Instant>,
+    /// The transactions that somebody waits for.
+    pub(super) xids: Vec<u64>,
+    pub(super) clock_floor: Option<Timestamp>,
+    /// The sentinel's too, which trusts nothing but the appointments themselves.
+    pub(super) verifies: bool,
+    pub(super) why: Why,
+}
+
+/// For whom it is read, of several the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    Notice,
+    Transaction,
+    Newcomer,
+    Unasked(Unasked),
+}
+
+/// What other nodes are to know of a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tell {
+    Nobody,
+    /// They would read it by the same clock.
+    Time,
+    /// Nobody asked for it: who shows the same need not say it again.
+    News,
+    /// Whoever watches is to be told, whatever it says.
+    Asked,
+}
+
 /// What to do with a finished read.
 #[derive(Debug)]
 pub(super) struct Finished {
     /// What whoever waits is given: what was read, or what others have read since.
     pub(super) reading: Reading,
     pub(super) publish: bool,
-    /// Other nodes are to know.
-    pub(super) tell: bool,
+    /// It says what the one before said.
+    pub(super) is_unchanged: bool,
+    pub(super) tell: Tell,
     pub(super) waiters: Vec<Waiter>,
+    pub(super) too_old: Vec<Waiter>,
     /// The difference was found by the trailing re-read alone.
     pub(super) corrected: bool,
 }
 
+/// What to do after a failed read.
+#[derive(Debug, Default)]
+pub(super) struct Failed {
+    pub(super) waiters: Vec<Waiter>,
+    /// What every subscriber is told now.
+    pub(super) publish: Option<Reading>,
+    /// What those who wait are given in place of a result.
+    pub(super) told: Option<Reading>,
+}
+
 impl RefreshState {
-    /// A change was announced. True when it shares a read that was wanted already.
-    pub(super) fn on_notice(&mut self, waiter: Waiter, now: Instant, trailing: Duration) -> bool {
-        let shared = self.next.owed;
-        self.next.owed = true;
-        self.next.noticed.get_or_insert(now);
-        self.next.live = true;
-        self.next.waiters.push(waiter);
-        self.trailing_due = Some(now + trailing);
-        self.suspected = None;
-        if let Some(running) = &mut self.running {
-            running.outdated = true;
-        }
-        shared
-    }
-
-    /// A change was announced that nobody watches: what was read is worth nothing. Somebody who subscribes before its
-    /// commit lands still needs the trailing re-read.
-    pub(super) fn on_unwatched_notice(&mut self, now: Instant, trailing: Duration) {
-        self.latest = None;
-        self.trailing_due = Some(now + trailing);
-        if let Some(running) = &mut self.running {
-            running.outdated = true;
-        }
-    }
-
-    /// Figures to hand out at once, if some are current and younger than `max_age`.
-    pub(super) fn fresh(&self, now: Instant, max_age: Duration) -> Option<Reading> {
-        let clean = !self.next.owed && self.retry.is_none();
-        let latest = self.latest.as_ref().filter(|latest| clean && now.duration_since(latest.begun) <= max_age)?;
-        Some(latest.reading.clone())
-    }
-
-    /// A newcomer wants the figures. True when it shares a read that was wanted already.
-    pub(super) fn on_newcomer(&mut self, waiter: Waiter) -> bool {
-        if let Some(running) = self.running.as_mut().filter(|running| !running.outdated) {
-            running.wanted.waiters.push(waiter);
-            return true;
-        }
-        let shared = self.next.is_wanted();
-        self.next.waiters.push(waiter);
-        shared
-    }
-
-    pub(super) fn on_unasked(&mut self, why: Unasked) {
-        if !self.next.unasked.contains(&why) {
-            self.next.unasked.push(why);
-        }
-    }
-
-    /// The day of the figures handed out last.
+    /// The day of what was handed out last.
     pub(super) fn day(&self) -> Option<Date> {
         self.latest.as_ref().map(|latest| latest.day)
     }
 
-    /// Which figures were handed out last.
+    /// Which was handed out last.
     pub(super) fn seq(&self) -> Option<u64> {
-        self.latest.as_ref().map(|latest| latest.reading.version)
+        let failed = self.failed.as_ref().map(|failed| failed.version);
+        self.latest.as_ref().map(|latest| latest.seq).max(failed)
     }
 
     pub(super) fn step(&mut self, now: Instant) -> NextStep {
-        if self.trailing_due.is_some_and(|due| due <= now) {
-            self.trailing_due = None;
-            self.on_unasked(Unasked::Trailing);
-        }
-        if self.said_due.is_some_and(|due| due <= now) {
-            self.said_due = None;
-            self.on_unasked(Unasked::Told);
+        for (due, why) in [
+            (&mut self.trailing_due, Unasked::Trailing),
+            (&mut self.said_due, Unasked::Told),
+            (&mut self.newcomers_due, Unasked::Newcomers),
+        ] {
+            if due.take_if(|due| *due <= now).is_some() {
+                self.next.unasked.insert(why);
+            }
         }
         if self.next.is_wanted() {
-            // A live caller doesn't wait for the pause after a failure; nor does a newcomer, who wants an answer.
-            return match self.retry {
-                Some(retry) if retry.due > now && self.next.waiters.is_empty() => NextStep::WaitUntil(retry.due),
-                _ if self.next.live => NextStep::Read(Urgency::Live),
-                _ => NextStep::Read(Urgency::Background),
-            };
+            return self.when_wanted(now);
         }
-        self.for_others_until.take_if(|until| *until <= now);
-        let due = [self.trailing_due, self.said_due].into_iter().flatten().min();
+        self.for_others_until.take_if(|until| *until <= now && self.seekers.is_none());
+        let look = self.seekers.as_ref().and_then(|seekers| seekers.due());
+        if look.is_some_and(|due| due <= now) {
+            return NextStep::Look;
+        }
+        let due = [self.trailing_due, self.said_due, self.newcomers_due, look].into_iter().flatten().min();
         due.map_or(NextStep::Rest, NextStep::WaitUntil)
     }
 
-    /// The next read is the sentinel's too, which trusts nothing but the appointments themselves.
-    pub(super) fn is_to_verify(&self) -> bool {
-        self.next.unasked.contains(&Unasked::Sentinel)
+    fn when_wanted(&self, now: Instant) -> NextStep {
+        // A live caller doesn't wait for the pause after an outage; nor does a newcomer, who wants an answer.
+        let waits = |retry: &Retry| retry.due > now && (self.next.waiters.is_empty() || self.failed.is_some());
+        match (self.retry.filter(waits), self.not_before.filter(|at| *at > now)) {
+            (Some(retry), at) => NextStep::WaitUntil(at.map_or(retry.due, |at| at.max(retry.due))),
+            (None, Some(at)) => NextStep::WaitUntil(at),
+            (None, None) if self.next.live => NextStep::Read(Urgency::Live),
+            (None, None) => NextStep::Read(Urgency::Background),
+        }
     }
 
-    /// The read begins: what is announced from now on belongs to the next one. Returns when its first notice arrived.
-    pub(super) fn begin(&mut self, now: Instant) -> Option<Instant> {
+    /// The next read is the sentinel's too.
+    pub(super) fn is_to_verify(&self) -> bool {
+        self.next.unasked.contains(Unasked::Sentinel)
+    }
+
+    /// The read begins: what is announced from now on belongs to the next one. `gap`: to the beginning of that.
+    pub(super) fn begin(&mut self, now: Instant, gap: Duration) -> Beginning {
         // A read that begins late enough is its own trailing re-read.
         self.trailing_due.take_if(|due| *due <= now);
         self.said_due = None;
+        self.newcomers_due = None;
+        self.not_before = (!gap.is_zero()).then(|| now + gap);
         let wanted = std::mem::take(&mut self.next);
-        let noticed = wanted.noticed;
+        let xids = self.seekers.as_mut().map(|seekers| {
+            seekers.begin();
+            seekers.xids()
+        });
+        let beginning = Beginning {
+            noticed: wanted.noticed,
+            xids: xids.unwrap_or_default(),
+            clock_floor: self.clock_floor,
+            verifies: wanted.unasked.contains(Unasked::Sentinel),
+            why: wanted.why(),
+        };
         self.running = Some(Running { wanted, begun: now, outdated: false });
-        noticed
+        beginning
     }
 
     /// Whether the next read may be made together with others'.
@@ -234,80 +252,94 @@ impl RefreshState {
         self.is_quick
     }
 
-    /// The read was made together with others' and failed, perhaps for one of those: all it had to do is still wanted,
-    /// of a read of its own.
-    pub(super) fn put_back(&mut self) {
+    /// The read came to nothing, and through no fault of its own: all it had to do is still wanted, of a read of its own.
+    pub(super) fn put_back(&mut self, now: Instant) {
         self.is_quick = false;
-        let Some(Running { wanted, .. }) = self.running.take() else { return };
-        self.next.owed |= wanted.owed;
-        self.next.live |= wanted.live;
-        self.next.noticed = wanted.noticed.or(self.next.noticed);
-        self.next.waiters.extend(wanted.waiters);
-        for why in wanted.unasked {
-            self.on_unasked(why);
+        self.not_before = None;
+        if let Some(Running { wanted, .. }) = self.running.take() {
+            self.next.take_back(wanted);
         }
+        self.seek_again(now);
     }
 
-    /// Nobody watches any more: nothing is read. Returns whom to tell.
-    pub(super) fn abandon(&mut self) -> Vec<Waiter> {
-        let waiters = std::mem::take(&mut self.next.waiters);
-        *self = Self { trailing_due: self.trailing_due, known_since: self.known_since, ..Self::default() };
-        waiters
-    }
-
-    /// May an unwatched state be forgotten?
-    pub(super) fn is_spent(&self, now: Instant) -> bool {
-        !self.has_runner && self.known_since.is_none() && self.trailing_due.is_none_or(|due| due <= now)
-    }
-
-    /// The read has its answer, after `took` of its own. `reading` is what to hand out.
-    pub(super) fn succeed(
-        &mut self,
-        (reading, version): (Reading, Option<Version>),
-        figures: Figures,
-        day: Date,
-        now: Instant,
-        took: Duration,
-    ) -> Option<Finished> {
+    /// The read has its answer, after `took` of its own.
+    pub(super) fn succeed(&mut self, fresh: Fresh, now: Instant, took: Duration) -> Option<Finished> {
+        let Fresh { reading, room, version, mark, day, seen } = fresh;
         let Running { wanted, begun, outdated } = self.running.take()?;
         self.is_quick = took <= QUICK;
         self.retry = None;
+        self.clock_floor = None;
+        let found = self.seekers.as_mut().map(|seekers| seekers.find(&seen, now)).unwrap_or_default();
+        let mut waiters = wanted.waiters;
+        waiters.extend(found.answered);
+        let owed = wanted.owed || found.is_seen;
         let before = self.latest.as_ref();
-        if let Some(newer) = before.filter(|before| before.reading.version > reading.version) {
-            let reading = Arc::clone(&newer.reading);
-            return Some(Finished { reading, publish: false, tell: false, waiters: wanted.waiters, corrected: false });
+        let newer = before.filter(|before| before.seq > reading.version);
+        if let Some(newer) = newer {
+            let held = newer.held.as_ref().map(|held| Arc::clone(&held.reading));
+            let (reading, too_old) = (held.unwrap_or(reading), found.too_old);
+            let (publish, is_unchanged, tell, corrected) = (false, false, Tell::Nobody, false);
+            return Some(Finished { reading, publish, is_unchanged, tell, waiters, too_old, corrected });
         }
-        let moved = before.is_none_or(|before| before.figures != figures);
+        let differs = before.is_none_or(|before| before.mark != mark);
+        let moved = differs || self.failed.is_some();
+        self.failed = None;
         // What another node told of, others were told of too.
-        let news = moved && before.is_some() && wanted.unasked != [Unasked::Told];
-        let unannounced = moved && !wanted.owed && !self.next.owed && before.is_some_and(|before| before.day == day);
+        let news = differs && before.is_some() && !wanted.unasked.is_only(Unasked::Told);
+        let unannounced = differs && !owed && !self.next.owed && before.is_some_and(|before| before.day == day);
         // What may have missed a change is good enough for those who waited, and for no newcomer.
-        self.latest = (!outdated).then(|| Latest { reading: Arc::clone(&reading), version, figures, day, begun });
-        if unannounced && wanted.unasked == [Unasked::Sentinel] {
+        let is_kept = !outdated || self.is_in_gap(now);
+        self.latest = is_kept.then(|| Latest {
+            held: room.hold(Arc::clone(&reading)),
+            seq: reading.version,
+            version,
+            mark,
+            day,
+            begun,
+            is_stale: outdated,
+        });
+        if unannounced && wanted.unasked.is_only(Unasked::Sentinel) {
             self.suspected = Some(now);
         }
         Some(Finished {
             reading,
-            publish: wanted.owed || moved,
-            tell: wanted.owed || news || self.for_others_until.is_some(),
-            waiters: wanted.waiters,
-            corrected: unannounced && wanted.unasked.contains(&Unasked::Trailing),
+            publish: owed || moved,
+            is_unchanged: !differs,
+            tell: match wanted.unasked {
+                _ if owed => Tell::Asked,
+                _ if news || self.for_others_until.is_some() => Tell::News,
+                why if why.contains(Unasked::Clock) || why.contains(Unasked::Interval) => Tell::Time,
+                _ => Tell::Nobody,
+            },
+            waiters,
+            too_old: found.too_old,
+            corrected: unannounced && wanted.unasked.contains(Unasked::Trailing),
         })
     }
 
-    /// The read failed: what it owed is still owed, and newcomers get theirs by the broadcast that follows.
-    pub(super) fn fail(&mut self, now: Instant) -> Vec<Waiter> {
+    /// The read failed: what it owed is still owed, and newcomers get theirs by the broadcast that follows. `told`: what is
+    /// said in place of a result, where it failed by itself.
+    pub(super) fn fail(&mut self, told: Option<Reading>, now: Instant) -> Failed {
         self.is_quick = false;
-        let Some(Running { mut wanted, .. }) = self.running.take() else { return Vec::new() };
-        let waiters = std::mem::take(&mut wanted.waiters);
-        self.next.owed |= wanted.owed || !waiters.is_empty();
-        self.next.noticed = wanted.noticed.or(self.next.noticed);
-        for why in wanted.unasked {
-            self.on_unasked(why);
+        let Some(Running { mut wanted, .. }) = self.running.take() else { return Failed::default() };
+        let mut waiters = std::mem::take(&mut wanted.waiters);
+        self.next.owed |= !waiters.is_empty();
+        self.next.take_back(wanted);
+        if let Some(seekers) = &mut self.seekers {
+            waiters.extend(seekers.take_waiters());
         }
-        let pause = self.retry.map_or(FIRST_RETRY, |retry| (retry.pause * 2).min(LONGEST_RETRY));
+        self.seek_again(now);
+        let (first, longest) = if told.is_some() { RETRY_FAILED } else { RETRY };
+        let pause = self.retry.map_or(first, |retry| (retry.pause * 2).clamp(first, longest));
         self.retry = Some(Retry { due: now + pause, pause });
-        waiters
+        let publish = told.filter(|_| self.failed.is_none()).inspect(|told| self.failed = Some(Arc::clone(told)));
+        Failed { waiters, publish, told: self.failed.clone() }
+    }
+
+    fn seek_again(&mut self, now: Instant) {
+        if let Some(seekers) = &mut self.seekers {
+            seekers.put_off(now);
+        }
     }
 
     /// What the sentinel found is the rollup's doing: nobody forgot a notice.
@@ -320,16 +352,14 @@ impl RefreshState {
         self.suspected.take_if(|since| now.duration_since(*since) > EXPLAINED_WITHIN).is_some()
     }
 
-    /// The database is back: the pause after a failure is over.
+    /// The database is back, or the query: the pause after a failure is over.
     pub(super) fn end_pause(&mut self, now: Instant) {
         if let Some(retry) = &mut self.retry {
             retry.due = now;
         }
     }
-}
 
-impl Demand {
-    fn is_wanted(&self) -> bool {
-        self.owed || !self.unasked.is_empty() || !self.waiters.is_empty()
+    fn is_in_gap(&self, now: Instant) -> bool {
+        self.not_before.is_some_and(|at| at > now)
     }
 }

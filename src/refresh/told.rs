@@ -1,22 +1,39 @@
-//! What nodes say to each other of figures.
+//! What nodes say to each other of what they have read.
 //!
 //! Whoever reads it may be older or newer than who wrote, and anybody may have written anything. Must not know how it
 //! travels.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use crate::model::{Figures, Version};
+use super::answer::Answer;
+use crate::model::{Channel, Figures, Version};
 
-/// Figures as another node has read them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What another node has read.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Told {
     pub(super) version: Version,
-    /// The business's day that they are of.
+    /// The day that it is of.
     pub(super) day: Date,
-    /// When they were read, in Unix seconds.
+    /// When it was read, in Unix seconds.
     pub(super) second: i64,
-    pub(super) figures: Figures,
+    pub(super) answer: Answer,
+    /// Nobody asked for it: who shows the same need not say it again.
+    pub(super) is_quiet: bool,
+    /// Of a live query.
+    pub(super) live: Option<ToldLive>,
+}
+
+/// What is said of a live query beside its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ToldLive {
+    /// Of its definition: another one says nothing here.
+    pub(super) fingerprint: u64,
+    pub(super) next_change_at: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -25,38 +42,67 @@ struct Words {
     completed: u64,
     day: String,
     second: i64,
-    total_citas: i64,
-    citas_hoy: i64,
-    citas_completadas: i64,
-    citas_canceladas: i64,
+    #[serde(default)]
+    quiet: bool,
+    #[serde(flatten)]
+    said: Said,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Said {
+    Figures { total_citas: i64, citas_hoy: i64, citas_completadas: i64, citas_canceladas: i64 },
+    Live { fingerprint: u64, changes: Option<i64>, data: String },
 }
 
 impl Told {
     pub(super) fn write(&self) -> String {
-        let Figures { citas_hoy, total_citas, citas_completadas, citas_canceladas } = self.figures;
-        let words = Words {
-            era: self.version.era(),
-            completed: self.version.completed(),
-            day: self.day.to_string(),
-            second: self.second,
-            total_citas,
-            citas_hoy,
-            citas_completadas,
-            citas_canceladas,
+        let said = match (&self.answer, self.live) {
+            (Answer::Figures(figures), _) => {
+                let &Figures { citas_hoy, total_citas, citas_completadas, citas_canceladas } = figures;
+                Said::Figures { total_citas, citas_hoy, citas_completadas, citas_canceladas }
+            }
+            (Answer::Data(data), Some(ToldLive { fingerprint, next_change_at })) => {
+                let changes = next_change_at.map(Timestamp::as_microsecond);
+                Said::Live { fingerprint, changes, data: data.as_ref().to_owned() }
+            }
+            // Nobody could tell whose it is.
+            (Answer::Data(_), None) => return String::new(),
         };
-        // Numbers and one text always serialise; of what is empty nobody takes anything.
+        let (era, completed) = (self.version.era(), self.version.completed());
+        let words =
+            Words { era, completed, day: self.day.to_string(), second: self.second, quiet: self.is_quiet, said };
+        // Numbers and texts always serialise; of what is empty nobody takes anything.
         serde_json::to_string(&words).unwrap_or_default()
     }
 
-    /// `None` where it says nothing that could be shown.
-    pub(super) fn read(said: &str) -> Option<Self> {
+    /// `None` where it says nothing that could be shown on this channel.
+    pub(super) fn read(channel: &Channel, said: &str) -> Option<Self> {
         let words: Words = serde_json::from_str(said).ok()?;
-        let Words { total_citas, citas_hoy, citas_completadas, citas_canceladas, .. } = words;
-        let figures = Figures { citas_hoy, total_citas, citas_completadas, citas_canceladas };
-        let is_count = [total_citas, citas_hoy, citas_completadas, citas_canceladas].iter().all(|count| *count >= 0);
+        let (answer, live) = match (channel, words.said) {
+            (
+                Channel::Estadisticas(_),
+                Said::Figures { total_citas, citas_hoy, citas_completadas, citas_canceladas },
+            ) => {
+                let is_count =
+                    [total_citas, citas_hoy, citas_completadas, citas_canceladas].iter().all(|count| *count >= 0);
+                let figures = Figures { citas_hoy, total_citas, citas_completadas, citas_canceladas };
+                (is_count.then_some(Answer::Figures(figures))?, None)
+            }
+            (Channel::Consulta(_), Said::Live { fingerprint, changes, data }) => {
+                let is_one_line = !data.contains(['\n', '\r']) && serde_json::from_str::<&RawValue>(&data).is_ok();
+                let next_change_at = match changes {
+                    Some(changes) => Some(Timestamp::from_microsecond(changes).ok()?),
+                    None => None,
+                };
+                let live = ToldLive { fingerprint, next_change_at };
+                (is_one_line.then(|| Answer::Data(Arc::from(data)))?, Some(live))
+            }
+            _ => return None,
+        };
         let version = Version::new(words.era, words.completed)?;
         let day = words.day.parse().ok()?;
-        is_count.then_some(Self { version, day, second: words.second, figures })
+        Some(Self { version, day, second: words.second, answer, is_quiet: words.quiet, live })
     }
 }
 
@@ -65,17 +111,41 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
+    use crate::model::{Consulta, NegocioId, QueryName};
+
+    fn told(answer: Answer, live: Option<ToldLive>) -> Told {
+        let version = Version::new(1_800_000_000_000_000, 77).unwrap();
+        Told { version, day: date(2026, 3, 1), second: 1_772_000_000, answer, is_quiet: false, live }
+    }
 
     #[test]
     fn what_is_said_is_understood_and_what_is_not_is_left() {
-        let version = Version::new(1_800_000_000_000_000, 77).unwrap();
+        let channel = Channel::Estadisticas(NegocioId::new("n"));
         let figures = Figures { citas_hoy: 1, total_citas: 9, citas_completadas: 3, citas_canceladas: 2 };
-        let told = Told { version, day: date(2026, 3, 1), second: 1_772_000_000, figures };
+        let told = told(Answer::Figures(figures), None);
         let said = told.write();
-        assert_eq!(Told::read(&said), Some(told));
-        assert_eq!(Told::read(&said.replacen('{', "{\"later\":1,", 1)), Some(told), "a newer node says more");
+        assert_eq!(Told::read(&channel, &said).as_ref(), Some(&told));
+        let later = said.replacen('{', "{\"later\":1,", 1);
+        assert_eq!(Told::read(&channel, &later), Some(told), "a newer node says more");
         for wrong in ["", "{}", "null", &said.replace(":9", ":-9"), &said.replace(":77", ":-77"), &said[..20]] {
-            assert_eq!(Told::read(wrong), None, "{wrong}");
+            assert_eq!(Told::read(&channel, wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_result_arrives_to_the_byte_and_with_whose_it_is() {
+        let channel = Channel::Consulta(Consulta::new(QueryName::parse("cocina").unwrap(), Some("r-1")));
+        let next_change_at = Some("2026-03-01T12:00:00.000001Z".parse().unwrap());
+        for data in [r#"{"a": 1.50,"b":"\u0000\"ñ"}"#, "[]", "null"] {
+            let live = ToldLive { fingerprint: u64::MAX, next_change_at };
+            let told = told(Answer::Data(data.into()), Some(live));
+            assert_eq!(Told::read(&channel, &told.write()), Some(told));
+        }
+        let live = Some(ToldLive { fingerprint: 1, next_change_at: None });
+        for wrong in ["", "{", "{}\n", "{} {}"] {
+            assert_eq!(Told::read(&channel, &told(Answer::Data(wrong.into()), live).write()), None, "{wrong}");
+        }
+        let figures = told(Answer::Figures(Figures::default()), None).write();
+        assert_eq!(Told::read(&channel, &figures), None, "of another kind");
     }
 }

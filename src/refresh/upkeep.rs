@@ -1,6 +1,7 @@
-//! What happens to the figures by the clock: the day's end, the sentinel, the recovery after an outage, the sweep.
+//! What happens to states by the clock: the day's end, the sentinel, the recovery after an outage, the sweep.
 
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,16 +18,20 @@ use crate::database::State;
 const TICK: Duration = Duration::from_secs(1);
 
 impl Refresher {
-    /// Keeps the figures by the clock until stopped.
+    /// Keeps states by the clock until stopped.
     pub async fn keep_up(self: Arc<Self>, mut database: watch::Receiver<State>, stop: CancellationToken) {
         let mut news = self.broker.news();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut contacts = database.borrow().contacts;
         let mut sample_at = Instant::now() + self.config.sentinel_interval;
+        let mut definitions = self.queries.changes();
+        let mut clocks = pin!(self.follow_clocks());
+        self.on_changes();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
+                () = &mut clocks => {}
                 _ = ticks.tick() => {
                     self.roll_over();
                     self.sweep();
@@ -36,6 +41,10 @@ impl Refresher {
                     }
                 }
                 told = next(&mut news) => self.hear(told),
+                Ok(()) = definitions.changed() => {
+                    definitions.borrow_and_update();
+                    self.on_changes();
+                }
                 changed = database.changed() => {
                     if changed.is_err() {
                         return;

@@ -5,6 +5,7 @@
 mod bridges;
 mod broker;
 mod issuers;
+mod queries;
 
 use std::fmt;
 use std::hash::Hash;
@@ -22,6 +23,7 @@ use super::log;
 pub use bridges::{BridgeLabel, BridgeMetrics, BridgeOutcome, BridgeOutcomeLabel};
 pub use broker::{BrokerMetrics, EntryKind, EntryLabel};
 pub use issuers::IssuerMetrics;
+pub use queries::{QueryLabel, QueryMetrics, QueryRead, ReadReason};
 
 /// Handles to all metrics. Cheap to update from anywhere; never read to decide anything.
 #[derive(Debug)]
@@ -62,6 +64,7 @@ pub struct Metrics {
 
     pub broker: BrokerMetrics,
     pub bridges: BridgeMetrics,
+    pub live: QueryMetrics,
     pub query_seconds: Histogram,
     pub notice_to_socket_seconds: Histogram,
     pub refusals: Family<RefusalLabel, Counter>,
@@ -168,7 +171,6 @@ impl Metrics {
         let rollup_used = gauge("rollup_used", "1 while figures are read from the rollup");
 
         let issuers = IssuerMetrics::register(&mut registry);
-        let bridges = BridgeMetrics::register(&mut registry);
         let mut histogram = |name: &str, help: &str| {
             let metric = Histogram::new(exponential_buckets(0.000_25, 2.0, 15));
             registry.register(name, help, metric.clone());
@@ -184,6 +186,8 @@ impl Metrics {
 
         Self {
             broker: BrokerMetrics::new(&mut registry),
+            bridges: BridgeMetrics::register(&mut registry),
+            live: QueryMetrics::register(&mut registry),
             registry,
             connections,
             unauthenticated,
@@ -217,7 +221,6 @@ impl Metrics {
             database_up,
             rollup_used,
             issuers,
-            bridges,
             query_seconds,
             notice_to_socket_seconds,
             refusals,

@@ -5,36 +5,30 @@ use std::sync::Arc;
 use std::thread;
 
 use futures_util::FutureExt as _;
-use tokio::time::Instant;
 
-use super::reads::answer_all;
-use super::{Refresher, Unavailable};
+use super::Refresher;
+use super::live::{Trouble, Turn};
 use crate::database::Urgency;
 use crate::model::Channel;
 
 /// Held while reads are made.
 pub(super) struct Begun<'a> {
     refresher: &'a Refresher,
-    channels: &'a [Channel],
+    turns: &'a [Turn],
 }
 
 impl Refresher {
     pub(super) async fn read_or_recover(self: &Arc<Self>, channel: &Channel, urgency: Urgency) {
         if AssertUnwindSafe(self.read(channel, urgency)).catch_unwind().await.is_err() {
             self.metrics.runner_panics.inc();
-            self.give_up(channel);
+            // What the log has of it has been said by the panic.
+            self.give_up(channel, Trouble::Away);
         }
     }
 
-    /// The reads of all of `channels` have begun; one panic is everybody's.
-    pub(super) fn begun_for<'a>(&'a self, channels: &'a [Channel]) -> Begun<'a> {
-        Begun { refresher: self, channels }
-    }
-
-    /// What the log has of it has been said by the panic.
-    fn give_up(&self, channel: &Channel) {
-        let waiters = self.with_state(channel, |state| state.fail(Instant::now())).unwrap_or_default();
-        answer_all(waiters, &Err(Unavailable));
+    /// The reads of all of `turns` have begun; one panic is everybody's.
+    pub(super) fn begun_for<'a>(&'a self, turns: &'a [Turn]) -> Begun<'a> {
+        Begun { refresher: self, turns }
     }
 }
 
@@ -42,7 +36,7 @@ impl Drop for Begun<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.refresher.metrics.query_failures.inc();
-            self.channels.iter().for_each(|channel| self.refresher.give_up(channel));
+            self.turns.iter().for_each(|turn| self.refresher.give_up(&turn.channel, Trouble::Away));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What other nodes have to do with one business's figures: they announce changes, say what they have read, and know or do
+//! What other nodes have to do with one key: they announce changes, say what they have read, and know or do
 //! not know yet that it is watched here.
 //!
 //! As pure as the rest of the state.
@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Latest, RefreshState};
-use crate::refresh::refresher::Reading;
-use crate::refresh::told::Told;
+use super::{Fresh, Latest, RefreshState};
 
 /// So long another node has to say what it has read.
 const SAID_WITHIN: Duration = Duration::from_secs(1);
@@ -20,6 +18,8 @@ const KNOWN_AFTER: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::refresh) enum Adopted {
     Newer,
+    /// It says what is shown.
+    Same,
     Older,
     Incomparable,
 }
@@ -46,11 +46,6 @@ impl RefreshState {
         }
     }
 
-    /// What was read is worth nothing any more.
-    pub(in crate::refresh) fn forget(&mut self) {
-        self.latest = None;
-    }
-
     /// Other nodes are told that it is watched here.
     pub(in crate::refresh) fn is_known(&mut self, since: Instant) {
         self.known_since = Some(since);
@@ -65,13 +60,14 @@ impl RefreshState {
         self.known_since.is_some()
     }
 
-    /// Another node has read figures of today. `begun`: about when.
-    pub(in crate::refresh) fn adopt(&mut self, reading: Reading, told: &Told, begun: Instant) -> Adopted {
+    /// Another node has read it today. `begun`: about when.
+    pub(in crate::refresh) fn adopt(&mut self, fresh: Fresh, is_quiet: bool, begun: Instant) -> Adopted {
+        let Fresh { reading, room, version, mark, day, .. } = fresh;
         if let Some(latest) = &self.latest {
-            match latest.version {
+            match (latest.version, version) {
                 // What is shown of an older era is read anew: that may have seen more than this has.
-                Some(ours) if ours.era() == told.version.era() && latest.day == told.day => {
-                    if ours >= told.version {
+                (Some(ours), Some(theirs)) if ours.era() == theirs.era() && latest.day == day => {
+                    if ours >= theirs {
                         return Adopted::Older;
                     }
                 }
@@ -80,8 +76,9 @@ impl RefreshState {
         }
         self.said_due = None;
         self.suspected = None;
-        let &Told { version, figures, day, .. } = told;
-        self.latest = Some(Latest { reading, version: Some(version), figures, day, begun });
-        Adopted::Newer
+        let is_same = self.failed.take().is_none() && self.latest.as_ref().is_some_and(|latest| latest.mark == mark);
+        let (seq, held) = (reading.version, room.hold(reading));
+        self.latest = Some(Latest { held, seq, version, mark, day, begun, is_stale: false });
+        if is_same && is_quiet { Adopted::Same } else { Adopted::Newer }
     }
 }

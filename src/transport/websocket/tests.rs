@@ -81,8 +81,14 @@ fn environment_at(limits: ClientLimits, clock: Clock) -> Arc<SessionContext> {
     let (access, _) = Access::new(&auth, &limits, Arc::clone(&metrics));
     let devices = Devices::new(30);
     tokio::spawn(Arc::clone(&devices).answer_questions(Arc::clone(&database), CancellationToken::new()));
-    let refresher =
-        Refresher::new(Arc::clone(&database), broker, clock.clone(), StatsConfig::default(), Arc::clone(&metrics));
+    let refresher = Refresher::new(
+        Arc::clone(&database),
+        broker,
+        clock.clone(),
+        StatsConfig::default(),
+        Arc::default(),
+        Arc::clone(&metrics),
+    );
     Arc::new(SessionContext {
         hub,
         queries: Arc::default(),

@@ -6,11 +6,13 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::time::sleep;
 
 use crate::model::{Channel, Figures, IdType, NegocioId, Ownership};
-use crate::store::{ContactError, Counted, Store, StoreError};
+use crate::queries::LiveQuery;
+use crate::store::{ContactError, Counted, Learnt, LiveRead, LiveResult, Sight, Store, StoreError};
 
 /// A database of counters. `citas_hoy` of an answer is the model's event number at which the read began.
 #[derive(Debug, Default)]
@@ -36,6 +38,16 @@ pub(super) struct ModelState {
     /// How many transactions are completed, where the database tells.
     pub(super) completed: Option<u64>,
     pub(super) days: Vec<Date>,
+    /// The `$3` of each read of a live query.
+    pub(super) times: Vec<Timestamp>,
+    /// What each key of a live query says of when it changes next.
+    pub(super) next_change_at: Option<Timestamp>,
+    /// Transactions that are not over.
+    pub(super) open: HashSet<u64>,
+    /// How often it was asked about transactions alone.
+    pub(super) looks: usize,
+    /// What live queries say beside their counters.
+    pub(super) padding: usize,
 }
 
 /// Milliseconds before a read takes its snapshot, and after.
@@ -97,6 +109,47 @@ impl Store for Model {
         Ok(counted)
     }
 
+    async fn learn(&self, _: &LiveQuery) -> Result<Learnt, ContactError> {
+        Ok(Learnt { key: Some(IdType::Text), columns: Vec::new() })
+    }
+
+    fn most_live_at_once(&self) -> usize {
+        3
+    }
+
+    async fn live(&self, reads: &[LiveRead]) -> Result<Vec<Result<LiveResult, StoreError>>, StoreError> {
+        if reads.len() > 1 {
+            self.state().together.push(reads.len());
+        }
+        let mut results = Vec::new();
+        for LiveRead { consulta, today, now, xids, .. } in reads {
+            self.state().times.push(*now);
+            let seen = self.sights_of(xids);
+            match self.read(&Channel::Consulta(consulta.clone()), *today).await {
+                Err(failure @ StoreError::Unreachable(_)) => return Err(failure),
+                Err(failure) => results.push(Err(failure)),
+                Ok(Counted { figures: Figures { total_citas, citas_hoy, .. }, order, .. }) => {
+                    let state = self.state();
+                    let padding = "x".repeat(state.padding);
+                    let data =
+                        format!(r#"{{"total_citas":{total_citas},"citas_hoy":{citas_hoy},"padding":"{padding}"}}"#);
+                    let next_change_at = state.next_change_at;
+                    results.push(Ok(LiveResult { data: data.into(), rows: 1, next_change_at, order, seen }));
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    fn knows_transactions(&self) -> bool {
+        true
+    }
+
+    async fn sights(&self, xids: &[u64]) -> Result<Vec<Sight>, StoreError> {
+        self.state().looks += 1;
+        Ok(self.sights_of(xids))
+    }
+
     async fn owners(&self, _: &[Ownership]) -> Result<HashSet<Ownership>, StoreError> {
         Ok(HashSet::new())
     }
@@ -107,6 +160,16 @@ impl Store for Model {
 }
 
 impl Model {
+    fn sights_of(&self, xids: &[u64]) -> Vec<Sight> {
+        let state = self.state();
+        let sight = |xid: &u64| match xid {
+            0..100 => Sight::TooOld,
+            xid if state.open.contains(xid) => Sight::Open,
+            _ => Sight::Over,
+        };
+        xids.iter().map(sight).collect()
+    }
+
     async fn read(&self, channel: &Channel, today: Date) -> Result<Counted, StoreError> {
         let begun = self.event();
         let (dawdle, failure, shows_events) = {

@@ -7,7 +7,7 @@ use super::*;
 use crate::access::token::TokenVerifier;
 use crate::broker::Several;
 use crate::broker::tests::memory::{Memory, Weather};
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, Secret};
 use crate::idempotency::Idempotency;
 
 const NODES: usize = 3;
@@ -34,12 +34,12 @@ impl Nodes {
         model.state().completed = completed;
         let mut nodes = Self { memory, model, worlds: Vec::new() };
         for number in 0..NODES {
-            nodes.worlds.push(nodes.start(number).await);
+            nodes.worlds.push(nodes.start(number, query("q")).await);
         }
         nodes
     }
 
-    async fn start(&self, number: usize) -> World {
+    async fn start(&self, number: usize, query: Arc<LiveQuery>) -> World {
         let several = Several {
             engine: Arc::new(self.memory.way(number)),
             name: number.to_string(),
@@ -52,7 +52,7 @@ impl Nodes {
             let (dismissed, answers) = (Arc::clone(tokens.dismissed()), Arc::clone(Idempotency::new(None).answers()));
             Broker::of_several_nodes(several, Arc::clone(hub), dismissed, answers, clock, Arc::clone(metrics))
         };
-        let world = World::around(Arc::clone(&self.model), 8, true, broker).await;
+        let world = World::around(Arc::clone(&self.model), 8, true, vec![query], broker).await;
         let (broker, stop) = (Arc::clone(&world.refresher.broker), world.stop.clone());
         tokio::spawn(async move { broker.run(stop).await });
         world.refresher.broker.until_level().await;
@@ -77,13 +77,18 @@ fn shown(screen: &mut Subscriber) -> Option<i64> {
 
 #[tokio::test(start_paused = true)]
 async fn a_notice_that_is_watched_on_three_nodes_costs_one_query() {
+    for kind in [figures_of as Kind, live_of] {
+        costs_one_query(&kind("n")).await;
+    }
+}
+
+async fn costs_one_query(n: &Channel) {
     let nodes = Nodes::new().await;
-    let n = figures_of("n");
-    let mut screens: Vec<Subscriber> = nodes.worlds.iter().map(|world| world.subscribe(&n)).collect();
+    let mut screens: Vec<Subscriber> = nodes.worlds.iter().map(|world| world.subscribe(n)).collect();
     sleep(HEALED).await;
     let before = nodes.queries();
-    nodes.model.commit(&n);
-    assert!(nodes.notice(1, &n).await);
+    nodes.model.commit(n);
+    assert!(nodes.notice(1, n).await);
     sleep(SOON).await;
     assert_eq!(nodes.queries() - before, 1);
     assert!(screens.iter_mut().all(|screen| shown(screen) == Some(1)));
@@ -266,6 +271,56 @@ async fn where_the_database_tells_no_order_every_node_reads_for_itself() {
     assert!(screens.iter_mut().all(|screen| shown(screen) == Some(1)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_has_another_query_of_that_name_reads_for_itself() {
+    let mut nodes = Nodes::new().await;
+    let mut other = LiveQuery::clone(&query("q"));
+    other.fingerprint += 1;
+    nodes.worlds[2].stop.cancel();
+    nodes.worlds[2] = nodes.start(NODES, Arc::new(other)).await;
+    let n = live_of("n");
+    let mut screens: Vec<Subscriber> = nodes.worlds.iter().map(|world| world.subscribe(&n)).collect();
+    sleep(HEALED).await;
+    let before = nodes.queries();
+    nodes.model.commit(&n);
+    assert!(nodes.notice(0, &n).await);
+    sleep(SOON).await;
+    assert_eq!(nodes.queries() - before, 2);
+    assert!(screens.iter_mut().all(|screen| shown(screen) == Some(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hint_of_what_is_watched_elsewhere_is_read_where_it_came() {
+    let nodes = Nodes::new().await;
+    let n = live_of("n");
+    let mut screen = nodes.worlds[2].subscribe(&n);
+    sleep(HEALED).await;
+    let before = nodes.queries();
+    nodes.model.commit(&n);
+    nodes.worlds[0].refresher.hint(&n);
+    sleep(SOON).await;
+    assert_eq!((nodes.queries() - before, shown(&mut screen)), (1, Some(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_of_what_is_watched_elsewhere_is_waited_for_where_it_came() {
+    let nodes = Nodes::new().await;
+    let n = live_of("n");
+    let mut screen = nodes.worlds[2].subscribe(&n);
+    sleep(HEALED).await;
+    nodes.model.state().open.insert(500);
+    let (refresher, key) = (Arc::clone(&nodes.worlds[0].refresher), n.clone());
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let waits = tokio::spawn(async move { refresher.notice_seen(&key, 500, deadline).await });
+    sleep(Duration::from_secs(1)).await;
+    assert!(!waits.is_finished());
+    nodes.model.commit(&n);
+    nodes.model.state().open.remove(&500);
+    assert!(matches!(waits.await.unwrap(), Ok(Noticed::Read(_))));
+    sleep(SOON).await;
+    assert_eq!(shown(&mut screen), Some(1));
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Happening {
     Notice {
@@ -311,9 +366,9 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-async fn happen(happenings: Vec<Happening>) -> TestCaseResult {
+async fn happen(kind: Kind, happenings: Vec<Happening>) -> TestCaseResult {
     let nodes = Nodes::new().await;
-    let who = [figures_of("a"), figures_of("b")];
+    let who = ["a", "b"].map(kind);
     let mut screens: Vec<(usize, Subscriber)> = Vec::new();
     let millis = Duration::from_millis;
     for happening in happenings {
@@ -374,10 +429,11 @@ proptest! {
 
     #[test]
     fn whatever_happens_between_three_nodes_no_screen_goes_back_and_none_is_left_behind(
+        kind in kind(),
         happenings in prop::collection::vec(happening(), 1..40),
     ) {
         let mut played = Ok(());
-        run_paused(async { played = happen(happenings).await });
+        run_paused(async { played = happen(kind, happenings).await });
         played?;
     }
 }

@@ -1,0 +1,192 @@
+//! All that is kept of the keys that are watched or have work outstanding, and when they are to be read by a clock.
+//!
+//! Must not know how anything is read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::health::Health;
+use super::state::RefreshState;
+use super::wheel::Wheel;
+use crate::model::{Channel, QueryName};
+
+/// `next_change_at` of a key is followed no more often.
+const LEAST_BETWEEN: SignedDuration = SignedDuration::from_millis(100);
+/// When to look again at a result that says that it should have changed already.
+const AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(1);
+/// Below it a table is not made smaller.
+const FEW: usize = 1_024;
+
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) channels: HashMap<Channel, Box<Watched>>,
+    /// `next_change_at`, by the wall clock.
+    pub(super) changes: Wheel<Timestamp>,
+    /// `every`.
+    pub(super) intervals: Wheel<Instant>,
+    pub(super) health: Health,
+    /// How each live query stood when that was last looked at: its fingerprint, and whether it could be read.
+    pub(super) standing: HashMap<QueryName, (u64, bool)>,
+    last_number: u64,
+}
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) state: RefreshState,
+    /// Wakes the runner out of a pause.
+    pub(super) news: Arc<Notify>,
+    number: u64,
+    change_at: Option<Timestamp>,
+    interval_at: Option<Instant>,
+    /// `$3` of the last read, where that said when it changes.
+    read_at: Option<Timestamp>,
+}
+
+impl Kept {
+    pub(super) fn entry(&mut self, channel: &Channel) -> &mut Watched {
+        if !self.channels.contains_key(channel) {
+            self.last_number += 1;
+        }
+        let number = self.last_number;
+        self.channels.entry(channel.clone()).or_insert_with(|| Box::new(Watched::new(number)))
+    }
+
+    pub(super) fn state_of(&mut self, channel: &Channel) -> Option<&mut RefreshState> {
+        self.channels.get_mut(channel).map(|watched| &mut watched.state)
+    }
+
+    /// A result says that it changes at `next`; it is of `read_at`. True where who waits for the clock has to know.
+    pub(super) fn changes_at(&mut self, channel: &Channel, read_at: Timestamp, next: Option<Timestamp>) -> bool {
+        let Some(watched) = self.channels.get_mut(channel) else { return false };
+        let after = |pause: SignedDuration| read_at.saturating_add(pause).unwrap_or(Timestamp::MAX);
+        let at = next.map(|next| if next <= read_at { after(AGAIN_AFTER) } else { next.max(after(LEAST_BETWEEN)) });
+        watched.read_at = at.map(|_| read_at);
+        let before = self.changes.first();
+        self.changes.set(&mut watched.change_at, at, watched.number, channel);
+        self.changes.first() != before
+    }
+
+    /// From now on it is read `every` so often; the first time at `first`. True where who waits has to know.
+    pub(super) fn reads_every(&mut self, channel: &Channel, first: Option<Instant>) -> bool {
+        let Some(watched) = self.channels.get_mut(channel) else { return false };
+        if first.is_some() && watched.interval_at.is_some() {
+            return false;
+        }
+        let before = self.intervals.first();
+        self.intervals.set(&mut watched.interval_at, first, watched.number, channel);
+        self.intervals.first() != before
+    }
+
+    /// The next key whose result changes by now.
+    pub(super) fn take_change(&mut self, now: Timestamp) -> Option<(Timestamp, Channel)> {
+        let (at, channel) = self.changes.take_due(now)?;
+        if let Some(watched) = self.channels.get_mut(&channel) {
+            watched.change_at = None;
+        }
+        Some((at, channel))
+    }
+
+    /// The next key that is to be read by now.
+    pub(super) fn take_interval(&mut self, now: Instant) -> Option<(Instant, Channel)> {
+        let (at, channel) = self.intervals.take_due(now)?;
+        if let Some(watched) = self.channels.get_mut(&channel) {
+            watched.interval_at = None;
+        }
+        Some((at, channel))
+    }
+
+    /// The wall clock went back to `now`: what was read for a later time.
+    pub(super) fn read_after(&self, now: Timestamp) -> Vec<Channel> {
+        let is_later = |watched: &Watched| watched.read_at.is_some_and(|read_at| read_at > now);
+        self.channels.iter().filter(|(_, watched)| is_later(watched)).map(|(channel, _)| channel.clone()).collect()
+    }
+
+    /// Keeps those that are to be kept.
+    pub(super) fn retain(&mut self, mut is_kept: impl FnMut(&Channel, &mut Watched) -> bool) {
+        let (changes, intervals) = (&mut self.changes, &mut self.intervals);
+        self.channels.retain(|channel, watched| {
+            let is_kept = is_kept(channel, watched);
+            if !is_kept {
+                changes.set(&mut watched.change_at, None, watched.number, channel);
+                intervals.set(&mut watched.interval_at, None, watched.number, channel);
+            }
+            is_kept
+        });
+        if self.channels.capacity() > FEW && self.channels.capacity() / 8 > self.channels.len() {
+            self.channels.shrink_to(self.channels.len() * 2);
+        }
+    }
+}
+
+impl Watched {
+    fn new(number: u64) -> Self {
+        let state = RefreshState::default();
+        Self { state, news: Arc::default(), number, change_at: None, interval_at: None, read_at: None }
+    }
+}
+
+/// When something that is read `every` so often was first read, it is read next after a part of that: whatever began together
+/// is spread.
+pub(super) fn spread(every: Duration) -> Duration {
+    every.mul_f64(1.0 - rand::random::<f64>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Consulta;
+
+    fn at(second: &str) -> Timestamp {
+        format!("2026-03-01T12:00:{second}Z").parse().unwrap()
+    }
+
+    fn key() -> Channel {
+        Channel::Consulta(Consulta::new(QueryName::parse("cocina").unwrap(), Some("r-1")))
+    }
+
+    #[test]
+    fn a_result_is_read_when_it_says_that_it_changes_and_not_too_often() {
+        let (mut kept, key) = (Kept::default(), key());
+        kept.entry(&key);
+        for (next, due) in [
+            (Some(at("30")), Some(at("30"))),
+            (Some(at("10.001")), Some(at("10.100"))),
+            (Some(at("10")), Some(at("11"))),
+            (Some(at("05")), Some(at("11"))),
+            (None, None),
+        ] {
+            kept.changes_at(&key, at("10"), next);
+            assert_eq!(kept.changes.first(), due, "{next:?}");
+        }
+        kept.changes_at(&key, at("10"), Some(at("20")));
+        assert_eq!(kept.take_change(at("19.999999")), None);
+        assert_eq!(kept.take_change(at("20")), Some((at("20"), key)));
+    }
+
+    #[test]
+    fn what_is_not_kept_any_more_has_no_time() {
+        let (mut kept, key) = (Kept::default(), key());
+        kept.entry(&key);
+        kept.changes_at(&key, at("10"), Some(at("20")));
+        kept.reads_every(&key, Some(Instant::now()));
+        kept.retain(|_, _| false);
+        assert_eq!((kept.changes.first(), kept.intervals.first()), (None, None));
+    }
+
+    #[test]
+    fn a_clock_that_went_back_is_noticed_where_time_matters() {
+        let (mut kept, key) = (Kept::default(), key());
+        kept.entry(&key);
+        kept.changes_at(&key, at("10"), None);
+        assert!(kept.read_after(at("05")).is_empty(), "it does not change with the time");
+        kept.changes_at(&key, at("10"), Some(at("20")));
+        assert!(kept.read_after(at("10")).is_empty());
+        assert_eq!(kept.read_after(at("05")), [key]);
+    }
+}

@@ -1,0 +1,81 @@
+//! What says that a state may have changed and waits for no answer: a difference is sent, and what is owed survives a failed
+//! read.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::Refresher;
+use crate::model::{Channel, QueryName};
+use crate::refresh::state::Unasked;
+
+impl Refresher {
+    /// A hook that names a live query in its `hints` was called, perhaps before its commit.
+    pub fn hint(self: &Arc<Self>, channel: &Channel) {
+        let (now, trailing) = (Instant::now(), self.config.trailing_reread);
+        let mut kept = self.lock();
+        let watched = kept.entry(channel);
+        if self.is_watched(channel) {
+            watched.state.on_hint(now, Some(trailing));
+            self.ensure_runner(channel, watched);
+            return;
+        }
+        watched.state.on_unwatched_notice(now, trailing);
+        drop(kept);
+        if self.broker.has_others() {
+            let (refresher, channel) = (Arc::clone(self), channel.clone());
+            self.runners.spawn(async move { refresher.hint_for_others(&channel).await });
+        }
+    }
+
+    /// The database's own trigger announced a change, after its commit. Every node hears it.
+    pub fn triggered(self: &Arc<Self>, channel: &Channel) {
+        self.metrics.listen_notices.inc();
+        let now = Instant::now();
+        let mut kept = self.lock();
+        if let Some(watched) = kept.channels.get_mut(channel) {
+            if !self.is_watched(channel) {
+                watched.state.on_unwatched_notice(now, self.config.trailing_reread);
+                return;
+            }
+            watched.state.on_hint(now, None);
+            self.ensure_runner(channel, watched);
+        }
+    }
+
+    /// As [`Self::triggered`], of all keys of a live query.
+    pub fn hint_all(self: &Arc<Self>, query: &QueryName) {
+        let now = Instant::now();
+        for (channel, watched) in self.lock().channels.iter_mut().filter(|(channel, _)| is_of(channel, query)) {
+            watched.state.on_hint(now, None);
+            self.ensure_runner(channel, watched);
+        }
+    }
+
+    /// Reads again what was read on another day than today.
+    pub(in crate::refresh) fn roll_over(self: &Arc<Self>) {
+        let now = self.clock.now();
+        let today = self.clock.day_of(now);
+        // Of each query: its zone is another.
+        let mut days = std::collections::HashMap::new();
+        for (channel, watched) in &mut self.lock().channels {
+            let Some(read) = watched.state.day() else { continue };
+            let today = match channel {
+                Channel::Consulta(consulta) => *days.entry(consulta.query().clone()).or_insert_with(|| {
+                    let live = self.queries.find(consulta.query());
+                    live.map_or(today, |live| self.clock.day_in(&live.query.zone, now))
+                }),
+                _ => today,
+            };
+            if read != today {
+                watched.state.on_unasked(Unasked::Rollover);
+                self.ensure_runner(channel, watched);
+            }
+        }
+    }
+}
+
+/// Whether a channel is of a key of this query.
+pub(super) fn is_of(channel: &Channel, query: &QueryName) -> bool {
+    matches!(channel, Channel::Consulta(consulta) if consulta.query() == query)
+}

@@ -1,0 +1,118 @@
+//! What the next read must do, and why.
+
+use tokio::time::Instant;
+
+use super::{Waiter, Why};
+
+/// Why something is read though nobody asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::refresh) enum Unasked {
+    /// Shortly after a notice, in case it was sent before its commit.
+    Trailing,
+    /// The day changed.
+    Rollover,
+    /// The database, or its listener, was away; or a query can be read again.
+    Recovery,
+    /// A hook, or the database's own trigger, has said that it may have changed.
+    Hint,
+    /// The sentinel looks whether anything changed unannounced.
+    Sentinel,
+    /// Another node told of a change, and what it told cannot be shown here, or never came.
+    Told,
+    /// Newcomers were given what was not quite new any more.
+    Newcomers,
+    /// `every`.
+    Interval,
+    /// `next_change_at`.
+    Clock,
+}
+
+/// Some of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::refresh) struct Reasons(u16);
+
+/// What the next read must do.
+#[derive(Debug, Default)]
+pub(in crate::refresh) struct Demand {
+    /// A broadcast is owed whether anything moved or not.
+    pub(super) owed: bool,
+    /// Somebody who may probe a database that is thought to be down.
+    pub(super) live: bool,
+    /// Reads that nobody asked for; they send only a difference.
+    pub(super) unasked: Reasons,
+    /// It is read for those who wait until it shows their transactions.
+    pub(super) seeks: bool,
+    pub(super) waiters: Vec<Waiter>,
+    /// When the first of the notices arrived.
+    pub(super) noticed: Option<Instant>,
+}
+
+impl Unasked {
+    const ALL: [Self; 9] = [
+        Self::Hint,
+        Self::Clock,
+        Self::Interval,
+        Self::Trailing,
+        Self::Rollover,
+        Self::Recovery,
+        Self::Told,
+        Self::Newcomers,
+        Self::Sentinel,
+    ];
+}
+
+impl Reasons {
+    /// The one that explains most.
+    fn first(self) -> Option<Unasked> {
+        Unasked::ALL.into_iter().find(|why| self.contains(*why))
+    }
+
+    pub(super) fn insert(&mut self, why: Unasked) {
+        self.0 |= 1 << why as u16;
+    }
+
+    pub(super) fn join(&mut self, others: Self) {
+        self.0 |= others.0;
+    }
+
+    pub(super) fn contains(self, why: Unasked) -> bool {
+        self.0 & (1 << why as u16) != 0
+    }
+
+    pub(super) fn is_only(self, why: Unasked) -> bool {
+        self.0 == 1 << why as u16
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl Demand {
+    pub(super) fn is_wanted(&self) -> bool {
+        self.owed || self.seeks || !self.unasked.is_empty() || !self.waiters.is_empty()
+    }
+
+    /// For whom it is read.
+    pub(super) fn why(&self) -> Why {
+        if self.owed {
+            Why::Notice
+        } else if self.seeks {
+            Why::Transaction
+        } else if self.waiters.is_empty() {
+            self.unasked.first().map_or(Why::Newcomer, Why::Unasked)
+        } else {
+            Why::Newcomer
+        }
+    }
+
+    /// What was wanted of a read that came to nothing is wanted of the next.
+    pub(super) fn take_back(&mut self, wanted: Self) {
+        self.owed |= wanted.owed;
+        self.live |= wanted.live;
+        self.seeks |= wanted.seeks;
+        self.noticed = wanted.noticed.or(self.noticed);
+        self.unasked.join(wanted.unasked);
+        self.waiters.extend(wanted.waiters);
+    }
+}
