@@ -8,6 +8,7 @@ pub mod channels;
 pub mod clinic;
 pub mod definition;
 pub mod hearing;
+pub mod hints;
 pub mod listening;
 pub mod pos;
 pub mod queries;
@@ -49,6 +50,7 @@ feeds! {
     Sync: sync,
     Clinic: clinic,
     Channels: channels,
+    Queries: queries,
 }
 
 impl Feed {
@@ -195,6 +197,8 @@ mod tests {
         for (channel, wanted) in [
             ("estadisticas:a", Some("estadisticas:<negocio>")),
             ("canal:a:b:c", Some("canal:<negocio>:<name>")),
+            ("consulta:a", Some("consulta:<name>")),
+            ("consulta:a:b:c", Some("consulta:<name>:<key>")),
             ("negocio", Some("negocio")),
             ("negocio:a:b", Some("negocio:<negocio>")),
             ("staff_orders", Some("staff_orders")),
@@ -202,6 +206,7 @@ mod tests {
             ("", None),
             ("estadisticas:", None),
             ("canal:a", None),
+            ("consulta:", None),
             ("negocio:", None),
             ("negocios", None),
             ("staff_orders:a", None),

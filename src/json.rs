@@ -15,6 +15,9 @@ mod reading;
 /// Deepest nesting of a body, the body itself included. Below what the usual readers of JSON take (128).
 pub const MAX_DEPTH: usize = 64;
 
+/// The first transaction that an application can have: those below are the database's own.
+const FIRST_XID: u64 = 3;
+
 /// Most characters of a caller's own words that an error repeats.
 const MOST_SHOWN: usize = 60;
 
@@ -166,6 +169,14 @@ impl<'a> Field<'a> {
 
     pub fn integer(&self) -> Result<&'a str, BadBody> {
         if self.is_integer() { Ok(self.raw) } else { Err(self.must_be("an integer")) }
+    }
+
+    /// A transaction, as `pg_current_xact_id()` says it: 64 bits, to the digit, for the database takes `abc` for 0 and `010` for 8.
+    pub fn xid(&self) -> Result<u64, BadBody> {
+        let digits = if self.is_integer() { Some(self.raw.to_owned()) } else { self.decoded() };
+        let is_plain = |digits: &String| digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+        let xid = digits.filter(is_plain).and_then(|digits| digits.parse().ok()).filter(|xid| *xid >= FIRST_XID);
+        xid.ok_or_else(|| self.must_be("a transaction's pg_current_xact_id(), as a string or an integer"))
     }
 
     pub fn flag(&self) -> Result<bool, BadBody> {

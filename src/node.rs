@@ -72,7 +72,8 @@ impl Node {
         let metrics = Arc::new(Metrics::new());
         let clock = Clock::system(config.stats.zone.clone());
         let hub = Arc::new(Hub::new(Arc::clone(&metrics)));
-        let tokens = TokenVerifier::new(&config.auth);
+        // A reload may bring live queries that ask for other claims.
+        let tokens = TokenVerifier::new(&config.auth).keeping_claims(config.queries.folder.is_some());
         let database = Arc::new(Database::new(store, &config.database, Arc::clone(&metrics)));
         let tables = config.feeds.ask(Table::Outbox).then(|| Arc::clone(&database));
         let idempotency = Arc::new(Idempotency::new(tables));
@@ -104,6 +105,7 @@ impl Node {
             broker: Arc::clone(&broker),
             database: Arc::clone(&database),
             refresher: Arc::clone(&refresher),
+            queries: Arc::clone(&queries),
             clock: clock.clone(),
             publish: config.publish.clone(),
             sync: config.sync.clone(),
@@ -128,7 +130,7 @@ impl Node {
             goodbye_spread: LONGEST_SPREAD.min(config.shutdown_grace * 3 / 8),
             metrics: Arc::clone(&metrics),
         });
-        queries.heed(consequences(&hub));
+        queries.heed(consequences(&hub, &refresher));
         let listener = Listener {
             feeds: config.feeds,
             context: Arc::clone(&calls),
@@ -167,14 +169,21 @@ impl Node {
 }
 
 /// Of live queries that are defined otherwise: nobody hears of them who has not passed what they ask of a watcher now.
-fn consequences(hub: &Arc<Hub>) -> Consequences {
-    let hub = Arc::downgrade(hub);
+fn consequences(hub: &Arc<Hub>, refresher: &Arc<Refresher>) -> Consequences {
+    let (hub, refresher) = (Arc::downgrade(hub), Arc::downgrade(refresher));
     let silence = move |changed: &HashSet<QueryName>| {
         if let Some(hub) = hub.upgrade() {
             hub.silence(|channel| matches!(channel, Channel::Consulta(one) if changed.contains(one.query())));
         }
     };
-    Consequences { silence: Box::new(silence), forget: Box::new(|_| {}) }
+    let forget = move |changed: &HashSet<QueryName>| {
+        if let Some(refresher) = refresher.upgrade() {
+            for query in changed {
+                refresher.forget(query);
+            }
+        }
+    };
+    Consequences { silence: Box::new(silence), forget: Box::new(forget) }
 }
 
 fn ear(listener: Listener) -> Ear {

@@ -49,6 +49,7 @@ pub struct Server {
     /// Where live queries are defined, and who asks for that to be read again.
     folder: Option<Folder>,
     reload: Arc<Notify>,
+    hints: Option<ListenSource>,
     clinic: ClinicConfig,
     io_uring: bool,
     delay: Duration,
@@ -95,6 +96,7 @@ impl Server {
         let name = config.node_name;
         let port = Arc::new(Port::new(&node, name, config.listen, config.hooks, config.connections));
         let (listen, delay, grace) = (config.database.listen, config.shutdown_delay, config.shutdown_grace);
+        let hints = config.database.hints.filter(|_| config.queries.folder.is_some());
         Ok(Self {
             listener,
             address,
@@ -104,6 +106,7 @@ impl Server {
             listen,
             folder: config.queries.folder,
             reload: Arc::default(),
+            hints,
             clinic: config.clinic,
             io_uring: config.io_uring,
             delay,
@@ -148,7 +151,7 @@ impl Server {
     /// Serves until `stop`, then stops in order within the grace. Returns early only when a query file is wrong, and with
     /// an error when something ended that it cannot do without.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
-        let Self { listener, address, node, port, questions, listen, folder, reload, .. } = self;
+        let Self { listener, address, node, port, questions, listen, hints, folder, reload, .. } = self;
         let Self { clinic, io_uring, delay, grace, additions, .. } = self;
         let (connections, workers) = (TaskTracker::new(), Workers::default());
         // The doors close first, then what goes on behind them, then what hands out.
@@ -209,7 +212,8 @@ impl Server {
         workers.spawn("the answering of ownership questions", &halt, |stop| {
             Arc::clone(&node.access).answer_questions(questions, Arc::clone(&node.database), stop)
         });
-        let start = Start { workers: &workers, stop: &halt, node: &node, clinic: &clinic, listen: listen.as_ref() };
+        let (listen, hints) = (listen.as_ref(), hints.as_ref());
+        let start = Start { workers: &workers, stop: &halt, node: &node, clinic: &clinic, listen, hints };
         for feed in node.sessions.feeds.on() {
             (feed.definition().start)(&start);
         }

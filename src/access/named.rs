@@ -51,7 +51,7 @@ impl Gate<'_> {
 
     fn query(&self, query: &str, key: Option<&str>) -> Result<Topic, Denial> {
         let live = QueryName::parse(query).and_then(|query| self.queries.find(&query)).ok_or(Denial::NotAllowed)?;
-        if live.query.is_keyed && live.learnt.is_none() {
+        if live.is_unknown() || (live.query.is_keyed && live.learnt.is_none()) {
             return Err(Denial::OwnershipUnchecked);
         }
         let consulta = live.consulta(key).ok_or(Denial::NotAllowed)?;
@@ -87,6 +87,13 @@ impl Gate<'_> {
         };
         let asked = rules::judge(&live.query.access, key, identity, self)?;
         Ok(if asked.is_empty() { Right::Token } else { Right::Database(asked) })
+    }
+
+    /// Whether the database has not been asked yet about the live query of this name, which it soon will be.
+    pub fn is_to_be_learnt(&self, name: &ChannelName) -> bool {
+        let ChannelName::Consulta { query, .. } = name else { return false };
+        let live = QueryName::parse(query).and_then(|query| self.queries.find(&query));
+        live.is_some_and(|live| live.is_unknown())
     }
 
     /// As [`Self::topic`] and [`Self::right`], for who can wait for the answer.

@@ -18,14 +18,17 @@ use crate::clock::Clock;
 use crate::config::{PublishConfig, SyncConfig};
 use crate::database::Database;
 use crate::idempotency::Ticket;
-use crate::model::{Answered, DeviceId, DeviceName, NegocioId};
+use crate::model::{Answered, Channel, DeviceId, DeviceName, NegocioId};
 use crate::publication::Draft;
-use crate::refresh::Refresher;
+use crate::queries::Queries;
+use crate::refresh::{Noticed, Refresher, Unseen};
 
 pub use rejection::{Cause, Rejection};
 
-/// How every call that was dealt with is answered.
+/// How nearly every call that was dealt with is answered.
 const OK: u16 = 200;
+/// What it asks for is done later.
+const ACCEPTED: u16 = 202;
 
 /// The answer to a call, when it is there.
 pub type Answering<'a> = BoxFuture<'a, Result<Reply, Rejection>>;
@@ -36,6 +39,7 @@ pub struct CallContext {
     pub broker: Arc<Broker>,
     pub database: Arc<Database>,
     pub refresher: Arc<Refresher>,
+    pub queries: Arc<Queries>,
     pub clock: Clock,
     pub publish: PublishConfig,
     pub sync: SyncConfig,
@@ -61,7 +65,10 @@ pub struct Call {
 
 /// A call that was dealt with: a JSON object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply(String);
+pub struct Reply {
+    status: u16,
+    body: String,
+}
 
 /// The usual answer.
 #[derive(Debug, Serialize)]
@@ -77,7 +84,12 @@ struct Reached {
 impl Reply {
     pub fn json(body: &impl Serialize) -> Self {
         // Structs of strings and numbers always serialise.
-        Self(serde_json::to_string(body).unwrap_or_default())
+        Self { status: OK, body: serde_json::to_string(body).unwrap_or_default() }
+    }
+
+    /// What was asked for is done, but not by now.
+    pub fn for_later(body: &impl Serialize) -> Self {
+        Self { status: ACCEPTED, ..Self::json(body) }
     }
 
     /// `clients`: how many were handed the message.
@@ -96,15 +108,19 @@ impl Reply {
 
     /// As an earlier call was answered.
     pub fn again(answered: Answered) -> Self {
-        Self(answered.body)
+        Self { status: answered.status, body: answered.body }
     }
 
     pub fn answered(&self) -> Answered {
-        Answered { status: OK, body: self.0.clone() }
+        Answered { status: self.status, body: self.body.clone() }
+    }
+
+    pub fn status(&self) -> u16 {
+        self.status
     }
 
     pub fn into_body(self) -> String {
-        self.0
+        self.body
     }
 }
 
@@ -141,6 +157,28 @@ impl CallContext {
     /// Now, as browsers write it: ISO 8601, UTC, in milliseconds.
     pub fn timestamp(&self) -> String {
         format!("{:.3}", self.clock.now())
+    }
+
+    /// A change of `channel` was announced, by the transaction that made it if that is told. `unavailable`: what is said where it
+    /// cannot be read by `deadline`.
+    pub async fn notice(
+        &self,
+        channel: &Channel,
+        xid: Option<u64>,
+        deadline: Instant,
+        unavailable: fn() -> Rejection,
+    ) -> Result<Noticed, Rejection> {
+        let Some(xid) = xid else {
+            return self.refresher.notice_by(channel, deadline).await.map_err(|_| unavailable());
+        };
+        self.refresher.notice_seen(channel, xid, deadline).await.map_err(|unseen| match unseen {
+            Unseen::Unavailable(_) => unavailable(),
+            Unseen::TooMany => Rejection::too_many_transactions(),
+            Unseen::TooOld => Rejection::bad(
+                "xid is too old to be told from others; send all of pg_current_xact_id(), with its epoch",
+            ),
+            Unseen::Unknown => Rejection::bad("xid: this database has no transactions that could be named"),
+        })
     }
 
     /// The device that the database knows by this name.

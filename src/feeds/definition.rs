@@ -81,6 +81,8 @@ pub enum Table {
 #[derive(Clone, Copy, Debug)]
 pub struct Hook {
     pub path: &'static str,
+    /// The field of a call that says what it is about, to live queries that name this hook in their `hints`.
+    pub id: Option<&'static str>,
     /// Whether those whom it reaches have tokens: without a secret for these it reaches nobody.
     pub reaches_tokens: bool,
     pub key: Key,
@@ -121,4 +123,6 @@ pub struct Start<'a> {
     pub node: &'a Node,
     pub clinic: &'a ClinicConfig,
     pub listen: Option<&'a ListenSource>,
+    /// Where triggers tell of live queries, if any may be defined.
+    pub hints: Option<&'a ListenSource>,
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::call::{Answering, Call, CallContext, Cause};
-use super::{Feeds, heard};
+use super::definition::Hook;
+use super::{Feeds, heard, hints};
 use crate::broker::bridge::{GroupOf, Heard, Producer, Told};
 use crate::idempotency::{CannotKnow, Idempotency, Turn};
 
@@ -18,6 +19,8 @@ pub struct Hearing {
     pub producer: Producer,
     /// What they call it.
     pub name: &'static str,
+    /// As whose call it is heard.
+    pub hook: &'static Hook,
     pub at: Place,
     pub hear: Hear,
 }
@@ -69,7 +72,10 @@ impl Listener {
         let context = Arc::clone(&self.context);
         let mut call = Call { context, body: told.body, deadline: Instant::now() + self.timeout, ticket, place: None };
         match (hearing.hear)(&mut call, &told.place).await {
-            Ok(_) => Heard::Published,
+            Ok(_) => {
+                hints::of_call(&self.context, hearing.hook, &call.body);
+                Heard::Published
+            }
             Err(rejection) => match rejection.cause {
                 Cause::Wrong | Cause::Unknown => Heard::Refused(rejection.message.into_owned()),
                 Cause::Delayed | Cause::Unavailable => Heard::NotNow(rejection.message.into_owned()),

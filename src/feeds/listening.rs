@@ -4,14 +4,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::time::timeout;
 
 use crate::access::grant::{Denial, Grant};
 use crate::access::token::{Claims, Identity};
 use crate::address::Address;
-use crate::model::ChannelName;
+use crate::model::{ChannelName, QueryName};
 use crate::session::SessionContext;
+
+/// How long who asks for a live query waits until it is known what its keys are.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A grant, or why there is none, when it is known.
 pub type Granting = BoxFuture<'static, Result<Grant, Denial>>;
@@ -73,6 +78,13 @@ impl Guest {
     pub async fn watch(self) -> Result<Grant, Denial> {
         let identity = self.identity()?;
         let name = self.channel.as_deref().and_then(ChannelName::parse).ok_or(Denial::NoSuchChannel)?;
+        if !self.context.database.is_down()
+            && let ChannelName::Consulta { query, .. } = &name
+            && let Some(query) = QueryName::parse(query)
+        {
+            // Of what was defined a moment ago the database is being asked.
+            let _ = timeout(PATIENCE, self.context.queries.until_known(&query)).await;
+        }
         self.context.gate().watch(&name, identity).await
     }
 }

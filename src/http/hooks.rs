@@ -27,8 +27,9 @@ use super::routes::without_slash;
 use super::{Peer, answer};
 use crate::config::{Feed, HookConfig, MAX_KEY_BYTES};
 use crate::feeds;
-use crate::feeds::call::{Call, CallContext, Reply};
+use crate::feeds::call::{Call, CallContext, Cause, Reply};
 use crate::feeds::definition::{Hook, Key, Need, Repetition};
+use crate::feeds::hints;
 use crate::idempotency::{CannotKnow, Idempotency, Ticket, Turn};
 use crate::telemetry::metrics::{HookAnswer, RefusalReason};
 
@@ -84,7 +85,10 @@ pub(super) async fn call(
     let (head, body) = request.into_parts();
     let body = BodyDataStream::new(body);
     let response = match reply(&hooks, target, &head, body, deadline).await {
-        Ok(reply) => answer::with_type(StatusCode::OK, "application/json", reply.into_body()),
+        Ok(reply) => {
+            let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::OK);
+            answer::with_type(status, "application/json", reply.into_body())
+        }
         Err(refusal) => {
             metrics.refuse(refusal.reason);
             refusal.into_response()
@@ -194,7 +198,12 @@ async fn perform(
     deadline: Instant,
 ) -> Result<Reply, Refusal> {
     let mut call = Call { context: Arc::clone(&hooks.calls), body, deadline, ticket, place: Some(place) };
-    let reply = (hook.answer)(&mut call).await?;
+    let reply = (hook.answer)(&mut call).await;
+    // What is not done yet is announced by it all the same.
+    if reply.as_ref().err().is_none_or(|rejection| !matches!(rejection.cause, Cause::Wrong | Cause::Unknown)) {
+        hints::of_call(&hooks.calls, hook, &call.body);
+    }
+    let reply = reply?;
     let remembering = call.ticket.take().and_then(|ticket| {
         hooks.calls.broker.settle(&ticket, &reply.answered());
         hooks.idempotency.finish(ticket, reply.answered())

@@ -100,8 +100,7 @@ impl Refusal {
             }
             Denial::TooManyChannels => Self::bad_request(reason, "too many channels on this connection"),
             Denial::NoSuchChannel => {
-                let message =
-                    "channel must be estadisticas:…, canal:…:…, negocio:…, staff_orders or device (with device_uid)";
+                let message = "channel must be estadisticas:…, consulta:…, canal:…:…, negocio:…, staff_orders or device (with device_uid)";
                 Self::bad_request(reason, message)
             }
             Denial::SwitchedOff => Self::switched_off(),

@@ -142,6 +142,16 @@ impl Queries {
         self.changes.subscribe()
     }
 
+    /// Waits until the database has been asked about a query, if there is one of this name.
+    pub async fn until_known(&self, name: &QueryName) {
+        let mut changes = self.changes();
+        while self.find(name).is_some_and(|live| live.is_unknown()) {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// A read found that the query is not what it was thought to be: it is to be learnt again.
     pub fn doubt(&self, name: &QueryName) {
         self.doubted().insert(name.clone());
@@ -221,6 +231,11 @@ impl Live {
         }
         let key = self.learnt.as_ref()?.key?.canonical(raw)?;
         Some(Consulta::new(name, Some(&key)))
+    }
+
+    /// Whether nothing is known of it yet.
+    pub fn is_unknown(&self) -> bool {
+        self.standing == Standing::Unknown && self.learnt.is_none()
     }
 
     /// Why it cannot be read, where the database refuses it.

@@ -76,10 +76,11 @@ async fn read_again(folder: Folder, queries: &Queries, database: &Database) -> V
         wrong.sort_unstable();
         return wrong;
     }
-    info!(queries = defined.len(), changed, "the live queries are read again");
+    let count = defined.len();
     queries.replace(defined);
     for answer in answers {
         queries.note(&answer.query, answer.standing);
     }
+    info!(queries = count, changed, "the live queries are read again");
     Vec::new()
 }

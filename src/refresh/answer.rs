@@ -8,9 +8,6 @@ use std::sync::Arc;
 use crate::feeds::{appointments, queries};
 use crate::model::{Channel, Figures};
 
-/// What watchers of a live query are told in place of a result. Why, is for operators alone.
-const CANNOT_BE_READ: &str = "this cannot be read just now; the result follows as soon as it can be";
-
 /// What a read says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -50,5 +47,5 @@ impl Answer {
 
 /// What watchers of a channel are told in place of what cannot be read.
 pub(super) fn failed(channel: &Channel) -> String {
-    queries::words::failed(&channel.to_string(), CANNOT_BE_READ)
+    queries::words::failed(&channel.to_string(), queries::words::NO_RESULT)
 }

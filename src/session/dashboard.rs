@@ -133,13 +133,11 @@ impl Dashboard {
     }
 
     fn has(&self, name: &ChannelName) -> bool {
-        let feed = match name {
+        self.context.feeds.has(match name {
             ChannelName::Estadisticas(_) => Feed::Appointments,
             ChannelName::Canal { .. } => Feed::Channels,
-            // No feed has them yet.
-            ChannelName::Consulta { .. } => return false,
-        };
-        self.context.feeds.has(feed)
+            ChannelName::Consulta { .. } => Feed::Queries,
+        })
     }
 
     pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Settled> {

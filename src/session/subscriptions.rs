@@ -91,8 +91,8 @@ impl Subscriptions {
         match self.stage_for(key, name, identity, false) {
             Ok(mut stage) => {
                 if let Stage::Parked(parked) = &mut stage {
-                    parked.is_told = true;
-                    self.park(name);
+                    parked.is_told = !self.is_to_be_learnt(name);
+                    if parked.is_told { self.park(name) } else { self.wait_to_retry() }
                 }
                 // Most have one: a vector's own way would be room for four.
                 self.entries.reserve_exact(1);
@@ -199,8 +199,10 @@ impl Subscriptions {
             match self.stage_for(key, &parked.name, identity, parked.is_told) {
                 Ok(mut stage) => {
                     if let Stage::Parked(parked) = &mut stage
-                        && !std::mem::replace(&mut parked.is_told, true)
+                        && !parked.is_told
+                        && !self.is_to_be_learnt(&parked.name)
                     {
+                        parked.is_told = true;
                         self.deny(&parked.name, Denial::OwnershipUnchecked);
                     }
                     self.entries.push(Entry { key, stage });
@@ -278,6 +280,11 @@ impl Subscriptions {
             };
             Settled::Read { key, had, reading }
         });
+    }
+
+    /// Whether it is a matter of a moment until more is known: nothing to tell anybody.
+    fn is_to_be_learnt(&self, name: &ChannelName) -> bool {
+        !self.context.database.is_down() && self.context.gate().is_to_be_learnt(name)
     }
 
     fn next_key(&mut self) -> u32 {

@@ -8,6 +8,7 @@ use std::path::Path;
 use pulso::access::grant::Denial;
 use pulso::feeds::Feed;
 use pulso::feeds::definition::DASHBOARDS;
+use pulso::feeds::queries::words::NO_RESULT;
 use pulso::model::CloseReason;
 use pulso::session::words::{self, Misunderstood, NO_FIGURES};
 use pulso::telemetry::metrics::RefusalReason;
@@ -20,6 +21,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
 use crate::business::{self, NEGOCIO, OTHER_OWNER, owner, pulso};
+use crate::feeds::QUERIES;
 
 const OPENAPI: &str = include_str!("../../docs/openapi.yaml");
 const ASYNCAPI: &str = include_str!("../../docs/asyncapi.yaml");
@@ -68,6 +70,7 @@ async fn on_sqlite() -> (Pulso, Scratch) {
     connection.close().await.unwrap();
     let pulso = pulso(&format!("sqlite://{}", file.display()));
     run(&mut pulso.command(&["migrate"]), "pulso migrate");
+    let pulso = pulso.with("QUERIES_DIR", QUERIES);
     // Large bodies are refused before anybody looks at what is wrong in them.
     (pulso.with("HOOK_MAX_BODY_BYTES", "1048576").with("SYNC_MAX_BODY_BYTES", "1048576"), scratch)
 }
@@ -101,7 +104,7 @@ async fn the_server_answers_as_openapi_says() {
 #[tokio::test]
 async fn the_server_answers_as_openapi_says_without_a_key_too() {
     let (pulso, _scratch) = on_sqlite().await;
-    conforms(pulso, "|notify/[^c]|api/|sync/", "").await;
+    conforms(pulso, "|notify/[^c]|notify/consulta|api/|sync/", "").await;
 }
 
 #[test]
@@ -148,6 +151,7 @@ fn every_error_text_is_listed_and_no_other() {
     let mut known: BTreeSet<String> = Misunderstood::ALL.iter().map(ToString::to_string).collect();
     known.extend(Denial::ALL.iter().map(|denial| words::denial(*denial).into_owned()));
     known.insert(NO_FIGURES.to_owned());
+    known.insert(NO_RESULT.to_owned());
     known.retain(|text| !text.starts_with("Invalid JWT token"));
     // With a reason that follows.
     known.insert("Invalid JWT token…".to_owned());

@@ -5,10 +5,13 @@ use serde_json::json;
 
 use crate::business::{self, pulso};
 
+/// Live queries of the appointments, for every database: `abiertas`, and `cocina` for a business.
+pub const QUERIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/live_queries/folder");
+
 /// On a database of its own with the two businesses; the hooks have their key.
 pub async fn configured() -> (Pulso, Database) {
     let database = business::database().await;
-    (pulso(&database.url()).with_hook_key(), database)
+    (pulso(&database.url()).with_hook_key().with("QUERIES_DIR", QUERIES), database)
 }
 
 /// As [`configured`], ready.

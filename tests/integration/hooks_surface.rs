@@ -16,7 +16,7 @@ use crate::feeds::{assert_refused, configured};
 
 const CLOUD_KEY: &str = "llave-de-la-nube";
 /// Every hook: a good body, and which of its fields must be there.
-const HOOKS: [(&str, &str, &[&str]); 13] = [
+const HOOKS: [(&str, &str, &[&str]); 14] = [
     ("/notify/cita", r#"{"negocio_id":"%"}"#, &["negocio_id"]),
     (
         "/notify/venta",
@@ -57,6 +57,7 @@ const HOOKS: [(&str, &str, &[&str]); 13] = [
     ),
     ("/notify/sync", r#"{"entity":"order","id":"o","payload":{}}"#, &["entity", "id", "payload"]),
     ("/api/publish", r#"{"channel":"canal:%:c","type":"x","data":{}}"#, &["channel", "type", "data"]),
+    ("/notify/consulta", r#"{"name":"abiertas"}"#, &["name"]),
     ("/api/disconnect", r#"{"user":"nadie"}"#, &["user"]),
 ];
 

@@ -30,6 +30,7 @@ mod inspection;
 mod limits;
 mod listener;
 mod live_definitions;
+mod live_queries;
 mod messages;
 mod missed_events;
 mod nodes;

@@ -22,6 +22,7 @@ use serde_json::json;
 
 use crate::backend::Prepared;
 use crate::business::{NEGOCIO, OTHER_NEGOCIO, OWNER, pulso};
+use crate::feeds::QUERIES;
 use peer::Peer;
 use record::Record;
 
@@ -49,7 +50,7 @@ async fn server() -> (Pulso, Prepared) {
          VALUES ('{NEGOCIO}', '{OWNER}', 'Barbería'), ('{OTHER_NEGOCIO}', 'otra', 'Clínica')"
     );
     database.execute(&tables).await;
-    let pulso = pulso(&database.url()).with_hook_key().with("CLOUD_API_KEY", CLOUD_KEY);
+    let pulso = pulso(&database.url()).with_hook_key().with("CLOUD_API_KEY", CLOUD_KEY).with("QUERIES_DIR", QUERIES);
     pulso.migrate().await;
     (pulso, database)
 }

@@ -1,16 +1,17 @@
 //! `POST /notify/cita`: something changed in a business's appointments, and Pulso reads what.
 
 use serde::Serialize;
-use tokio::time::timeout_at;
 
-use super::words;
+use super::words::{self, Notice};
 use crate::feeds::call::{Call, Cause, Rejection, Reply, word_of};
 use crate::feeds::definition::{Hook, Key, Repetition};
 use crate::model::{Channel, IdType, NegocioId};
+use crate::refresh::Noticed;
 use crate::telemetry::metrics::RefusalReason;
 
 pub(super) const CITA: Hook = Hook {
     path: "/notify/cita",
+    id: Some("negocio_id"),
     reaches_tokens: true,
     key: Key::Hint,
     repetition: Repetition::Harmless,
@@ -34,10 +35,13 @@ struct Accepted {
 /// Answered when every subscriber has been handed figures read after the call.
 async fn answer(call: &mut Call) -> Result<Reply, Rejection> {
     let (refresher, database) = (&call.context.refresher, &call.context.database);
-    let negocio = negocio_of(&call.body, database.id_type())?;
+    let notice = words::decode(&call.body)?;
+    let negocio = negocio_of(&notice, database.id_type())?;
     let channel = Channel::Estadisticas(negocio.clone());
-    let answered = timeout_at(call.deadline, refresher.notice(&channel)).await;
-    let Ok(Ok(reading)) = answered else { return Err(unavailable()) };
+    let reading = match call.context.notice(&channel, notice.xid, call.deadline, unavailable).await? {
+        Noticed::Read(reading) => Some(reading),
+        Noticed::Unwatched | Noticed::Later => None,
+    };
     if reading.is_none() && database.is_down() {
         // Nobody watches, so nothing is owed; but it would be wrong to say that the figures can be read.
         return Err(unavailable());
@@ -57,9 +61,8 @@ async fn answer(call: &mut Call) -> Result<Reply, Rejection> {
     }))
 }
 
-/// The business that a body names.
-fn negocio_of(body: &[u8], id_type: Option<IdType>) -> Result<NegocioId, Rejection> {
-    let notice = words::decode(body)?;
+/// The business that a notice names.
+fn negocio_of(notice: &Notice, id_type: Option<IdType>) -> Result<NegocioId, Rejection> {
     // Without the column's type nothing can be read, nor be remembered: whoever subscribes later reads afresh.
     let id_type = id_type.ok_or_else(unavailable)?;
     if notice.is_number && !id_type.is_integer() {

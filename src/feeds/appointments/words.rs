@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::json::{BadBody, Fields};
+use crate::json::{BadBody, Field, Fields};
 use crate::model::{Figures, NegocioId};
 
 const ACTIONS: [&str; 4] = ["created", "updated", "deleted", "status_changed"];
@@ -15,13 +15,16 @@ pub struct Notice {
     pub negocio: String,
     /// Spelt as a number, which only a column of numbers may be told.
     pub is_number: bool,
+    /// The transaction that made the change, as `pg_current_xact_id()` says it.
+    pub xid: Option<u64>,
 }
 
 /// The body of `POST /notify/cita`.
 pub fn decode(body: &[u8]) -> Result<Notice, BadBody> {
     let fields = Fields::read(body)?;
     let negocio = fields.required("negocio_id")?;
-    let notice = Notice { negocio: negocio.id()?, is_number: negocio.integer().is_ok() };
+    let xid = fields.optional("xid").as_ref().map(Field::xid).transpose()?;
+    let notice = Notice { negocio: negocio.id()?, is_number: negocio.integer().is_ok(), xid };
     if let Some(action) = fields.optional("action") {
         action.one_of(&ACTIONS)?;
     }

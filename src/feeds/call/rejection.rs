@@ -42,6 +42,15 @@ impl Rejection {
         Self::new(Cause::Wrong, RefusalReason::HookBody, "bad_request", message)
     }
 
+    pub fn too_many_transactions() -> Self {
+        Self::new(
+            Cause::Unavailable,
+            RefusalReason::TooManyHooks,
+            "busy",
+            "too many calls wait for transactions of theirs",
+        )
+    }
+
     fn no_log(word: &'static str, message: &'static str) -> Self {
         Self::new(Cause::Unavailable, RefusalReason::LogUnavailable, word, message)
     }

@@ -8,6 +8,7 @@ use crate::publication::Draft;
 
 pub(super) const PUBLISH: Hook = Hook {
     path: "/api/publish",
+    id: None,
     reaches_tokens: true,
     key: Key::Always,
     repetition: Repetition::Remembered,

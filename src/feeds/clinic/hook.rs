@@ -11,6 +11,7 @@ use crate::publication::Draft;
 
 pub(super) const NEW_ORDER: Hook = Hook {
     path: "/notify/pedido",
+    id: Some("negocio_id"),
     reaches_tokens: true,
     key: Key::Always,
     repetition: Repetition::Remembered,
@@ -19,6 +20,7 @@ pub(super) const NEW_ORDER: Hook = Hook {
 
 pub(super) const STATUS_CHANGED: Hook = Hook {
     path: "/notify/pedido/estado",
+    id: None,
     reaches_tokens: false,
     key: Key::Always,
     repetition: Repetition::Remembered,
@@ -33,12 +35,14 @@ pub(super) const HEARD: [Hearing; 2] = [
     Hearing {
         producer: Producer::Django,
         name: words::NEW_ORDER,
+        hook: &NEW_ORDER,
         at: Place::One("staff_orders"),
         hear: |call, _| Box::pin(new_order(call)),
     },
     Hearing {
         producer: Producer::Django,
         name: words::STATUS_CHANGED,
+        hook: &STATUS_CHANGED,
         at: Place::Joined(DEVICE, group),
         hear: |call, group| Box::pin(status_heard(call, group)),
     },

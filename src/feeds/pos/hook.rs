@@ -14,7 +14,14 @@ pub(super) const ALL: [Hook; 4] = [
 ];
 
 const fn hook(kind: Kind, answer: Answer) -> Hook {
-    Hook { path: kind.path(), reaches_tokens: true, key: Key::Always, repetition: Repetition::Remembered, answer }
+    Hook {
+        path: kind.path(),
+        id: Some("negocio_id"),
+        reaches_tokens: true,
+        key: Key::Always,
+        repetition: Repetition::Remembered,
+        answer,
+    }
 }
 
 async fn sale(call: &mut Call, kind: Kind) -> Result<Reply, Rejection> {

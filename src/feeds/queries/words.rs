@@ -11,8 +11,6 @@ use crate::json::{BadBody, Field, Fields, Problem};
 pub const MAX_PAIRS: usize = 100;
 /// Said where a result cannot be read: it is read as soon as it can be.
 pub const NO_RESULT: &str = "the result is not available right now; it will follow";
-/// The first transaction that an application can have: those below are the database's own.
-const FIRST_XID: u64 = 3;
 
 /// Something changed that live queries tell of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,24 +46,7 @@ pub fn decode(body: &[u8]) -> Result<Announcement, BadBody> {
             fields.wrong("names", Problem::NotThis(format!("{MAX_PAIRS} pairs of a name and a key at most").into()))
         );
     }
-    Ok(Announcement { names, keys, xid: xid(&fields)? })
-}
-
-/// The `xid` of a call: a string or an integer of 64 bits, to the digit; `null` says that there is none.
-pub fn xid(fields: &Fields<'_>) -> Result<Option<u64>, BadBody> {
-    let Some(field) = fields.optional("xid") else { return Ok(None) };
-    let must_be =
-        || field.must_be("pg_current_xact_id(): the digits of a transaction's number, as a string or an integer");
-    let text = match field.integer() {
-        Ok(digits) => digits.to_owned(),
-        Err(_) => field.text().map_err(|_| must_be())?,
-    };
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-    let xid = text.parse().ok().filter(|_| is_plain).ok_or_else(must_be)?;
-    if xid < FIRST_XID {
-        return Err(must_be());
-    }
-    Ok(Some(xid))
+    Ok(Announcement { names, keys, xid: fields.optional("xid").as_ref().map(Field::xid).transpose()? })
 }
 
 /// The values of a field that is given once or as an array; none where it is not given.

@@ -16,20 +16,27 @@ pub(super) const ALL: [Hook; 3] = [
 
 /// From a Socket.IO server's own producers: each of the three events by itself, for they say both of a new order.
 pub(super) const HEARD: [Hearing; 3] = [
-    hearing(EVENTS[0], |call, room| Box::pin(heard(call, room, Kind::OrderNew))),
-    hearing(EVENTS[1], |call, room| Box::pin(heard(call, room, Kind::OrderStatus))),
-    hearing(EVENTS[2], |call, room| Box::pin(heard(call, room, Kind::ItemStatus))),
+    hearing(EVENTS[0], &ALL[0], |call, room| Box::pin(heard(call, room, Kind::OrderNew))),
+    hearing(EVENTS[1], &ALL[1], |call, room| Box::pin(heard(call, room, Kind::OrderStatus))),
+    hearing(EVENTS[2], &ALL[2], |call, room| Box::pin(heard(call, room, Kind::ItemStatus))),
 ];
 
 /// What the name of a restaurant's room begins with.
 const ROOM: &str = "restaurant:";
 
 const fn hook(kind: Kind, answer: Answer) -> Hook {
-    Hook { path: kind.path(), reaches_tokens: true, key: Key::Always, repetition: Repetition::Remembered, answer }
+    Hook {
+        path: kind.path(),
+        id: Some("restaurantId"),
+        reaches_tokens: true,
+        key: Key::Always,
+        repetition: Repetition::Remembered,
+        answer,
+    }
 }
 
-const fn hearing(name: &'static str, hear: Hear) -> Hearing {
-    Hearing { producer: Producer::SocketIo, name, at: Place::Each(ROOM), hear }
+const fn hearing(name: &'static str, hook: &'static Hook, hear: Hear) -> Hearing {
+    Hearing { producer: Producer::SocketIo, name, hook, at: Place::Each(ROOM), hear }
 }
 
 async fn heard(call: &mut Call, room: &str, kind: Kind) -> Result<Reply, Rejection> {

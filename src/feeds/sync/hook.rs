@@ -18,6 +18,7 @@ use crate::telemetry::metrics::RefusalReason;
 
 pub(super) const SYNC: Hook = Hook {
     path: "/notify/sync",
+    id: None,
     reaches_tokens: false,
     key: Key::Always,
     repetition: Repetition::Announced(announce_again),

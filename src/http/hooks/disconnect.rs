@@ -8,6 +8,7 @@ use crate::model::{Channel, UserId};
 
 pub(in crate::http) const DISCONNECT: Hook = Hook {
     path: "/api/disconnect",
+    id: None,
     reaches_tokens: false,
     key: Key::Always,
     repetition: Repetition::Remembered,

@@ -186,6 +186,10 @@ async fn every_frame_is_one_that_asyncapi_describes_and_every_message_occurs() {
     assert_eq!(running.notify("n1").await.status, 200);
     client.hear(&["stats"]).await;
     client.say(json!({ "type": "subscribe", "data": { "channel": "estadisticas:n2" } }), &["error"]).await;
+    for live in ["consulta:abiertas", "consulta:cocina:n1"] {
+        client.say(json!({ "type": "subscribe", "channel": live }), &["consulta"]).await;
+    }
+    client.say(json!({ "type": "subscribe", "channel": "consulta:nada" }), &["error"]).await;
     client.say(json!({ "type": "unsubscribe", "data": { "channel": channel } }), &[]).await;
     client.say(json!({ "type": "unsubscribe", "channel": channel }), &[]).await;
     for wrong in [
@@ -254,6 +258,8 @@ async fn every_event_of_a_stream_is_one_that_asyncapi_describes() {
     let (token, shop) = (owner(), Claims::naming("ana", &["n1"]).sign(SECRET));
     let mut stats = Stream::open(&running, &format!("channel=estadisticas:n1&token={token}")).await;
     stats.hear(&mut record, &["stats"]).await;
+    let mut live = Stream::open(&running, &format!("channel=consulta:cocina:n1&token={token}")).await;
+    live.hear(&mut record, &["consulta"]).await;
     let mut sales = Stream::open(&running, &format!("channel=negocio:n1&token={shop}")).await;
     let mut own = Stream::open(&running, &format!("channel=canal:n1:caja&token={shop}")).await;
     let mut orders = Stream::open(&running, &format!("channel=staff_orders&token={}", staff())).await;

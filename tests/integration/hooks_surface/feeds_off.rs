@@ -44,6 +44,8 @@ fn stream(form: &str) -> Option<String> {
     let channel = form.replace("<negocio>", NEGOCIO).replace("<name>", "c");
     match form {
         "negocio" => None,
+        "consulta:<name>" => Some(format!("{}&channel=consulta:abiertas", signed("/sse", &cashier()))),
+        "consulta:<name>:<key>" => Some(format!("{}&channel=consulta:cocina:{NEGOCIO}", signed("/sse", &cashier()))),
         "device" => Some(format!("/sse?channel={channel}&device_uid=d")),
         _ => Some(format!("{}&channel={channel}", signed("/sse", &cashier()))),
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::STRANGER;
-use super::matter::{Matter, Place};
+use super::matter::{Access, Matter, Place};
 use crate::business::{NEGOCIO, OTHER_NEGOCIO};
 use crate::feeds::signed;
 
@@ -37,6 +37,8 @@ impl Door {
         match (matter, place) {
             (Matter::Kiosk, _) => &[Plain, Since],
             (Matter::Changes, _) => &[Plain, Polling],
+            // Who has been let in as somebody else has a right to it.
+            (Matter::Query(Access::Everybody), Place::Dashboard) => &[Plain, Header, Both, FirstMessage, Since],
             (_, Place::Dashboard) => &[Plain, Header, Both, FirstMessage, Renewal, Since],
             (_, Place::Socket(_)) => &[Plain, Header, Both, Since],
             (_, Place::Stream(_)) => &[Plain, Header, Since],
@@ -77,7 +79,8 @@ impl Guest {
                 Self::socket(pulso, way, &format!("{path}{query}"), secret, since).await
             }
             Place::Stream(form) => {
-                let channel = form.replace("<negocio>", NEGOCIO).replace("<name>", "caja");
+                let plain = || form.replace("<negocio>", NEGOCIO).replace("<name>", "caja");
+                let channel = way.matter.channel().unwrap_or_else(plain);
                 let path = format!("/sse?channel={channel}&device_uid={device}");
                 Self::stream(pulso, way.door, &path, secret, since).await
             }

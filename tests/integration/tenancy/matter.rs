@@ -22,10 +22,58 @@ pub(super) enum Matter {
     Kiosk,
     Orders,
     Changes,
+    /// A live query.
+    Query(Access),
 }
-use Matter::{Canal, Changes, Figures, Kiosk, Orders, Sales, Staff};
+use Matter::{Canal, Changes, Figures, Kiosk, Orders, Query, Sales, Staff};
 
-pub(super) const ALL: [Matter; 7] = [Sales, Figures, Canal, Staff, Kiosk, Orders, Changes];
+/// By what a live query opens: the files in `queries/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Negocio,
+    Claim,
+    Value,
+    User,
+    Sql,
+    /// Without a key.
+    Everybody,
+}
+
+pub(super) const QUERIES: [Matter; 6] = [
+    Query(Access::Negocio),
+    Query(Access::Claim),
+    Query(Access::Value),
+    Query(Access::User),
+    Query(Access::Sql),
+    Query(Access::Everybody),
+];
+
+/// Everything.
+pub(super) fn all() -> impl Iterator<Item = Matter> {
+    [Sales, Figures, Canal, Staff, Kiosk, Orders, Changes].into_iter().chain(QUERIES)
+}
+
+impl Access {
+    fn query(self) -> &'static str {
+        match self {
+            Self::Negocio => "negocio",
+            Self::Claim => "claim",
+            Self::Value => "valor",
+            Self::User => "usuario",
+            Self::Sql => "sql",
+            Self::Everybody => "todos",
+        }
+    }
+
+    fn key(self) -> Option<&'static str> {
+        match self {
+            Self::Negocio | Self::Sql => Some(NEGOCIO),
+            Self::Claim | Self::Value => Some(RESTAURANT),
+            Self::User => Some(OWNER),
+            Self::Everybody => None,
+        }
+    }
+}
 
 /// Where it is listened to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,14 +98,22 @@ pub(super) fn listened() -> Vec<(Matter, Place)> {
         let shared = feed.is_on_dashboards.then_some(Place::Dashboard);
         shared.into_iter().chain(sockets).chain(streams).chain(namespaces)
     };
-    let matters = |feed| places(feed).map(move |place| (Matter::of(feed, place), place));
+    let at = |feed, place| Matter::of(feed, place).into_iter().map(move |matter| (matter, place));
+    let matters = |feed| places(feed).flat_map(move |place| at(feed, place));
     Feed::ALL.into_iter().flat_map(matters).collect()
 }
 
 impl Matter {
     /// What is listened to at a place of a feed.
-    fn of(feed: Feed, place: Place) -> Self {
-        match feed {
+    fn of(feed: Feed, place: Place) -> Vec<Self> {
+        vec![match feed {
+            Feed::Queries => {
+                let is_there = |matter: &Self| match (place, *matter) {
+                    (Place::Stream(form), Query(access)) => form.contains("<key>") == access.key().is_some(),
+                    _ => true,
+                };
+                return QUERIES.into_iter().filter(is_there).collect();
+            }
             Feed::Appointments => Figures,
             Feed::Pos => Sales,
             Feed::Channels => Canal,
@@ -68,7 +124,20 @@ impl Matter {
                 Place::Socket("/ws/staff/orders/") | Place::Stream("staff_orders") => Staff,
                 other => panic!("{other:?} is not in the matrix"),
             },
-        }
+        }]
+    }
+
+    /// Its channel, where that is called something.
+    pub(super) fn channel(self) -> Option<String> {
+        Some(match self {
+            Figures => format!("estadisticas:{NEGOCIO}"),
+            Canal => format!("canal:{NEGOCIO}:caja"),
+            Query(access) => match access.key() {
+                Some(key) => format!("consulta:{}:{key}", access.query()),
+                None => format!("consulta:{}", access.query()),
+            },
+            _ => return None,
+        })
     }
 
     pub(super) fn places(self) -> impl Iterator<Item = Place> {
@@ -77,22 +146,18 @@ impl Matter {
 
     /// What subscribes to it on `/ws`, where that has to be asked for.
     pub(super) fn subscribe(self) -> Option<Value> {
-        let channel = match self {
-            Figures => format!("estadisticas:{NEGOCIO}"),
-            Canal => format!("canal:{NEGOCIO}:caja"),
-            _ => return None,
-        };
-        Some(json!({ "type": "subscribe", "channel": channel }))
+        Some(json!({ "type": "subscribe", "channel": self.channel()? }))
     }
 
-    /// Of figures and of the word that changes are pending the newest is enough: they have no numbers.
+    /// Of figures, of live queries and of the word that changes are pending the newest is enough: they have no numbers.
     pub(super) fn is_event(self) -> bool {
-        !matches!(self, Figures | Changes)
+        !matches!(self, Figures | Changes | Query(_))
     }
 
     /// Makes it happen; how many were handed it.
     pub(super) async fn happen(self, pulso: &Running, number: u64) -> u64 {
         let (hook, body) = match self {
+            Query(access) => ("/notify/consulta", json!({ "name": access.query(), "key": access.key() }).to_string()),
             Sales => ("/notify/mesa", format!(r#"{{"tableId":{number},"action":"x","negocio_id":"{NEGOCIO}"}}"#)),
             Figures => ("/notify/cita", format!(r#"{{"negocio_id":"{NEGOCIO}"}}"#)),
             Canal => ("/api/publish", format!(r#"{{"channel":"canal:{NEGOCIO}:caja","type":"x","data":{number}}}"#)),
@@ -129,7 +194,7 @@ impl Matter {
             Canal => said["data"].as_u64(),
             Staff | Kiosk => said["order_id"].as_u64(),
             Orders => said["orderId"].as_str()?.parse().ok(),
-            Figures | Changes => None,
+            Figures | Changes | Query(_) => None,
         }
     }
 
@@ -137,7 +202,10 @@ impl Matter {
     pub(super) fn rightful(self) -> (String, &'static str) {
         let claims = match self {
             Sales => Claims::user("cajera").with("negocio_id", json!(NEGOCIO)),
-            Figures | Canal => owner(),
+            Figures | Canal | Query(Access::Negocio | Access::User | Access::Sql) => owner(),
+            Query(Access::Claim) => Claims::user("mesera").with("restaurantId", json!([RESTAURANT])),
+            Query(Access::Value) => Claims::user("cocinera").with("role", json!(["chef"])),
+            Query(Access::Everybody) => Claims::user(STRANGER),
             Staff => Claims::user("enfermera").with("role", json!("STAFF")).with("negocio_id", json!(NEGOCIO)),
             Orders => Claims::user("mesera").with("restaurantId", json!(RESTAURANT)),
             Kiosk => return (String::new(), "ipad-1"),
@@ -172,7 +240,8 @@ impl Matter {
         let good = match self {
             Sales => Claims::user("cajera").with("negocio_id", json!(NEGOCIO)),
             Staff => Claims::user("enfermera").with("role", json!("STAFF")).with("negocio_id", json!(NEGOCIO)),
-            Orders => Claims::user("mesera").with("restaurantId", json!(RESTAURANT)),
+            Orders | Query(Access::Claim) => Claims::user("mesera").with("restaurantId", json!(RESTAURANT)),
+            Query(Access::Value) => Claims::user("cocinera").with("role", json!("chef")),
             _ => owner(),
         };
         let mut foreigners = vec![
@@ -210,6 +279,27 @@ impl Matter {
                 stranger().with("restaurant_id", json!(RESTAURANT)).with("negocio_id", json!(RESTAURANT)),
                 Claims::user(RESTAURANT),
             ]),
+            Query(Access::Claim) => foreigners.extend([
+                owner(),
+                stranger().with("restaurantId", json!([OTHER_RESTAURANT, [RESTAURANT]])),
+                stranger().with("restaurantId", json!({ "id": RESTAURANT })),
+                stranger().with("restaurantId", json!(format!(" {RESTAURANT}"))),
+                Claims::user(RESTAURANT),
+            ]),
+            Query(Access::Value) => foreigners.extend([
+                owner(),
+                Claims::user("chef"),
+                stranger().with("role", json!("Chef")),
+                stranger().with("role", json!({ "chef": true })),
+                stranger().with("roles", json!(["chef"])),
+            ]),
+            Query(Access::User) => {
+                foreigners.extend([stranger().with("negocio_id", json!(OWNER)), Claims::user(&format!("{OWNER} "))])
+            }
+            // What the token says of businesses is of no matter to a query of the operator's.
+            Query(Access::Sql) => foreigners.push(Claims::naming(STRANGER, &[NEGOCIO])),
+            // Whoever has a good token is no foreigner.
+            Query(Access::Everybody) => foreigners = vec![good.clone().expiring_in(-60), good.clone().without("exp")],
             _ => {}
         }
         let forged = [good.sign("another secret, also longer than 32 bytes"), String::new(), "x.y.z".to_owned()];

@@ -35,6 +35,7 @@ fn good() -> Vec<(&'static str, String)> {
         ("/notify/pedido", new_order(1)),
         ("/notify/pedido/estado", order_status(1)),
         ("/notify/sync", r#"{"entity":"order","id":1,"payload":{}}"#.into()),
+        ("/notify/consulta", r#"{"name":"abiertas"}"#.into()),
         ("/api/publish", published("caja", "1")),
         ("/api/disconnect", r#"{"user":"nadie"}"#.into()),
     ]
@@ -76,7 +77,7 @@ async fn what_is_wrong_with_a_call_is_said_as_it_always_was() {
     {
         scene.call("/notify/mesa", body).await;
     }
-    let fields: [(&str, &[(&str, &str)]); 10] = [
+    let fields: [(&str, &[(&str, &str)]); 11] = [
         ("/notify/cita", &[("\"action\":null", "\"action\":\"x\""), (NEGOCIO, ""), (NEGOCIO, "\\u0007")]),
         (
             "/notify/venta",
@@ -110,6 +111,18 @@ async fn what_is_wrong_with_a_call_is_said_as_it_always_was() {
             ],
         ),
         ("/notify/sync", &[("\"order\"", "\"pedido\""), ("{}", "[]"), ("{\"e", "{\"tenant\":\"x\",\"e")]),
+        (
+            "/notify/consulta",
+            &[
+                ("abiertas", "nada"),
+                ("}", ",\"key\":\"n\"}"),
+                ("abiertas", "cocina"),
+                ("\"name\":\"abiertas\"", "\"name\":\"cocina\",\"key\":7"),
+                ("\"name\":\"abiertas\"", "\"names\":[]"),
+                ("}", ",\"xid\":\"12x\"}"),
+                ("}", ",\"xid\":9}"),
+            ],
+        ),
     ];
     for (path, changes) in fields {
         scene.title(path);

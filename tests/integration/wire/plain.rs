@@ -60,6 +60,35 @@ async fn figures_reach_a_dashboard_as_they_always_did() {
 }
 
 #[tokio::test]
+async fn live_queries_are_told_as_their_contract_says() {
+    let scene = Scene::new("live-queries", &[]).await;
+    scene.title("A result comes at once, and after each announcement");
+    let mut owner = scene.socket("owner", &scene.signed("/ws", "of the owner", &owner())).await;
+    let channel = format!("consulta:cocina:{NEGOCIO}");
+    owner.say(&subscribe(&channel)).await;
+    owner.hear().await;
+    scene.database.execute(&cita(1, "pendiente")).await;
+    scene.call("/notify/consulta", &format!(r#"{{"name":"cocina","key":"{NEGOCIO}"}}"#)).await;
+    owner.hear().await;
+    scene.title("Of a query without a key, and again");
+    owner.say(&subscribe("consulta:abiertas")).await;
+    owner.hear().await;
+    owner.say(&subscribe("consulta:abiertas")).await;
+    owner.hear().await;
+    scene.title("What there is not");
+    for channel in ["consulta:nada", "consulta:cocina", "consulta:abiertas:x", "consulta:A:b", "consulta:"] {
+        owner.say(&subscribe(channel)).await;
+        owner.hear().await;
+    }
+    scene.title("Who leaves hears no more");
+    owner.say(&json!({ "type": "unsubscribe", "channel": channel }).to_string()).await;
+    owner.ping().await;
+    scene.call("/notify/consulta", &format!(r#"{{"names":["cocina"],"keys":["{NEGOCIO}","x"]}}"#)).await;
+    owner.ping().await;
+    scene.record.compare();
+}
+
+#[tokio::test]
 async fn a_dashboard_is_answered_as_it_always_was() {
     let scene = Scene::new("answers", &[]).await;
     scene.title("Pings");

@@ -3,7 +3,9 @@
 use super::*;
 
 fn cause(body: &str, id_type: Option<IdType>) -> Result<String, Cause> {
-    negocio_of(body.as_bytes(), id_type).map(|negocio| negocio.as_str().to_owned()).map_err(|rejection| rejection.cause)
+    let negocio =
+        words::decode(body.as_bytes()).map_err(Rejection::from).and_then(|notice| negocio_of(&notice, id_type));
+    negocio.map(|negocio| negocio.as_str().to_owned()).map_err(|rejection| rejection.cause)
 }
 
 #[test]

@@ -1,0 +1,25 @@
+//! What announces a change of live queries names some, and keys of them; what is sent of a result is one frame with its data.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pulso::feeds::queries::words::{MAX_PAIRS, consulta, decode, failed};
+use pulso_fuzz::{check_refusal, message, sound};
+
+fuzz_target!(|body: &[u8]| {
+    let announcement = match decode(body) {
+        Ok(announcement) => announcement,
+        Err(error) => return check_refusal(&error),
+    };
+    let pairs = announcement.names.len() * announcement.keys.len().max(1);
+    assert!((1..=MAX_PAIRS).contains(&pairs));
+    assert!(announcement.xid.is_none_or(|xid| xid >= 3));
+    let said = sound(std::str::from_utf8(body).unwrap());
+    for (place, key) in announcement.keys.iter().enumerate() {
+        let spelt = if said["keys"].is_array() { &said["keys"][place] } else { &said["key"] };
+        assert_eq!(key.is_number, spelt.is_number());
+        let channel = format!("consulta:{}:{}", announcement.names[0], key.text);
+        let sent = message(&consulta(&channel, 7, 9, &said.to_string()));
+        assert_eq!((&sent["channel"], &sent["data"]), (&channel.as_str().into(), &said));
+        assert_eq!(message(&failed(&channel, "x"))["channel"], channel.as_str());
+    }
+});

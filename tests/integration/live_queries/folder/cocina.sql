@@ -1,0 +1,2 @@
+-- access: authenticated
+SELECT count(*) AS pedidos FROM citas WHERE negocio_id = $1

@@ -1,0 +1,2 @@
+-- access: negocio
+SELECT count(*) AS todas, $1::text AS de FROM citas

@@ -1,0 +1,2 @@
+-- access: sql access/duenos.sql
+SELECT count(*) AS todas, $1::text AS de FROM citas

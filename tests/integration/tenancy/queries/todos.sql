@@ -1,0 +1,3 @@
+-- access: authenticated
+-- key: none
+SELECT count(*) AS todas FROM citas
