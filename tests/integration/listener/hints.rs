@@ -14,7 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::backend::{Prepared, postgres_config};
 
 struct Ear {
-    events: mpsc::UnboundedReceiver<ListenEvent>,
+    events: mpsc::Receiver<ListenEvent>,
     database: Database,
     _stop: DropGuard,
 }
@@ -24,12 +24,12 @@ type Heard = BTreeSet<String>;
 
 impl Ear {
     async fn on(database: Database) -> Self {
-        let (sender, events) = mpsc::unbounded_channel();
+        let (sender, events) = mpsc::channel(10_000);
         let stop = CancellationToken::new();
         let source = ListenSource { channel: "pulso_hints".to_owned(), url: Secret::new(database.url()) };
         let token = stop.clone();
         tokio::spawn(async move {
-            listen_for_hints(&source, |event| sender.send(event).unwrap(), token).await;
+            listen_for_hints(&source, |event| sender.try_send(event).unwrap(), token).await;
         });
         let mut ear = Self { events, database, _stop: stop.drop_guard() };
         assert_eq!(ear.next().await, ListenEvent::Gap);
@@ -62,12 +62,12 @@ fn trigger(table: &str, column: &str, subject: &str) -> HintTrigger {
     HintTrigger { table, column, subject, channel: "pulso_hints".to_owned() }
 }
 
-async fn store(database: &Database) -> Arc<dyn Store> {
+fn store(database: &Database) -> Arc<dyn Store> {
     pulso::store::open(&postgres_config(&database.url())).unwrap()
 }
 
 async fn install(database: &Database, table: &str, column: &str, subject: &str) {
-    let store = store(database).await;
+    let store = store(database);
     assert!(store.change_hints(&trigger(table, column, subject), HintChange::Create).await.unwrap());
 }
 
@@ -188,7 +188,7 @@ async fn rows_of_a_partitioned_table_are_told_where_they_are_written_by_its_name
 async fn several_on_one_table_are_installed_twice_and_removed_one_by_one() {
     let database = Postgres::shared().empty_database().await;
     database.execute(r#"CREATE SCHEMA "Otro"; CREATE TABLE "Otro"."Mesas" ("Sala" uuid, zona integer)"#).await;
-    let store = store(&database).await;
+    let store = store(&database);
     let by_room = trigger(r#""Otro"."Mesas""#, "Sala", "mesas.sala");
     let by_zone = trigger(r#""Otro"."Mesas""#, "zona", "mesas-zona");
     for each in [&by_room, &by_zone, &by_room] {
@@ -211,7 +211,7 @@ async fn several_on_one_table_are_installed_twice_and_removed_one_by_one() {
 async fn what_cannot_be_installed_is_refused_with_the_reason() {
     let database = Postgres::shared().empty_database().await;
     database.execute("CREATE TABLE pedidos (sala text); CREATE VIEW vista AS SELECT * FROM pedidos").await;
-    let postgres = store(&database).await;
+    let postgres = store(&database);
     for (trigger, part) in [
         (trigger("nada", "sala", "s"), "nada"),
         (trigger("pedidos", "nada", "s"), "no column"),

@@ -63,8 +63,9 @@ pub async fn said(store: &dyn Store, query: &LiveQuery, key: Option<&str>) -> St
 /// The reason for which `query` is turned off.
 async fn refusal(store: &dyn Store, query: &LiveQuery) -> String {
     match store.learn(query).await.unwrap_err() {
-        ContactError::WrongQuery { variable: "QUERIES_DIR", reason } | ContactError::Missing(reason) => reason,
-        ContactError::Store(StoreError::Refused(reason)) => reason,
+        ContactError::WrongQuery { variable: "QUERIES_DIR", reason }
+        | ContactError::Missing(reason)
+        | ContactError::Store(StoreError::Refused(reason)) => reason,
         other => panic!("{other:?}"),
     }
 }

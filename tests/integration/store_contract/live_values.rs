@@ -209,3 +209,16 @@ async fn where_reads_are_ordered_each_says_where_it_stands() {
     let later = store.live(&asked[..1]).await.unwrap().remove(0).unwrap();
     assert!(later.order > Some(orders[0]), "{later:?} after {orders:?}");
 }
+
+#[tokio::test]
+async fn bytes_are_refused_wherever_they_are() {
+    let (database, store) = prepared().await;
+    database.execute("CREATE TYPE foto AS (n integer, datos bytea)").await;
+    for value in ["'x'::bytea", "ARRAY['x'::bytea]", "ROW(1, 'x')::foto", "ARRAY[ROW(1, 'x')::foto]"] {
+        let refused = store.learn(&query("foto", &format!("SELECT {value} AS v"))).await.unwrap_err();
+        assert!(
+            refused.to_string().contains("column v") && refused.to_string().contains("bytea"),
+            "{value}: {refused}"
+        );
+    }
+}

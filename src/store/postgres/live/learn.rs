@@ -23,6 +23,12 @@ const TYPES: &str = "
     SELECT pg_catalog.current_setting('server_encoding') OPERATOR(pg_catalog.=) 'SQL_ASCII' AS is_raw,
            type.oid::pg_catalog.int8 AS id, pg_catalog.format_type(type.oid, NULL) AS name,
            type.typtype OPERATOR(pg_catalog.=) 'c'::\"char\" AS is_composite,
+           EXISTS (SELECT FROM pg_catalog.pg_attribute AS part
+                    WHERE part.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 AND NOT part.attisdropped
+                      AND part.atttypid OPERATOR(pg_catalog.=) 17::pg_catalog.oid
+                      AND (part.attrelid OPERATOR(pg_catalog.=) type.typrelid
+                           OR part.attrelid OPERATOR(pg_catalog.=) (SELECT element.typrelid FROM pg_catalog.pg_type AS element
+                                WHERE element.oid OPERATOR(pg_catalog.=) type.typelem))) AS holds_bytes,
            CASE WHEN type.typcategory OPERATOR(pg_catalog.=) 'A'::\"char\" THEN type.typelem::pg_catalog.int8 END AS element
       FROM pg_catalog.pg_type AS type WHERE type.oid OPERATOR(pg_catalog.=) ANY ('{LIST}'::pg_catalog.oid[])";
 
@@ -127,6 +133,7 @@ async fn described(
             type_id,
             type_name: row.try_get("name").map_err(column)?,
             is_composite: row.try_get("is_composite").map_err(column)?,
+            holds_bytes: row.try_get("holds_bytes").map_err(column)?,
             element: row.try_get::<Option<i64>, _>("element").map_err(column)?.and_then(|id| u32::try_from(id).ok()),
         });
     }

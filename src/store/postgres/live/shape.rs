@@ -98,6 +98,8 @@ pub(super) struct Described {
     /// As SQL calls it.
     pub type_name: String,
     pub is_composite: bool,
+    /// A part of it, or of its elements, is `bytea`.
+    pub holds_bytes: bool,
     /// Of its elements, if it is an array.
     pub element: Option<u32>,
 }
@@ -308,8 +310,9 @@ pub(super) fn mistake_in(described: &[Described]) -> Option<String> {
         if described[..at].iter().any(|other| other.name == *name) {
             return Some(format!("two columns are called {name}: give one of them another name"));
         }
-        if column.type_id == 17 || column.element == Some(17) {
-            return Some(format!("column {name} is of type {}: write encode({name}, 'base64')", column.type_name));
+        if column.holds_bytes || column.type_id == 17 || column.element == Some(17) {
+            let what = if column.holds_bytes { "has a part of type bytea" } else { "is of type bytea" };
+            return Some(format!("column {name} {what}, which is not sent: write encode(…, 'base64')"));
         }
         let is_time = matches!(column.type_id, types::DATE | types::TIMESTAMP | types::TIMESTAMPTZ);
         if name == NEXT_CHANGE && !is_time {
