@@ -17,6 +17,7 @@ mod reach;
 pub mod redis;
 mod spoiled;
 mod states;
+mod turn;
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ use local::Local;
 pub use census::{Census, Present};
 pub use cluster::{Several, Tidings};
 pub use reach::{Published, Reach, Refused, Scope};
+pub use turn::Turn;
 
 /// What publishes, ends connections and asks for listeners goes by it; only who joins a channel goes to the hub itself.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ mod counts;
 mod keeper;
 mod reader;
 mod states;
+mod turns;
 mod writer;
 
 use std::collections::HashSet;

@@ -50,6 +50,13 @@ impl Broker {
         }
     }
 
+    /// Something has changed, and who watches it on another node reads for itself. They are told a little later.
+    pub fn tell_of_change(&self, channel: &Channel) {
+        if let Some(cluster) = &self.cluster {
+            cluster.tell_of_change(channel);
+        }
+    }
+
     /// Nobody knows what has changed: everybody reads what it watches.
     pub fn ring_all(&self) {
         if let Some(cluster) = &self.cluster {

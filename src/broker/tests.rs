@@ -5,6 +5,7 @@ pub(super) mod contract;
 pub(crate) mod memory;
 mod promises;
 mod several;
+mod turns;
 
 use jiff::tz::TimeZone;
 use proptest::prelude::*;

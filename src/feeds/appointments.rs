@@ -10,6 +10,7 @@ pub mod words;
 use std::sync::Arc;
 
 use super::definition::{Definition, Need, Start, Table};
+use crate::broker::Turn;
 use crate::store::listen::listen as listen_for_notices;
 
 use notices::on_listen;
@@ -34,8 +35,17 @@ pub const FEED: Definition = Definition {
 fn start(with: &Start<'_>) {
     if let Some(source) = with.listen.cloned() {
         with.workers.spawn("the listener", with.stop, |stop| {
-            let (database, refresher) = (Arc::clone(&with.node.database), Arc::clone(&with.node.refresher));
-            async move { listen_for_notices(&source, |event| on_listen(&database, &refresher, event), stop).await }
+            let (database, broker) = (Arc::clone(&with.node.database), Arc::clone(&with.node.broker));
+            let refresher = Arc::clone(&with.node.refresher);
+            async move {
+                // What one node hears is for all.
+                let turn = Turn::new("trigger");
+                let on = |event| on_listen(event, &turn, &database, &broker, &refresher);
+                tokio::join!(
+                    broker.take_turns(&turn, stop.clone()),
+                    listen_for_notices(&source, turn.is_ours(), on, stop.clone())
+                );
+            }
         });
     }
 }

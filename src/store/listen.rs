@@ -5,10 +5,12 @@
 //! Must not know what a notice causes.
 
 use std::fmt;
+use std::future::pending;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions};
 use sqlx::{Acquire, AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
@@ -42,24 +44,39 @@ pub enum ListenEvent {
     Hint { subject: String, key: Option<String> },
     /// Listening has begun, or begun again; what changed before is unknown. Read everything watched.
     Gap,
+    /// There is no listening just now. It is tried again.
+    Deaf,
 }
 
-/// Listens until `stop`, through every outage. `on` must not wait.
-pub async fn listen(source: &ListenSource, on: impl Fn(ListenEvent) + Send + Sync, stop: CancellationToken) {
+/// Listens whenever it `is_due`, until `stop`, through every outage. `on` must not wait.
+pub async fn listen(
+    source: &ListenSource,
+    mut is_due: watch::Receiver<bool>,
+    on: impl Fn(ListenEvent) + Send + Sync,
+    stop: CancellationToken,
+) {
     let ears = async {
         let mut backoff = FIRST_BACKOFF;
         let mut said = String::new();
         loop {
-            let trouble = match Listener::open(source, &on).await {
-                Ok(mut listener) => {
-                    info!(channel = source.channel, "listening for changes in the database");
-                    on(ListenEvent::Gap);
-                    backoff = FIRST_BACKOFF;
-                    said.clear();
-                    listener.hear(&on).await
-                }
-                Err(trouble) => trouble,
+            until(&mut is_due, true).await;
+            let hear = async {
+                let mut listener = Listener::open(source, &on).await?;
+                info!(channel = source.channel, "listening for changes in the database");
+                on(ListenEvent::Gap);
+                backoff = FIRST_BACKOFF;
+                said.clear();
+                Err(listener.hear(&on).await)
             };
+            let heard: Result<(), Trouble> = tokio::select! {
+                heard = hear => heard,
+                () = until(&mut is_due, false) => Ok(()),
+            };
+            let Err(trouble) = heard else {
+                info!(channel = source.channel, "another node listens for changes in the database");
+                continue;
+            };
+            on(ListenEvent::Deaf);
             let text = trouble.to_string();
             if text == said {
                 debug!(channel = source.channel, reason = text, "still not listening for changes in the database");
@@ -81,13 +98,25 @@ pub async fn listen(source: &ListenSource, on: impl Fn(ListenEvent) + Send + Syn
     }
 }
 
+async fn until(changes: &mut watch::Receiver<bool>, wanted: bool) {
+    if changes.wait_for(|is| *is == wanted).await.is_err() {
+        // Nobody says anything any more.
+        pending::<()>().await;
+    }
+}
+
 /// As [`listen`], for what the triggers of `pulso migrate --listen` send.
-pub async fn listen_for_hints(source: &ListenSource, on: impl Fn(ListenEvent) + Send + Sync, stop: CancellationToken) {
+pub async fn listen_for_hints(
+    source: &ListenSource,
+    is_due: watch::Receiver<bool>,
+    on: impl Fn(ListenEvent) + Send + Sync,
+    stop: CancellationToken,
+) {
     let on = |event| match event {
         ListenEvent::Notice(payload) => on(hint(&payload)),
         other => on(other),
     };
-    listen(source, on, stop).await;
+    listen(source, is_due, on, stop).await;
 }
 
 /// A key may hold spaces, a subject holds none.

@@ -142,6 +142,11 @@ impl Cluster {
         self.states.put_off(channel, Some(said));
     }
 
+    /// Something has changed: whoever watches it reads for itself.
+    pub(in crate::broker) fn tell_of_change(&self, channel: &Channel) {
+        self.states.put_off(channel, Some(String::new()));
+    }
+
     /// Anything may have changed: everybody reads what it watches.
     pub(in crate::broker) fn ring_all(&self) {
         *lock(&self.states.untold) = Untold { channels: HashMap::new(), anything: true };
