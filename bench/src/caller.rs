@@ -56,6 +56,15 @@ impl Caller {
     }
 }
 
+impl Caller {
+    /// Calls and waits for the answer's status; `None` if the server has gone.
+    pub fn try_call(&mut self, request: &[u8]) -> Option<u16> {
+        self.stream.write_all(request).ok()?;
+        let answer = self.answers.recv_timeout(LIMIT).expect("an answer in time, or an end");
+        answer.ok().map(|answer| answer.status)
+    }
+}
+
 impl Drop for Caller {
     fn drop(&mut self) {
         // Ends the thread that reads.

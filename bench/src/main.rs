@@ -209,7 +209,8 @@ fn compare_builds(arguments: &Compare, before: &Path) -> Result<bool, String> {
 
 fn alone(arguments: &Alone, scenarios: &[Scenario], works: &[Work]) -> Result<bool, String> {
     let binary = binary(arguments.pulso.as_deref())?;
-    let is_crowded = !works.is_empty() || scenarios.contains(&Scenario::Live);
+    let crowded = [Scenario::Live, Scenario::Nodes];
+    let is_crowded = !works.is_empty() || scenarios.iter().any(|scenario| crowded.contains(scenario));
     raise_descriptors(if is_crowded { 11_000 } else { 2_000 })?;
     let mut report = Report::default();
     for _ in 0..arguments.repeat {

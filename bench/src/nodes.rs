@@ -1,4 +1,10 @@
-//! Three nodes with a Redis between them: when an event that one has answered is seen by another, and what that costs Redis.
+//! Three nodes with a Redis between them: when an event that one has answered is seen by another, what all that costs, and
+//! what is lost when a node or the Redis goes away.
+
+mod figures;
+mod killed;
+mod server;
+mod share;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +27,8 @@ use crate::{runtime, town};
 
 const NAME: &str = "nodes";
 const NODES: usize = 3;
+/// Each owned by the user of its number.
+const NEGOCIOS: u32 = 100;
 /// Events a second, each a call of its own, from each node in turn.
 const RATES: [u32; 2] = [500, 1_000];
 /// For what was answered to be everywhere.
@@ -32,20 +40,28 @@ const PADDING: usize = 200;
 pub fn measure(binary: &str, seconds: u32, report: &mut Report) -> Result<(), String> {
     println!("-- {NAME}: {NODES} nodes and a Redis, {RATES:?} events/s for {seconds} s each");
     let postgres = Postgres::own();
-    let redis = Redis::start();
-    let (_database, nodes) = runtime()?.block_on(async {
+    let mut redis = Redis::start();
+    let (database, alone, nodes) = runtime()?.block_on(async {
         let database = postgres.database().await;
-        town::found(&database, 1).await;
-        let node = town::pulso(binary, &database.url()).with_hook_key().with("REDIS_URL", &redis.url());
+        town::found(&database, NEGOCIOS).await;
+        let node = town::pulso(binary, &database.url()).with_hook_key().with("MAX_CONNECTIONS", "20000");
+        let alone = node.ready().await;
+        let node = node.with("REDIS_URL", &redis.url());
         let mut nodes = Vec::new();
         for _ in 0..NODES {
             nodes.push(node.ready().await);
         }
-        (database, nodes)
+        (database, alone, nodes)
     });
     for rate in RATES {
         at(rate, seconds, &nodes, redis.pid(), report);
     }
+    share::measure(&alone, &nodes, report);
+    drop(alone);
+    figures::measure(&nodes, report);
+    server::break_off(&mut redis, &nodes, report);
+    server::fill(&redis, &nodes, report);
+    killed::measure(&nodes, &database, report);
     Ok(())
 }
 
@@ -62,7 +78,7 @@ fn at(rate: u32, seconds: u32, nodes: &[Running], redis: Pid, report: &mut Repor
         let due = begun + Duration::from_secs(1) * number / rate;
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let caller = &mut callers[number as usize % NODES];
-        caller.send(&call(number));
+        caller.send(&call(number, false));
         let answer = caller.answer();
         refused += u32::from(answer.status != 200);
         answered.push(answer.at);
@@ -113,14 +129,16 @@ fn precise(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1e3)
 }
 
-fn call(number: u32) -> Vec<u8> {
+/// `is_keyed`: with a key of its own.
+fn call(number: u32, is_keyed: bool) -> Vec<u8> {
     let body = json!({
         "negocio_id": town::negocio(0), "tableId": null, "total": "45.50", "timestamp": "2025-07-20T10:30:00Z",
         "note": "x".repeat(PADDING), "saleId": number,
     });
     let body = body.to_string();
+    let key = if is_keyed { format!("idempotency-key: sale-{number}\r\n") } else { String::new() };
     format!(
-        "POST /notify/venta HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nx-api-key: {HOOK_KEY}\r\n\
+        "POST /notify/venta HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nx-api-key: {HOOK_KEY}\r\n{key}\
          content-length: {}\r\n\r\n{body}",
         body.len()
     )

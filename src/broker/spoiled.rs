@@ -11,6 +11,8 @@ pub(super) enum Rule {
     FirstIds,
     /// Positions of which nobody knows what their client has are told as that.
     Doubt,
+    /// Who watches says so before it reads.
+    RegisterFirst,
 }
 
 #[cfg(not(test))]

@@ -16,6 +16,14 @@ use crate::config::{AuthConfig, Secret};
 use crate::idempotency::Idempotency;
 use crate::telemetry::metrics::Metrics;
 
+/// What `act` comes to where nodes say that they watch only after they have read.
+pub(crate) fn without_registering_first<T>(act: impl FnOnce() -> T) -> T {
+    spoiled::LEFT_OUT.set(Some(spoiled::Rule::RegisterFirst));
+    let came = act();
+    spoiled::LEFT_OUT.set(None);
+    came
+}
+
 contract::contract!((memory::Memory::new(1).way(0), ()));
 
 /// One of the nodes that share what is published.

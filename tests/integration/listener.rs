@@ -7,7 +7,7 @@ use pulso::store::listen::{ListenEvent, listen, probe};
 use pulso_harness::pgbouncer::Options;
 use pulso_harness::{ChaosProxy, Database, PgBouncer, Postgres, wait};
 use std::collections::BTreeSet;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 const ALTA: &str = "9f1c2b3a-0000-4000-8000-00000000abcd";
@@ -16,7 +16,9 @@ const TERCERA: &str = "22222222-0000-4000-8000-000000000002";
 
 /// A running listener and what it heard.
 struct Ear {
+    /// But that it is deaf.
     events: mpsc::Receiver<ListenEvent>,
+    is_due: watch::Sender<bool>,
     stop: DropGuard,
 }
 
@@ -24,11 +26,17 @@ impl Ear {
     fn on(url: &str) -> Self {
         let (sender, events) = mpsc::channel(10_000);
         let stop = CancellationToken::new();
-        let (source, token) = (source(url), stop.clone());
+        let is_due = watch::Sender::new(true);
+        let (source, due, token) = (source(url), is_due.subscribe(), stop.clone());
         tokio::spawn(async move {
-            listen(&source, |event| sender.try_send(event).unwrap(), token).await;
+            let on = |event| {
+                if event != ListenEvent::Deaf {
+                    sender.try_send(event).unwrap();
+                }
+            };
+            listen(&source, due, on, token).await;
         });
-        Self { events, stop: stop.drop_guard() }
+        Self { events, is_due, stop: stop.drop_guard() }
     }
 
     async fn next(&mut self) -> ListenEvent {
@@ -97,6 +105,24 @@ async fn every_statement_tells_each_touched_negocio_once() {
     database.execute(&format!("DELETE FROM citas WHERE negocio_id = '{OTRA}'")).await;
     done(&database).await;
     assert_eq!(ear.notices_until("done").await, set(&[OTRA]));
+}
+
+#[tokio::test]
+async fn it_is_there_only_while_it_is_due_and_begins_anew_with_a_gap() {
+    let database = with_trigger().await;
+    let mut ear = Ear::on(&database.url());
+    let connections = async || {
+        let listening = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE 'LISTEN%'";
+        database.rows(listening).await.len()
+    };
+    for _ in 0..2 {
+        assert_eq!(ear.next().await, ListenEvent::Gap);
+        assert_eq!(connections().await, 1);
+        ear.is_due.send_replace(false);
+        wait::until(async || connections().await == 0, "it has let go of its connection").await;
+        citas(&database, ALTA, 1).await;
+        ear.is_due.send_replace(true);
+    }
 }
 
 #[tokio::test]
@@ -185,7 +211,7 @@ async fn stopping_ends_the_listener() {
     let database = with_trigger().await;
     let mut ear = Ear::on(&database.url());
     assert_eq!(ear.next().await, ListenEvent::Gap);
-    let Ear { mut events, stop } = ear;
+    let Ear { mut events, stop, .. } = ear;
     drop(stop);
     assert_eq!(events.recv().await, None);
     let sessions = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pulso'";

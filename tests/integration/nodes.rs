@@ -2,8 +2,13 @@
 
 mod away;
 mod crowd;
+mod edges;
 mod faults;
+mod figures;
+mod screens;
+mod secured;
 mod shared;
+mod trigger;
 
 use pulso_harness::process::steady_port;
 use pulso_harness::{Claims, Dashboard, Database, Pulso, Redis, Running};
@@ -18,7 +23,7 @@ struct Nodes {
     /// One to be started, the way the others were.
     node: Pulso,
     each: Vec<Running>,
-    _database: Database,
+    database: Database,
 }
 
 impl Nodes {
@@ -30,7 +35,7 @@ impl Nodes {
         for number in 1..=count {
             each.push(named(&node, number).ready().await);
         }
-        Self { redis, node, each, _database: database }
+        Self { redis, node, each, database }
     }
 }
 

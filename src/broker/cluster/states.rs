@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::{Cluster, lock};
 use crate::broker::entry::{self, Entry, Told};
 use crate::broker::link::Joined;
 use crate::broker::log::{Append, Appended, Stream, Trouble};
+use crate::broker::spoiled::{Rule, is_left_out};
 use crate::model::Channel;
 
 /// For so long a call waits until the others are told.
@@ -108,8 +109,15 @@ impl Cluster {
         lock(&self.states.watched).insert(channel.clone());
         // Without the log it is said when the log is back.
         let Some(joined) = self.link.now() else { return };
-        let topics = [channel.to_string()];
-        self.within(&joined, joined.line.watch(&topics, self.node, WATCHED_FOR)).await;
+        let (topics, node) = ([channel.to_string()], self.node);
+        if is_left_out(Rule::RegisterFirst) {
+            tokio::spawn(async move {
+                sleep(TOLD_WITHIN).await;
+                joined.line.watch(&topics, node, WATCHED_FOR).await
+            });
+            return;
+        }
+        self.within(&joined, joined.line.watch(&topics, node, WATCHED_FOR)).await;
     }
 
     pub(in crate::broker) async fn unwatch(&self, channel: &Channel) {

@@ -1,7 +1,8 @@
 //! What an error of Redis means to who asked: by its kind and its code, never by its text.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError};
 
@@ -43,7 +44,9 @@ fn of_code(code: &str, text: String) -> Trouble {
 }
 
 fn is_about_tls(error: &RedisError) -> bool {
-    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    // What it wraps is behind a pointer that is an error itself.
+    let shared = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    let source = shared.and_then(|shared| shared.downcast_ref::<io::Error>());
     source.is_some_and(|source| source.kind() == io::ErrorKind::InvalidData)
 }
 
@@ -63,5 +66,7 @@ mod tests {
         let broken = RedisError::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert!(matches!(trouble("h:1", &broken, Moment::Asked), Trouble::Unanswered(_)));
         assert!(matches!(trouble("h:1", &broken, Moment::Dialling), Trouble::Away(_)));
+        let certificate = RedisError::from(io::Error::new(io::ErrorKind::InvalidData, "nobody signed it"));
+        assert!(matches!(trouble("h:1", &certificate, Moment::Dialling), Trouble::Refused(_)));
     }
 }

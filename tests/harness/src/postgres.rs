@@ -210,6 +210,26 @@ impl Postgres {
         child.wait().expect("our own child");
     }
 
+    /// Keeps a copy of all that it has; it is stopped meanwhile.
+    pub fn save(&self) {
+        self.stop_hard();
+        self.copy("data", "saved");
+        self.start();
+    }
+
+    /// Makes it what it was at [`Self::save`], as a failover to a replica that lags does. Returns once it takes queries.
+    pub fn become_what_was_saved(&self) {
+        self.stop_hard();
+        std::fs::remove_dir_all(self.dir.path().join("data")).expect("the cluster's files");
+        self.copy("saved", "data");
+        self.start();
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        let [from, to] = [from, to].map(|name| self.dir.path().join(name));
+        run(Command::new("cp").arg("-a").args([from, to]), "cp");
+    }
+
     /// Stops every process of the cluster in its tracks: connections open, nobody ever answers.
     pub fn freeze(&self) {
         self.signal_all(Signal::STOP);

@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::postgres::tls;
 use crate::process::{ServiceDir, find, service, spawn, steady_port};
 
 const PACKAGE: &str = "redis-server";
@@ -21,6 +23,8 @@ pub struct Redis {
     child: Option<Child>,
     /// What `redis-cli` has to say before it may ask.
     password: Option<String>,
+    /// Where it listens by TLS, and the authority's certificate.
+    tls: Option<(u16, PathBuf)>,
     // After `child`: the directory goes last.
     dir: ServiceDir,
 }
@@ -41,14 +45,33 @@ impl Redis {
         Self::run("redis-sentinel", settings)
     }
 
+    /// One that listens by TLS too, with a certificate for `localhost` and 127.0.0.1 signed by [`Self::ca`].
+    pub fn with_tls() -> Self {
+        let (dir, port) = (ServiceDir::new("redis-server-tls"), steady_port());
+        let ca = tls::certify(&dir);
+        let file = |name: &str| dir.path().join(name).display().to_string();
+        let settings = format!(
+            "tls-port {port}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\ntls-auth-clients no",
+            file("server.crt"),
+            file("server.key"),
+            dir.adopt("ca.crt").display()
+        );
+        let mut redis = Self::run_in(dir, "redis-server", &settings);
+        redis.tls = Some((port, ca));
+        redis
+    }
+
     fn run(program: &'static str, settings: &str) -> Self {
-        let dir = ServiceDir::new(program);
+        Self::run_in(ServiceDir::new(program), program, settings)
+    }
+
+    fn run_in(dir: ServiceDir, program: &'static str, settings: &str) -> Self {
         let port = steady_port();
         // A Sentinel does not know `save`.
         let memory = if program == "redis-server" { "save \"\"\n" } else { "" };
         let settings = format!("port {port}\nbind 127.0.0.1\ndir {}\n{memory}{settings}\n", dir.path().display());
         dir.write("redis.conf", &settings);
-        let mut redis = Self { port, program, child: None, password: None, dir };
+        let mut redis = Self { port, program, child: None, password: None, tls: None, dir };
         redis.revive();
         redis
     }
@@ -70,6 +93,18 @@ impl Redis {
     /// Of its first database.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Of its first database by TLS.
+    pub fn tls_url(&self) -> String {
+        let (port, _) = self.tls.as_ref().expect("a server made by with_tls()");
+        format!("rediss://127.0.0.1:{port}")
+    }
+
+    /// The certificate authority's file.
+    pub fn ca(&self) -> &Path {
+        let (_, ca) = self.tls.as_ref().expect("a server made by with_tls()");
+        ca
     }
 
     /// Where it keeps its files.

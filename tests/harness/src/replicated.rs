@@ -58,6 +58,11 @@ impl Guarded {
         self.servers.iter_mut().find(|server| Some(server.port()) == port).expect("a master of ours")
     }
 
+    /// Whoever was frozen goes on.
+    pub fn thaw_all(&self) {
+        self.servers.iter().for_each(Redis::thaw);
+    }
+
     /// A failover that somebody orders; the old master lives on. Returns at once.
     pub fn fail_over(&self) {
         self.sentinels[0].say(&["SENTINEL", "FAILOVER", NAME]);

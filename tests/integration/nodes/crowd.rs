@@ -17,8 +17,12 @@ use crate::feeds::signed;
 
 const STAYING: usize = 3;
 const WANDERING: usize = 4;
-/// Between two calls of one caller.
+/// Between two calls of one caller, usually.
 const PACE: Duration = Duration::from_millis(8);
+/// Between two of one in a hurry.
+const HURRY: Duration = Duration::from_millis(1);
+/// Callers of each kind at each node, where they hurry.
+const HURRYING: usize = 2;
 /// After the last call: everybody has what is owed then.
 const SETTLED: Duration = Duration::from_secs(3);
 const CHANNEL: &str = "negocio";
@@ -28,6 +32,7 @@ const CHANNEL: &str = "negocio";
 struct Scene {
     ports: Vec<u16>,
     begun: Instant,
+    pace: Duration,
     next: AtomicU64,
     calls: Mutex<Vec<Called>>,
     /// For how long (ms) calls were refused, at most.
@@ -93,7 +98,7 @@ async fn call_with_keys(scene: Arc<Scene>, mut node: usize) {
             tries += 1;
         }
         scene.note(number, at, outcome);
-        sleep(PACE).await;
+        sleep(scene.pace).await;
     }
 }
 
@@ -102,7 +107,7 @@ async fn call_once(scene: Arc<Scene>, node: usize) {
         let (number, at) = (scene.next.fetch_add(1, Ordering::Relaxed), scene.now());
         let outcome = call(scene.ports[node], number, None).await;
         scene.note(number, at, outcome);
-        sleep(PACE).await;
+        sleep(scene.pace).await;
     }
 }
 
@@ -154,10 +159,20 @@ async fn listen(scene: Arc<Scene>, name: String, mut node: usize, wanders: bool)
 impl Crowd {
     /// On nodes at these ports; returns when all listen.
     pub async fn gather(ports: Vec<u16>) -> Self {
+        Self::with(ports, PACE, 1).await
+    }
+
+    /// As [`Self::gather`], with as many calls as the machine bears.
+    pub async fn gather_in_a_hurry(ports: Vec<u16>) -> Self {
+        Self::with(ports, HURRY, HURRYING).await
+    }
+
+    async fn with(ports: Vec<u16>, pace: Duration, each: usize) -> Self {
         let count = ports.len();
         let scene = Arc::new(Scene {
             ports,
             begun: Instant::now(),
+            pace,
             next: AtomicU64::new(1),
             calls: Mutex::default(),
             longest_refusal: AtomicU64::new(0),
@@ -173,7 +188,8 @@ impl Crowd {
         let listeners: Vec<_> = listeners.collect();
         sleep(Duration::from_millis(300)).await;
         scene.last_accepted.store(scene.now(), Ordering::Relaxed);
-        let callers = (0..count)
+        let callers = (0..count * each)
+            .map(|caller| caller % count)
             .flat_map(|node| {
                 let with_keys = tokio::spawn(call_with_keys(Arc::clone(&scene), node));
                 [with_keys, tokio::spawn(call_once(Arc::clone(&scene), node))]
@@ -209,8 +225,9 @@ impl Crowd {
         let (checked, wrong) = if lost { history.check() } else { history.check_with_one_order() };
         let Checked { accepted, unknown, refused, heard, resyncs } = checked;
         let gap = Duration::from_millis(self.scene.longest_refusal.load(Ordering::Relaxed));
+        let rate = accepted as u128 * 1_000 / self.scene.begun.elapsed().as_millis();
         eprintln!(
-            "{what}: {accepted} accepted, {unknown} unknown, {refused} refused, {heard} heard, {resyncs} resync, no event for {gap:?}"
+            "{what}: {accepted} accepted ({rate}/s), {unknown} unknown, {refused} refused, {heard} heard, {resyncs} resync, no event for {gap:?}"
         );
         assert!(wrong.is_empty(), "{what}: {} wrong, such as {:?}", wrong.len(), &wrong[..wrong.len().min(5)]);
         assert!(accepted > 30 && heard > 100, "{what}: too little happened to prove anything: {checked:?}");

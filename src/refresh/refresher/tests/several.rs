@@ -7,6 +7,7 @@ use super::*;
 use crate::access::token::TokenVerifier;
 use crate::broker::Several;
 use crate::broker::tests::memory::{Memory, Weather};
+use crate::broker::tests::without_registering_first;
 use crate::config::{AuthConfig, Secret};
 use crate::idempotency::Idempotency;
 
@@ -319,6 +320,29 @@ async fn a_transaction_of_what_is_watched_elsewhere_is_waited_for_where_it_came(
     assert!(matches!(waits.await.unwrap(), Ok(Noticed::Read(_))));
     sleep(SOON).await;
     assert_eq!(shown(&mut screen), Some(1));
+}
+
+/// What a screen shows soon after a change that was announced elsewhere right behind its own first read.
+fn shown_after_a_change_behind_the_first_read() -> Option<i64> {
+    let mut came = None;
+    run_paused(async {
+        let nodes = Nodes::new().await;
+        let n = figures_of("n");
+        let mut screen = nodes.worlds[0].subscribe(&n);
+        sleep(SOON).await;
+        assert_eq!(shown(&mut screen), Some(0));
+        nodes.model.commit(&n);
+        nodes.notice(1, &n).await;
+        sleep(SOON).await;
+        came = shown(&mut screen);
+    });
+    came
+}
+
+#[test]
+fn it_is_noticed_if_a_node_reads_before_it_says_that_it_watches() {
+    assert_eq!(shown_after_a_change_behind_the_first_read(), Some(1));
+    assert_eq!(without_registering_first(shown_after_a_change_behind_the_first_read), Some(0));
 }
 
 #[derive(Clone, Copy, Debug)]
