@@ -8,6 +8,7 @@ mod counts;
 mod django;
 mod duty;
 mod groups;
+pub mod inspect;
 mod listening;
 pub mod msgpack;
 mod relay;

@@ -5,6 +5,7 @@ pub(super) mod contract;
 pub(crate) mod memory;
 mod promises;
 mod several;
+mod shared;
 mod turns;
 
 use jiff::tz::TimeZone;
@@ -36,7 +37,7 @@ struct Node {
 
 /// What the promises are tried on: made anew for each try, within a runtime.
 trait Nodes: Sync {
-    fn make() -> Self;
+    async fn make() -> Self;
 
     fn each(&self) -> &[Node];
 
@@ -47,7 +48,7 @@ trait Nodes: Sync {
 struct Alone([Node; 1]);
 
 impl Nodes for Alone {
-    fn make() -> Self {
+    async fn make() -> Self {
         let hub = Arc::new(Hub::new(Arc::new(Metrics::new())));
         hub.start(true, ()).unwrap();
         let tokens = TokenVerifier::new(&AuthConfig::new(Secret::new("a secret for tests, longer than 32 bytes")));

@@ -43,12 +43,10 @@ impl Turn {
 impl Broker {
     /// Seeks a turn, keeps it and hands it on, until `stop`. Of a node that is alone it is always the turn.
     pub async fn take_turns(&self, turn: &Turn, stop: CancellationToken) {
-        match &self.cluster {
-            Some(cluster) => cluster.take_turns(turn, stop).await,
-            None => {
-                turn.give(true);
-                stop.cancelled().await;
-            }
+        if let Some(cluster) = &self.cluster {
+            return cluster.take_turns(turn, stop).await;
         }
+        turn.give(true);
+        stop.cancelled().await;
     }
 }

@@ -8,9 +8,11 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use super::{block_on, complain, or_complain};
+use crate::broker::bridge::inspect::inspect as inspect_bridges;
 use crate::broker::redis::inspect::inspect as inspect_redis;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::feeds;
 use crate::finding::{Finding, Level};
 use crate::store::inspect::{inspect as inspect_database, inspect_queries};
 
@@ -27,6 +29,7 @@ pub(super) fn run() -> ExitCode {
         findings.extend(inspect_queries(&config.database, &config.queries.defined, &clock).await);
         if let Some(redis) = &config.redis {
             findings.extend(inspect_redis(redis, || clock.now()).await);
+            findings.extend(inspect_bridges(redis, &config.bridges, &feeds::groups(config.feeds)).await);
         }
         findings.extend(issuers::inspect(&config.auth.issuers).await);
         let worst = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok);

@@ -25,14 +25,18 @@ pub fn measure(nodes: &[Running], report: &mut Report) {
         nodes.iter().map(|node| Swarm::new(node.port(), Wire::Figures.seats(0..1, 1))).collect();
     let mut caller = Caller::open(nodes[0].port());
     let mut notice = |swarms: &mut [Swarm]| {
-        swarms.iter_mut().for_each(|swarm| swarm.idle(QUIET));
+        for swarm in &mut *swarms {
+            swarm.idle(QUIET);
+        }
         let before = queries(nodes);
         assert_eq!(caller.try_call(&Wire::Figures.notice(0, 0)), Some(200), "a notice is taken");
         std::thread::sleep(SOON);
         queries(nodes) - before
     };
     let nowhere = notice(&mut swarms);
-    swarms.iter_mut().for_each(|swarm| swarm.connect(1));
+    for swarm in &mut swarms {
+        swarm.connect(1);
+    }
     let everywhere = notice(&mut swarms);
     drop(swarms);
     let said = format!("{everywhere} · {nowhere}");
@@ -45,7 +49,9 @@ pub fn measure(nodes: &[Running], report: &mut Report) {
     for swarm in &mut crowd {
         swarm.connect(AT_ONCE);
     }
-    crowd.iter_mut().for_each(|swarm| swarm.idle(QUIET));
+    for swarm in &mut crowd {
+        swarm.idle(QUIET);
+    }
     let (before, from) = (queries(nodes), Instant::now());
     for swarm in &mut crowd {
         swarm.hang_up();

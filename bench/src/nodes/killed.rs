@@ -62,7 +62,7 @@ pub fn measure(nodes: &[Running], database: &Database, report: &mut Report) {
     }
     let took = begun.elapsed();
     stop.store(true, Ordering::Relaxed);
-    let changed = changes.join().expect("the changes come to their end");
+    let announced = changes.join().expect("the changes come to their end");
     for swarm in &mut figures {
         swarm.idle(SETTLED);
     }
@@ -73,7 +73,7 @@ pub fn measure(nodes: &[Running], database: &Database, report: &mut Report) {
     let stale = figures.iter().flat_map(Swarm::last_messages).filter(|(_, last)| town::parse(last) != wanted).count();
     let lost = count as usize * NODES - seen.iter().map(HashMap::len).sum::<usize>();
     let doubled = seen.iter().flat_map(HashMap::values).filter(|times| **times > 1).count();
-    let rate = format!("{:.0}/s, {changed} changes", f64::from(count) / took.as_secs_f64());
+    let rate = format!("{:.0}/s, {announced} changes", f64::from(count) / took.as_secs_f64());
     report.note(NAME, "a node killed: reached", rate);
     let found = format!("{refused} · {lost} · {doubled} · {stale}");
     let is_good = refused as usize + lost + doubled + stale == 0;

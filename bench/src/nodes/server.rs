@@ -48,7 +48,9 @@ pub fn fill(redis: &Redis, nodes: &[Running], report: &mut Report) {
 pub fn break_off(redis: &mut Redis, nodes: &[Running], report: &mut Report) {
     let mut screens: Vec<Swarm> =
         nodes.iter().map(|node| Swarm::new(node.port(), Wire::Sales.seats(0..1, 1))).collect();
-    screens.iter_mut().for_each(|screen| screen.connect(1));
+    for screen in &mut screens {
+        screen.connect(1);
+    }
     redis.kill();
     thread::sleep(AWAY);
     redis.revive();

@@ -30,7 +30,9 @@ pub fn measure(alone: &Running, nodes: &[Running], report: &mut Report) {
 fn each(nodes: &[Running]) -> f64 {
     let mut swarms: Vec<Swarm> =
         nodes.iter().map(|node| Swarm::new(node.port(), Wire::Sales.seats(0..SCREENS, 1))).collect();
-    swarms.iter_mut().for_each(|swarm| swarm.connect(AT_ONCE));
+    for swarm in &mut swarms {
+        swarm.connect(AT_ONCE);
+    }
     let mut caller = Caller::open(nodes[0].port());
     let mut say = |swarms: &mut [Swarm], number: u64| {
         let goals: Vec<u64> = swarms.iter().map(|swarm| swarm.counts.delivered + u64::from(SCREENS)).collect();

@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::counts::Counts;
 use super::duty::Duty;
-use super::{Bridges, NotHeard, Told, django, socketio};
+use super::{Bridges, Groups, NotHeard, Told, django, socketio};
 use crate::broker::log::Trouble;
 use crate::broker::redis::{Beside, Published};
 use crate::config::{Bridge, MAX_BRIDGE_WAITING};
@@ -38,10 +38,10 @@ impl Bridges {
         queue: Sender<Published>,
         counts: &Counts,
     ) -> Trouble {
-        let probe = format!("{{{}}}:bridge:probe:{:016x}", self.redis.prefix, rand::random::<u64>());
-        let mut patterns = self.patterns(bridge);
-        patterns.push(escaped(&probe));
-        let mut messages = match beside.listen(&patterns).await {
+        let (probe, others) = (probe(&self.redis.prefix), probe_channels(&self.redis.prefix));
+        let mut wanted = patterns(&self.groups, bridge);
+        wanted.push(probes(&self.redis.prefix));
+        let mut messages = match beside.listen(&wanted).await {
             Ok(messages) => messages,
             Err(trouble) => return trouble,
         };
@@ -54,6 +54,7 @@ impl Bridges {
                 message = messages.next() => match message {
                     None => return Trouble::Away("the line for what is published has ended".to_owned()),
                     Some((channel, _)) if channel == probe => heard = Instant::now(),
+                    Some((channel, _)) if channel.starts_with(&others) => {}
                     Some(message) => if queue.try_send(message).is_err() {
                         counts.lost("too many wait to be published");
                     },
@@ -96,18 +97,6 @@ impl Bridges {
         Trouble::Away("the line for what is published has ended".to_owned())
     }
 
-    fn patterns(&self, bridge: &Bridge) -> Vec<String> {
-        match bridge {
-            Bridge::SocketIo(key) => vec![format!("{}*", escaped(&socketio::channels(key)))],
-            Bridge::Django(django) => {
-                let fixed = self.groups.fixed.iter().map(|group| escaped(&django::group_channel(django, group)));
-                let others = self.groups.others.iter().map(|(beginning, _)| beginning);
-                let others = others.map(|beginning| format!("{}*", escaped(&django::group_channel(django, beginning))));
-                fixed.chain(others).collect()
-            }
-        }
-    }
-
     fn read_published(&self, bridge: &Bridge, channel: &str, message: &[u8]) -> Result<Vec<Told>, NotHeard> {
         match bridge {
             Bridge::SocketIo(_) => socketio::read(message, self.most),
@@ -117,6 +106,33 @@ impl Bridges {
             }
         }
     }
+}
+
+/// What is listened to. Redis compares it to the letter with what its user may listen to.
+pub(super) fn patterns(groups: &Groups, bridge: &Bridge) -> Vec<String> {
+    match bridge {
+        Bridge::SocketIo(key) => vec![format!("{}*", escaped(&socketio::channels(key)))],
+        Bridge::Django(django) => {
+            let fixed = groups.fixed.iter().map(|group| escaped(&django::group_channel(django, group)));
+            let others = groups.others.iter().map(|(beginning, _)| beginning);
+            let others = others.map(|beginning| format!("{}*", escaped(&django::group_channel(django, beginning))));
+            fixed.chain(others).collect()
+        }
+    }
+}
+
+/// By what a line hears itself.
+pub(super) fn probe(prefix: &str) -> String {
+    format!("{}{:016x}", probe_channels(prefix), rand::random::<u64>())
+}
+
+/// What that of every line is listened to by.
+pub(super) fn probes(prefix: &str) -> String {
+    format!("{}*", escaped(&probe_channels(prefix)))
+}
+
+fn probe_channels(prefix: &str) -> String {
+    format!("{{{prefix}}}:bridge:")
 }
 
 /// A pattern that only this text matches.

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -21,6 +22,8 @@ use crate::publication::{Draft, Encoding, Publication};
 const EVENTS: usize = 3;
 /// A mailbox of this capacity is never full here.
 const ROOMY: usize = 100_000;
+/// For counts to be everywhere.
+const TOLD_WITHIN: Duration = Duration::from_secs(20);
 /// More than are served by whoever publishes.
 const CROWD: usize = 80;
 
@@ -49,7 +52,6 @@ enum Op {
     },
     /// Two reads of the figures, told in the one order or the other.
     Tell {
-        node: usize,
         backwards: bool,
     },
     Ring {
@@ -92,7 +94,7 @@ pub(super) fn script() -> impl Strategy<Value = Script> {
     ];
     let op = prop_oneof![
         6 => (node.clone(), channels.clone()).prop_map(|(node, channels)| Op::Publish { node, channels }),
-        2 => (node.clone(), any::<bool>()).prop_map(|(node, backwards)| Op::Tell { node, backwards }),
+        2 => any::<bool>().prop_map(|backwards| Op::Tell { backwards }),
         1 => node.clone().prop_map(|node| Op::Ring { node }),
         3 => (node.clone(), channels, any::<bool>(), prop_oneof![1..6_usize, Just(ROOMY)])
             .prop_map(|(node, events, with_states, capacity)| Op::Come { node, events, with_states, capacity }),
@@ -115,7 +117,7 @@ struct World<N> {
 impl<N: Nodes> World<N> {
     fn new() -> Self {
         let runtime = Runtime::new().unwrap();
-        let nodes = runtime.block_on(async { N::make() });
+        let nodes = runtime.block_on(N::make());
         Self { nodes, runtime, calls: Mutex::default() }
     }
 
@@ -162,7 +164,7 @@ impl<N: Nodes> World<N> {
         match op {
             Op::Publish { node, channels } => self.publish(*node, channels),
             Op::Settle => self.settle(),
-            Op::Tell { node, backwards } => self.tell(*node, *backwards, clients),
+            Op::Tell { backwards } => self.tell(*backwards, clients),
             Op::Ring { node } => {
                 for client in clients.iter_mut() {
                     client.owe_a_ring(&Channel::Sync(tenant()));
@@ -195,8 +197,9 @@ impl<N: Nodes> World<N> {
         }
     }
 
-    fn tell(&self, node: usize, backwards: bool, clients: &mut [Client]) {
-        let broker = &self.node(node).broker;
+    /// What one node has read every node tells its own.
+    fn tell(&self, backwards: bool, clients: &mut [Client]) {
+        let broker = &self.node(0).broker;
         let mut versions = [broker.next_version(), broker.next_version()];
         for client in clients.iter_mut() {
             client.owe(&figures(), versions[1]);
@@ -205,7 +208,8 @@ impl<N: Nodes> World<N> {
             versions.reverse();
         }
         for version in versions {
-            broker.tell(&Arc::new(Publication::state(figures(), version, "{}", None)));
+            let state = Arc::new(Publication::state(figures(), version, "{}", None));
+            self.nodes.each().iter().for_each(|node| drop(node.broker.tell(&state)));
         }
     }
 
@@ -331,14 +335,24 @@ pub(super) fn who_is_dismissed_is_gone_everywhere<N: Nodes>() {
 
 pub(super) fn a_listener_is_known_everywhere<N: Nodes>() {
     let world = World::<N>::new();
-    for channel in [events(0), figures(), Channel::Sync(tenant())] {
-        assert!(world.nodes.each().iter().all(|node| !node.broker.has_listeners(&channel)));
-        let mailbox = Arc::new(Mailbox::new(4, Encoding::Lines));
-        let membership = world.node(0).hub.join(channel.clone(), &mailbox);
-        world.settle();
-        assert!(world.nodes.each().iter().all(|node| node.broker.has_listeners(&channel)));
-        drop(membership);
-        world.settle();
-        assert!(world.nodes.each().iter().all(|node| !node.broker.has_listeners(&channel)));
-    }
+    let channels = [events(0), figures(), Channel::Sync(tenant())];
+    let count = |node: &Node, channel: &Channel| world.runtime.block_on(node.broker.reach(channel)).each[0];
+    // They are told a little late.
+    let all_count = |wanted: usize| {
+        let begun = Instant::now();
+        let nodes = || world.nodes.each().iter();
+        while !nodes().all(|node| channels.iter().all(|channel| count(node, channel) == wanted)) {
+            assert!(begun.elapsed() < TOLD_WITHIN, "not all count {wanted}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    all_count(0);
+    let mailbox = Arc::new(Mailbox::new(4, Encoding::Lines));
+    let memberships: Vec<_> =
+        channels.iter().map(|channel| world.node(0).hub.join(channel.clone(), &mailbox)).collect();
+    assert!(channels.iter().all(|channel| world.node(0).broker.has_listeners(channel)), "it knows its own at once");
+    all_count(1);
+    drop(memberships);
+    assert!(channels.iter().all(|channel| !world.node(0).broker.has_listeners(channel)));
+    all_count(0);
 }

@@ -59,3 +59,37 @@ fn the_settings_of_the_page_of_existing_producers_are_read_as_it_says() {
     };
     assert_eq!((django.layer, key.as_str()), (DjangoLayer::Core, "socket.io"));
 }
+
+#[tokio::test]
+async fn the_rights_of_the_page_of_existing_producers_are_what_each_bridge_needs_and_check_misses_them() {
+    let redis = Redis::start();
+    let page = block_of("redis.md", "redis-conf").text;
+    let user = page.lines().find_map(|line| line.strip_prefix("user pulso ")).unwrap().to_owned();
+    let block = block_of("existing-producers.md", "bridge-rights").text;
+    let lines: Vec<Vec<&str>> = block
+        .lines()
+        .map(|line| line.strip_prefix("redis-cli ").unwrap().split(' ').map(|word| word.trim_matches('\'')).collect())
+        .collect();
+    let [core, pubsub, socketio] = &lines[..] else { panic!("three lines: {block}") };
+    let database = database().await;
+    let url = format!("redis://pulso:{PASSWORD}@127.0.0.1:{}/0", redis.port());
+    let node = pulso(&database.url()).with_hook_key().with("REDIS_URL", &url);
+    for (setting, value, bridge, rights) in [
+        ("BRIDGE_DJANGO", "core", "django", core),
+        ("BRIDGE_DJANGO", "pubsub", "django", pubsub),
+        ("BRIDGE_SOCKETIO", "socket.io", "socketio", socketio),
+    ] {
+        redis.say(&[&["ACL", "SETUSER", "pulso", "reset"], &user.split(' ').collect::<Vec<_>>()[..]].concat());
+        let node = node.clone().with(setting, value);
+        let (_, said, _) = node.run(&["check"]).await;
+        let problem = format!("PROBLEM  the bridge {bridge}:");
+        assert!(said.contains(&problem) && said.contains(&rights.join(" ")), "{value}: {said}");
+        redis.say(rights);
+        let (_, said, _) = node.run(&["check"]).await;
+        assert!(said.contains(&format!("ok       what the bridge {bridge} does is allowed")), "{value}: {said}");
+        let node = node.ready().await;
+        let on_duty = format!("pulso_bridge_on_duty{{bridge=\"{bridge}\"}}");
+        node.until_count(&on_duty, 1).await;
+    }
+    assert_eq!(redis.say(&["KEYS", "*check*"]), "");
+}
