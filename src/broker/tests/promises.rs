@@ -209,7 +209,9 @@ impl<N: Nodes> World<N> {
         }
         for version in versions {
             let state = Arc::new(Publication::state(figures(), version, "{}", None));
-            self.nodes.each().iter().for_each(|node| drop(node.broker.tell(&state)));
+            for node in self.nodes.each() {
+                node.broker.tell(&state);
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::memory::Memory;
 use super::*;
 use crate::hub::mailbox::Mailbox;
+use crate::model::RestauranteId;
 use crate::publication::Encoding;
 
 const NODES: usize = 3;
@@ -72,7 +73,12 @@ impl Nodes for Shared {
         for number in 0..NODES {
             nodes.push(Self::start(&memory, number, &stop).await);
         }
-        Self { nodes, marks: AtomicU64::new(0), _stop: stop.drop_guard() }
+        let shared = Self { nodes, marks: AtomicU64::new(0), _stop: stop.drop_guard() };
+        // Who began later does not know what was before it: positions are good everywhere from the first event on.
+        let first = Draft::new(Channel::Restaurante(RestauranteId::new("first")), "0");
+        shared.nodes[0].broker.publish(vec![first], None).await.unwrap();
+        shared.settle().await;
+        shared
     }
 
     fn each(&self) -> &[Node] {

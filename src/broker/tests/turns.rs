@@ -242,7 +242,7 @@ fn where_nobody_can_be_asked_it_is_everybodys_turn() {
 
 #[tokio::test]
 async fn of_a_node_that_is_alone_it_is_always_the_turn() {
-    let alone = Alone::make();
+    let alone = Alone::make().await;
     let (turn, stop) = (Turn::new("test"), CancellationToken::new());
     let mut is_ours = turn.is_ours();
     tokio::select! {
