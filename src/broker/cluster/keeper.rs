@@ -97,8 +97,10 @@ impl Cluster {
         match before {
             None => {
                 let kept_since = identity.now.saturating_sub(u64::try_from(KEPT_FOR.as_micros()).unwrap_or_default());
-                let oldest = if identity.oldest == 0 { identity.newest } else { identity.oldest - 1 };
-                let from = Position { events: oldest.max(kept_since.min(identity.newest)), now: identity.newest };
+                // Of a log that has never given an id nobody knows what was before it: a position from then is no position.
+                let newest = if identity.newest == 0 { identity.now.saturating_sub(1) } else { identity.newest };
+                let oldest = if identity.oldest == 0 { newest } else { identity.oldest - 1 };
+                let from = Position { events: oldest.max(kept_since.min(newest)), now: identity.newest };
                 self.hub.begin_after(from.events);
                 self.begun.store(from.events, Ordering::Relaxed);
                 *lock(&self.position) = from;
