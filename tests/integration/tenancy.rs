@@ -216,7 +216,7 @@ async fn only_a_tenants_own_key_pulls_its_changes() {
 
 #[tokio::test]
 async fn only_the_rightful_hear_of_what_was_called_on_another_node() {
-    for matter in ALL {
+    for matter in [Matter::Sales, Matter::Canal, Matter::Staff, Matter::Kiosk, Matter::Orders] {
         only_the_rightful_hear_across(matter).await;
     }
 }
