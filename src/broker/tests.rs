@@ -5,7 +5,6 @@ pub(super) mod contract;
 pub(crate) mod memory;
 mod promises;
 mod several;
-mod shared;
 mod turns;
 
 use jiff::tz::TimeZone;
