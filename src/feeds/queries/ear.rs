@@ -64,6 +64,6 @@ fn on_event(queries: &Queries, refresher: &Arc<Refresher>, event: ListenEvent) {
             }
         }
         ListenEvent::Gap => refresher.after_a_gap(),
-        ListenEvent::Notice(_) => {}
+        ListenEvent::Notice(_) | ListenEvent::Deaf => {}
     }
 }
