@@ -1,8 +1,9 @@
 // Plays random packet sequences against npm's `socket.io` and against Pulso, and compares what a client sees.
 //
-//   node socketio_differential.mjs --url http://127.0.0.1:8080 --secret … --hook-key … --cloud-key … [--seed 1] [--count 100]
-//     [--interval MS --timeout MS] [--heartbeats] [--script '{"transport":…,"steps":[…]}'] [--all]
+//   node socketio_differential.mjs --url http://127.0.0.1:8080 --secret … --hook-key … --cloud-keys tenant:key,… [--seed 1]
+//     [--count 100] [--interval MS --timeout MS] [--heartbeats] [--script '{"transport":…,"steps":[…]}'] [--all]
 //
+// As many sequences are played at once as there are tenants, each with a tenant of its own, of which nothing may be pending.
 // First come the sequences made by hand (with --heartbeats those alone that need short intervals), then --count random ones.
 // Pulso has to have the same intervals, `MAX_MESSAGE_BYTES` of 16384, and room for whatever one client says. Prints JSON lines:
 // {"event":"played","seed":…} for each sequence (with --all all that was seen),
@@ -20,7 +21,7 @@ const { values: options } = parseArgs({
     url: { type: 'string' },
     secret: { type: 'string' },
     'hook-key': { type: 'string' },
-    'cloud-key': { type: 'string' },
+    'cloud-keys': { type: 'string' },
     seed: { type: 'string', default: '1' },
     count: { type: 'string', default: '100' },
     interval: { type: 'string', default: '25000' },
@@ -31,27 +32,40 @@ const { values: options } = parseArgs({
   },
 });
 const { secret } = options;
-const cloudKey = options['cloud-key'];
+const tenants = options['cloud-keys'].split(',').map((pair) => {
+  const [name, key] = pair.split(':');
+  return { name, key };
+});
 
 const print = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 const [pingInterval, pingTimeout] = [Number(options.interval), Number(options.timeout)];
-const theirs = await reference({ secret, cloudKey, pingInterval, pingTimeout, maxPayload: 16_384 });
+const theirs = await reference({ secret, tenants, pingInterval, pingTimeout, maxPayload: 16_384 });
+async function post(path, key, body) {
+  const headers = { 'content-type': 'application/json', 'x-api-key': key };
+  const answer = await fetch(`${options.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  if (answer.status !== 200) throw new Error(`${path} answers ${answer.status} ${await answer.text()}`);
+  return answer.json();
+}
+
+const hook = (path, body) => post(path, options['hook-key'], body);
 const ours = {
   url: options.url,
-  emit: async (_, restaurant, body) => {
-    const headers = { 'content-type': 'application/json', 'x-api-key': options['hook-key'] };
-    const answer = await fetch(`${options.url}/notify/order/status`, { method: 'POST', headers, body: JSON.stringify(body) });
-    if (answer.status !== 200) throw new Error(`the hook answers ${answer.status} ${await answer.text()}`);
+  emit: (_, __, body) => hook('/notify/order/status', body),
+  change: ({ name }, change) => hook('/notify/sync', { ...change, tenant: name }),
+  confirm: async ({ key }) => {
+    const pull = (confirmed) => post('/sync/pull-changes', key, confirmed);
+    const { pending_orders: confirmedOrders, updated_customers: confirmedCustomerIds } = await pull({});
+    await pull({ confirmedOrders, confirmedCustomerIds });
   },
 };
 
 let rooms = 0;
-async function both(sequence) {
+async function both(sequence, tenant) {
   rooms += 1;
   const restaurant = `r-${rooms}`;
-  const shown = passes({ secret, cloudKey, restaurant });
-  const [their, our] = await Promise.all([theirs, ours].map((server) => play(sequence, server, shown, restaurant)));
+  const shown = passes({ secret, key: tenant.key, restaurant });
+  const [their, our] = await Promise.all([theirs, ours].map((server) => play(sequence, server, shown, { restaurant, tenant })));
   return { theirs: their, ours: our };
 }
 
@@ -72,11 +86,11 @@ function difference(sequence, seen, used) {
 const without = (list, at) => list.filter((_, one) => one !== at);
 
 /** The shortest sequence that still shows a difference, and how it was played. */
-async function shrink(sequence, seen) {
+async function shrink(sequence, seen, tenant) {
   let shortest = { sequence, seen };
   const tries = async (steps) => {
     const smaller = { ...sequence, steps };
-    const played = steps.length > 0 && (await both(smaller));
+    const played = steps.length > 0 && (await both(smaller, tenant));
     if (!played || !difference(smaller, played, new Set())) return false;
     shortest = { sequence: smaller, seen: played };
     return true;
@@ -102,21 +116,21 @@ function sequences() {
 
 const used = new Set();
 let [played, differences] = [0, 0];
-async function one([seed, sequence]) {
+async function one([seed, sequence], tenant) {
   played += 1;
-  const seen = await both(sequence);
+  const seen = await both(sequence, tenant);
   print(options.all ? { event: 'played', seed, sequence, ...seen } : { event: 'played', seed });
   if (difference(sequence, seen, used) === undefined) return;
   differences += 1;
-  const shortest = await shrink(sequence, seen);
+  const shortest = await shrink(sequence, seen, tenant);
   print({ event: 'difference', seed, sequence: shortest.sequence, ...shortest.seen });
 }
 
 // Most of the time is spent waiting.
 const left = sequences();
 await Promise.all(
-  Array.from({ length: 4 }, async () => {
-    for (let next = left.shift(); next !== undefined; next = left.shift()) await one(next);
+  tenants.map(async (tenant) => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) await one(next, tenant);
   }),
 );
 const unused = options.script || options.heartbeats ? [] : MEANT.map(({ name }) => name).filter((name) => !used.has(name));

@@ -3,12 +3,17 @@
 const both = (steps) => ['websocket', 'polling'].map((transport) => ({ transport, steps }));
 const say = (...packets) => ({ say: packets });
 const [orders, sync] = ['/', '/sync'].map((connect) => ({ connect, with: 'both' }));
+const ask = '42/sync,["sync:orders"]';
 const event = (namespace, more = '') => `42${namespace}${more}["x",1]`;
 
 export const BY_HAND = [
   // Two namespaces on one session, one left and entered again, the other none the worse.
   ...both([say(orders), say(sync), { events: 3 }, say(event('/sync,', '7')), say('41'), { events: 3 }, say(event('/sync,')), say(orders), { events: 20 }, say('41/sync,'), { events: 1 }]),
   ...both([say(orders, sync), { events: 40 }, say('3', event(''), '6', '430[1]', event('/sync,', '0'))]),
+  // What is pending is announced to who comes and to who is there, and the orders among it are given to who asks.
+  ...both([{ changes: 2, entity: 'order' }, say(orders, sync), say(ask), { changes: 3, entity: 'order' }, say(ask, event(''), ask), { confirm: true }, say(ask), { changes: 1, entity: 'customer' }, say(ask)]),
+  ...both([say(sync), say('41/sync,'), { changes: 1, entity: 'order' }, say(sync), { confirm: true }, say('41/sync,'), say(sync), { changes: 1, entity: 'order' }]),
+  { transport: 'polling', steps: [say(sync), { upgrade: ['2probe', '5'], events: 0, changes: 1, entity: 'order' }, { changes: 1, entity: 'order' }, say(ask)] },
   // Refused, and then let in.
   ...both([say({ connect: '/', with: 'expired' }), say({ connect: '/', with: 'none' }), say({ connect: '/admin', with: 'both' }), say(orders), { events: 2 }]),
   // What is said to a namespace before one is in it, or after.

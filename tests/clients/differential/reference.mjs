@@ -16,8 +16,8 @@ function claims(token, secret) {
   return read.exp > Date.now() / 1000 ? read : undefined;
 }
 
-/** Starts it; `emit` is what a hook call is there. */
-export async function reference({ secret, cloudKey, pingInterval, pingTimeout, maxPayload }) {
+/** Starts it; `emit` and `change` are what hook calls are there, `confirm` what a back end does that has pulled everything. */
+export async function reference({ secret, tenants, pingInterval, pingTimeout, maxPayload }) {
   const http = createServer();
   const io = new Server(http, {
     pingInterval,
@@ -42,13 +42,37 @@ export async function reference({ secret, cloudKey, pingInterval, pingTimeout, m
   io.of('/sync').use((socket, next) => {
     const { apiKey } = auth(socket);
     if (!apiKey) return next(new Error('API key required'));
-    return next(apiKey === cloudKey ? undefined : new Error('Invalid API key'));
+    socket.data.tenant = tenants.find(({ key }) => key === apiKey);
+    return next(socket.data.tenant === undefined ? new Error('Invalid API key') : undefined);
+  });
+  // What is pending, by tenant: the newest of each id, in the order in which it came.
+  const pending = new Map(tenants.map(({ name }) => [name, new Map()]));
+  io.of('/sync').on('connection', (socket) => {
+    const { name } = socket.data.tenant;
+    // As by a database: the answer comes later, to who is still there.
+    const answer = (say) => setImmediate(() => socket.connected && say());
+    socket.join(name);
+    answer(() => pending.get(name).size > 0 && socket.emit('changes:pending'));
+    socket.on('sync:orders', () =>
+      answer(() => {
+        const orders = [...pending.get(name).values()].filter(({ entity }) => entity === 'order');
+        socket.emit('orders:pending', { count: orders.length, orders: orders.map(({ id, payload }) => ({ ...payload, id, version: 0 })) });
+      }),
+    );
   });
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
   return {
     url: `http://127.0.0.1:${http.address().port}`,
     emit: async (name, restaurant, body) => void io.of('/').to(restaurant).emit(name, body),
+    change: async ({ name }, change) => {
+      const changes = pending.get(name);
+      const at = `${change.entity} ${change.id}`;
+      changes.delete(at);
+      changes.set(at, change);
+      io.of('/sync').to(name).emit('changes:pending');
+    },
+    confirm: async ({ name }) => pending.get(name).clear(),
     close: () => io.close(),
   };
 }

@@ -1,7 +1,7 @@
 // What a client may do in a session, step by step: at random from a seed, and played against any server.
 
 import { createHmac } from 'node:crypto';
-import { Session, sleep } from './session.mjs';
+import { REST, Session, sleep } from './session.mjs';
 
 /** Mulberry32: the same numbers from the same seed, everywhere. */
 export function random(seed) {
@@ -23,13 +23,13 @@ export function sign(claims, secret) {
 }
 
 /** Whatever may be shown at the door, by name: a script says the name, for tokens are long. */
-export function passes({ secret, cloudKey, restaurant }) {
+export function passes({ secret, key, restaurant }) {
   const good = { userId: 'u-1', role: 'WAITER', restaurantId: restaurant, exp: Math.floor(Date.now() / 1000) + 3_600 };
   const token = sign(good, secret);
   return {
     good: { token },
-    key: { apiKey: cloudKey },
-    both: { token, apiKey: cloudKey },
+    key: { apiKey: key },
+    both: { token, apiKey: key },
     none: undefined,
     empty: {},
     wrong: { token: sign(good, `${secret}-no`), apiKey: 'no' },
@@ -96,7 +96,7 @@ class Client {
       case 0: case 1: case 2: return [this.connect()];
       case 3: return [this.disconnect()];
       case 4: return [this.disconnect(), this.connect()];
-      case 5: case 6: case 7: return [`42${prefix(this.somewhere())}${this.pick(['', '0', '17'])}["${this.pick(['x', 'join', 'ñ'])}",{"a":[1,null]}]`];
+      case 5: case 6: case 7: return [`42${prefix(this.somewhere())}${this.pick(['', '0', '17'])}["${this.pick(['x', 'join', 'ñ', 'sync:orders'])}",{"a":[1,null]}]`];
       case 8: return [`43${prefix(this.somewhere())}${this.below(3)}[1]`];
       case 9: return this.binary();
       case 10: return [this.pick(GARBAGE)];
@@ -126,11 +126,13 @@ export function script(seed) {
     client.inside.add('/');
   }
   for (let count = 2 + client.below(12); count > 0; count -= 1) {
-    switch (client.below(transport === 'polling' ? 16 : 12)) {
+    switch (client.below(transport === 'polling' ? 18 : 14)) {
       case 0: case 1: case 2: steps.push({ events: 1 + client.below(20) }); break;
+      case 4: steps.push({ changes: 1 + client.below(4), entity: client.pick(['order', 'order', 'customer']) }); break;
+      case 5: steps.push(client.inside.has('/sync') ? { say: ['42/sync,["sync:orders"]'] } : client.pick([{ changes: 1, entity: 'order' }, { confirm: true }])); break;
       case 3: steps.push({ long: client.pick([16_000, 16_000, 16_383, 16_384, 16_385, 40_000]) }); break;
-      case 12: steps.push(client.pick([{ raw: client.pick(RAW) }, { overlap: true }, { giveUp: true }, { meanwhile: true }])); break;
-      case 13: case 14: case 15: steps.push({ upgrade: client.pick(UPGRADES), events: client.below(3) }); break;
+      case 14: steps.push(client.pick([{ raw: client.pick(RAW) }, { overlap: true }, { giveUp: true }, { meanwhile: true }])); break;
+      case 15: case 16: case 17: steps.push({ upgrade: client.pick(UPGRADES), events: client.below(3), changes: client.below(2), entity: 'order' }); break;
       default: steps.push({ say: client.packets() });
     }
   }
@@ -144,22 +146,43 @@ function packet(step, shown) {
   return `40${prefix(step.connect)}${auth === undefined ? '' : JSON.stringify(auth)}`;
 }
 
-/** What a client sees of a script, step by step. `emit(name, restaurant, body)` is the hook. */
-export async function play({ transport, steps }, { url, emit }, shown, restaurant) {
+/**
+ * What a client sees of a script, step by step. `emit(name, restaurant, body)` and `change(tenant, change)` are the hooks,
+ * `confirm(tenant)` leaves nothing pending.
+ */
+export async function play({ transport, steps }, { url, emit, change, confirm }, shown, { restaurant, tenant }) {
   const session = await Session.open(url, transport);
   let number = 0;
+  let [isPending, hasRung] = [false, false];
   const happen = async (count) => {
     for (let left = count; left > 0; left -= 1) {
       number += 1;
       await emit('order.status.changed', restaurant, { orderId: `o-${number}`, restaurantId: restaurant, newStatus: 'READY' });
     }
   };
+  const ring = async ({ changes = 0, entity }) => {
+    for (let left = changes; left > 0; left -= 1) {
+      number += 1;
+      isPending = hasRung = true;
+      // An id that is pending already gives way to the newer.
+      await change(tenant, { entity, id: `${entity}-${number % 3}`, payload: { number } });
+    }
+  };
+  const between = async (step) => {
+    await happen(step.events);
+    await ring(step);
+  };
   const seen = [];
   try {
     for (const step of steps) {
       const line = { by: session.socket ? 'websocket' : 'polling' };
-      if (step.upgrade !== undefined) line.upgrade = session.socket ? ['over'] : await session.upgrade(step.upgrade, () => happen(step.events));
+      if (step.upgrade !== undefined) line.upgrade = session.socket ? ['over'] : await session.upgrade(step.upgrade, () => between(step));
       else if (step.events !== undefined) await happen(step.events);
+      else if (step.changes !== undefined) await ring(step);
+      else if (step.confirm) {
+        await confirm(tenant);
+        isPending = false;
+      }
       else if (step.beats !== undefined) await session.beat(step.beats);
       else if (step.mute) await session.beMute();
       else if (step.long !== undefined) await session.say([`42["${'x'.repeat(step.long - 6)}"]`]);
@@ -172,11 +195,19 @@ export async function play({ transport, steps }, { url, emit }, shown, restauran
       else if (step.pause !== undefined) await sleep(step.pause);
       else await session.say(step.say.map((one) => packet(one, shown)));
       await session.settle();
+      const asked = step.say?.filter((packet) => /^42\/sync,\d*\["sync:orders"/.test(packet)).length;
+      await session.told({ hasChanged: step.changes > 0, isPending, asked });
+      if (session.inside.size === 0) line.nowhere = Date.now() - session.nowhereSince;
       seen.push({ ...line, seen: session.take(), ...(session.ended === undefined ? {} : { ended: session.ended, isRefused: session.isRefused }) });
       if (session.ended !== undefined) break;
     }
   } finally {
-    session.close();
+    await session.close();
+    if (hasRung) {
+      await confirm(tenant);
+      // Nobody hears the last of it who comes next.
+      await sleep(REST);
+    }
   }
   return seen;
 }
