@@ -2,15 +2,17 @@
 //! goes out.
 //!
 //! hyper reads and writes, and keeps 16 KiB of buffers for as long as it does: it comes with the first byte, is let go where an
-//! answer has to wait ([`Held`]), and comes back for that. Must not know what is asked or answered.
+//! answer may wait for long ([`Held`]), and comes back for that. Must not know what is asked or answered.
 
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{self, poll_fn};
+use std::mem;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures_util::future::{Either, TryFutureExt, ready};
+use futures_util::future::{Either, TryFutureExt};
 use http::header::{CONNECTION, HOST, HeaderValue};
 use http::{Request, StatusCode, Version};
 use hyper::body::Incoming;
@@ -25,10 +27,10 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use super::accept::ConnectionPlace;
-use super::held::Held;
+use super::held::{Giving, Held};
 use super::hooks::{self, Called};
 use super::mount::Additions;
-use super::pace::Pace;
+use super::pace::{Pace, Phase};
 use super::paced::Paced;
 use super::refusal::Refusal;
 use super::{Peer, Port, engine, routes};
@@ -55,16 +57,17 @@ struct Visit {
     turn: Mutex<Turn>,
 }
 
-/// Whose turn it is.
+/// What becomes of an answer that waits.
 #[derive(Default)]
 enum Turn {
-    /// hyper's.
+    /// There is none.
     #[default]
     Http,
-    /// An answer's that waits.
     Waiting(Held),
-    /// hyper's again: this is the answer.
-    Answered(Response),
+    /// It is there, for hyper to come back to.
+    Answered(Response, Giving),
+    /// hyper has it.
+    Given(Giving),
 }
 
 impl Doors {
@@ -111,24 +114,25 @@ async fn exchange(mut stream: Paced<TcpStream>, visit: Arc<Visit>) {
     loop {
         // Boxed, so that its room is another's while an answer waits.
         let Some((after, early)) = Box::pin(converse(stream, &visit)).await else { return };
-        let Some(waiting) = visit.waiting() else { return };
+        let Turn::Waiting(mut held) = visit.set(Turn::Http) else { return };
         let answer = tokio::select! {
             biased;
-            answer = waiting.answer(&after) => answer,
+            answer = held.answer(&after) => answer,
             () = visit.pace.overrun() => {
                 debug!("HTTP connection took too long");
                 return;
             }
         };
         let Some(answer) = answer else { return };
-        visit.give(answer);
-        let head = waiting.head(visit.doors.port.hang_up.is_cancelled());
-        stream = after.behind(if early.is_empty() { head } else { [head, early].concat().into() });
+        visit.pace.on_come();
+        let again = held.head(visit.doors.port.hang_up.is_cancelled());
+        visit.set(Turn::Answered(answer, held.giving));
+        stream = after.behind(if early.is_empty() { again } else { [again, early].concat().into() });
     }
 }
 
-/// Answers requests until the connection ends, or one's answer waits: then there are the stream, and what has come behind that
-/// request.
+/// Answers requests until the connection ends, or an answer may wait for long: then there are the stream, and what has come
+/// behind that request.
 async fn converse(stream: Paced<TcpStream>, visit: &Arc<Visit>) -> Option<(Paced<TcpStream>, Bytes)> {
     let service = service_fn({
         let visit = Arc::clone(visit);
@@ -142,7 +146,7 @@ async fn converse(stream: Paced<TcpStream>, visit: &Arc<Visit>) -> Option<(Paced
             // A handshake is done at the first poll: no timer is armed for it.
             biased;
             ended = &mut connection => {
-                if visit.is_waiting() {
+                if visit.pace.moment().phase() == Phase::Held {
                     let parts = connection.into_parts()?;
                     // A copy, for what is left of it would keep the whole buffer.
                     return Some((parts.io.into_inner(), Bytes::copy_from_slice(&parts.read_buf)));
@@ -152,6 +156,8 @@ async fn converse(stream: Paced<TcpStream>, visit: &Arc<Visit>) -> Option<(Paced
                 }
                 return None;
             }
+            // It ends as soon as it is looked at again.
+            () = visit.pace.kept() => {}
             () = visit.pace.overrun() => {
                 debug!("HTTP connection took too long");
                 return None;
@@ -164,7 +170,7 @@ async fn converse(stream: Paced<TcpStream>, visit: &Arc<Visit>) -> Option<(Paced
     }
 }
 
-/// The answer to one request, for hyper; one that waits lets hyper end instead.
+/// The answer to one request, for hyper.
 fn answer(
     visit: &Arc<Visit>,
     mut request: Request<Incoming>,
@@ -172,12 +178,12 @@ fn answer(
     let Visit { doors, pace, .. } = &**visit;
     let port = &doors.port;
     pace.on_request();
-    let answer = if let Some(answer) = visit.answered() {
-        Either::Left(Either::Left(ready(Ok(answer))))
+    let answer = if let Some(answer) = visit.go_on() {
+        Either::Left(Either::Left(future::ready(Ok(answer))))
     } else if !names_its_host(&request) {
         port.admission.sessions.metrics.refuse(RefusalReason::Host);
         let refusal = Refusal::bad_request(RefusalReason::Host, "a request names its host once (Host)");
-        Either::Left(Either::Left(ready(Ok(refusal.into_response()))))
+        Either::Left(Either::Left(future::ready(Ok(refusal.into_response()))))
     } else {
         let extensions = request.extensions_mut();
         extensions.insert(visit.peer);
@@ -199,7 +205,7 @@ fn answer(
             Ok(response) => response,
             Err(held) => {
                 visit.hold(held);
-                pending().await
+                poll_fn(|cx| visit.poll_answer(cx)).await
             }
         };
         // Who has become a WebSocket is no visitor any more.
@@ -220,33 +226,52 @@ impl Visit {
         self.set(Turn::Waiting(held));
     }
 
-    fn is_waiting(&self) -> bool {
-        matches!(*self.turn.lock().unwrap_or_else(PoisonError::into_inner), Turn::Waiting(_))
-    }
-
-    /// The answer that waits.
-    fn waiting(&self) -> Option<Held> {
-        match self.set(Turn::Http) {
-            Turn::Waiting(held) => Some(held),
-            Turn::Http | Turn::Answered(_) => None,
-        }
-    }
-
-    fn give(&self, answer: Response) {
-        self.set(Turn::Answered(answer));
-    }
-
-    /// The answer that has waited, once.
-    fn answered(&self) -> Option<Response> {
-        match self.set(Turn::Http) {
-            Turn::Answered(answer) => Some(answer),
+    /// The next request is here: the answer to it if it stands for one that has waited.
+    fn go_on(&self) -> Option<Response> {
+        let mut turn = self.lock();
+        match mem::take(&mut *turn) {
+            Turn::Answered(answer, giving) => {
+                self.pace.on_given();
+                *turn = Turn::Given(giving);
+                Some(answer)
+            }
+            Turn::Given(giving) => {
+                giving.done();
+                None
+            }
             Turn::Http | Turn::Waiting(_) => None,
         }
     }
 
-    /// Whose turn it was.
+    /// For hyper, which has not been let go of.
+    fn poll_answer(&self, cx: &mut Context<'_>) -> Poll<Response> {
+        let mut turn = self.lock();
+        let Turn::Waiting(held) = &mut *turn else { return Poll::Pending };
+        let response = ready!(held.poll_answer(cx));
+        if let Turn::Waiting(held) = mem::take(&mut *turn) {
+            self.pace.on_come();
+            self.pace.on_given();
+            *turn = Turn::Given(held.giving);
+        }
+        Poll::Ready(response)
+    }
+
     fn set(&self, turn: Turn) -> Turn {
-        std::mem::replace(&mut *self.turn.lock().unwrap_or_else(PoisonError::into_inner), turn)
+        mem::replace(&mut *self.lock(), turn)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if self.pace.moment().phase() != Phase::Given
+            && let Turn::Given(giving) = self.set(Turn::Http)
+        {
+            giving.done();
+        }
     }
 }
 

@@ -1,8 +1,13 @@
-//! An answer that waits, and its connection meanwhile: neither hyper nor the request are there, a line and an id are.
+//! An answer that waits. Once that has lasted, neither hyper nor the request are there: a line and an id are, until there is an
+//! answer, and hyper is given a head like that of the request to be answered to.
 //!
-//! When there is an answer, hyper is given a head like that of the request to be answered to. Must not know what is answered.
+//! Must not know what is answered.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::header::CONNECTION;
 use http::{Request, Version};
 use tokio::net::TcpStream;
@@ -12,42 +17,44 @@ use super::cors::Cors;
 use super::engine;
 use super::paced::Paced;
 use super::upgrade::has_word;
-use crate::transport::socketio::Polled;
+use crate::transport::socketio::{Awaited, Polled};
 
 /// A request of a session that polls, without the request.
 #[derive(Debug)]
 pub(super) struct Held {
-    session: Polled,
+    awaited: Awaited,
+    pub(super) giving: Giving,
     cors: Cors,
     is_http_10: bool,
     /// Nothing more comes on its connection.
     is_last: bool,
 }
 
+/// A session whose request is to be given something: if this is dropped before, that is lost, and the session ends.
+#[derive(Debug)]
+pub(super) struct Giving(Option<Polled>);
+
 impl Held {
     pub(super) fn new<B>(session: Polled, cors: &Cors, request: &Request<B>) -> Self {
         let is_http_10 = request.version() < Version::HTTP_11;
         let says = |word| has_word(request.headers(), &CONNECTION, word);
         let is_last = if is_http_10 { !says("keep-alive") } else { says("close") };
-        Self { session, cors: cors.apart(), is_http_10, is_last }
+        Self { awaited: session.get(), giving: Giving(Some(session)), cors: cors.apart(), is_http_10, is_last }
     }
 
-    /// Waits for the answer. `None`, and the session ends: nobody waits for it any more, and what it may have been given is lost.
-    pub(super) async fn answer(&self, line: &Paced<TcpStream>) -> Option<Response> {
-        let mut giving = Giving(Some(&self.session));
-        let answered = tokio::select! {
-            biased;
-            answered = self.session.get() => answered,
-            () = line.hung_up() => return None,
-        };
-        // What happens right behind a hang-up would count as read otherwise.
-        if line.has_hung_up() {
-            return None;
-        }
-        giving.0 = None;
-        let mut response = engine::respond(answered);
+    pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Response> {
+        let mut response = engine::respond(ready!(self.awaited.poll_unpin(cx)));
         self.cors.allow(&mut response);
-        Some(response)
+        Poll::Ready(response)
+    }
+
+    /// The same where hyper does not look after its connection. `None`: nobody waits for it any more.
+    pub(super) async fn answer(&mut self, line: &Paced<TcpStream>) -> Option<Response> {
+        tokio::select! {
+            biased;
+            response = poll_fn(|cx| self.poll_answer(cx)) => Some(response),
+            () = line.hung_up() => None,
+        }
     }
 
     /// What hyper reads in the place of the request. `is_last`: nothing more may come on its connection.
@@ -61,12 +68,16 @@ impl Held {
     }
 }
 
-/// A request that is being given something: if it is dropped before, that is lost, and its session ends.
-struct Giving<'a>(Option<&'a Polled>);
+impl Giving {
+    /// It is on its way.
+    pub(super) fn done(mut self) {
+        self.0 = None;
+    }
+}
 
-impl Drop for Giving<'_> {
+impl Drop for Giving {
     fn drop(&mut self) {
-        if let Some(session) = self.0 {
+        if let Some(session) = &self.0 {
             session.on_broken();
         }
     }

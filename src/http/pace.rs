@@ -4,14 +4,14 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::visitors::Visitors;
 use crate::address::{Address, Network};
@@ -19,6 +19,10 @@ use crate::config::ConnectionLimits;
 
 /// Longer than the longest answer takes, a hook's included; what is left is a peer that does not read.
 const EXCHANGE: Duration = Duration::from_secs(30);
+/// Whoever is given something more often than this does not pay for the way out of hyper and back.
+const KEPT: Duration = Duration::from_secs(1);
+/// That is known of who has been so often: one that has just come is greeted, and may hear nothing for long then.
+const OFTEN: u8 = 2;
 /// What a connection costs of which a part of a head has come, beside twice that part, for a buffer grows by doubling.
 const HEAD_COST: usize = 16 * 1024;
 
@@ -33,6 +37,8 @@ pub(super) struct Pace {
     moment: AtomicU64,
     /// It counts against `MAX_HTTP_CONNECTIONS`.
     is_counted: AtomicBool,
+    /// How often what it waited for has come within [`KEPT`] by now, up to [`OFTEN`].
+    often: AtomicU8,
     /// What is known to be held for a head of which only a part has come, and how many bytes that part has.
     half_sent: AtomicUsize,
     head_bytes: AtomicUsize,
@@ -52,8 +58,12 @@ pub(super) enum Phase {
     Head,
     /// A request has come in and is being answered.
     Asking,
-    /// It carries a client until the answer comes, and it has a place of its own: hyper lets go of it.
+    /// It carries a client until the answer comes, and it has a place of its own.
     Client,
+    /// The same, and it may last: hyper lets go of it.
+    Held,
+    /// The answer has come, and nothing of it is written.
+    Given,
     /// It carries a client until the answer ends.
     Stream,
     /// Its place is another's.
@@ -64,18 +74,23 @@ pub(super) enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment(u64);
 
-const PHASES: [Phase; 7] = {
-    use Phase::{Asking, Client, Head, Idle, New, PushedOut, Stream};
-    [New, Idle, Head, Asking, Client, Stream, PushedOut]
+const PHASES: [Phase; 9] = {
+    use Phase::{Asking, Client, Given, Head, Held, Idle, New, PushedOut, Stream};
+    [New, Idle, Head, Asking, Client, Held, Given, Stream, PushedOut]
 };
+const PHASE_BITS: u32 = PHASES.len().next_power_of_two().trailing_zeros();
 
 impl Moment {
     pub(super) fn new(since: Duration, phase: Phase) -> Self {
-        Self(u64::try_from(since.as_micros()).unwrap_or_default() << 3 | phase as u64)
+        Self(u64::try_from(since.as_micros()).unwrap_or_default() << PHASE_BITS | phase as u64)
     }
 
     pub(super) fn phase(self) -> Phase {
-        PHASES.get((self.0 & 7) as usize).copied().unwrap_or(Phase::PushedOut)
+        PHASES.get((self.0 & ((1 << PHASE_BITS) - 1)) as usize).copied().unwrap_or(Phase::PushedOut)
+    }
+
+    fn since(self) -> Duration {
+        Duration::from_micros(self.0 >> PHASE_BITS)
     }
 }
 
@@ -90,6 +105,7 @@ impl Pace {
             deadline: AtomicU64::new(0),
             moment: AtomicU64::new(Moment::new(now, Phase::New).0),
             is_counted: AtomicBool::new(false),
+            often: AtomicU8::new(0),
             half_sent: AtomicUsize::new(0),
             head_bytes: AtomicUsize::new(0),
             head: limits.handshake_timeout,
@@ -110,7 +126,20 @@ impl Pace {
     /// A request whose answer may be held back for `wait` has begun: it carries a client until then.
     pub(super) fn on_poll(&self, wait: Duration) {
         self.count(false);
-        self.go_on(Phase::Client, wait.saturating_add(EXCHANGE));
+        let is_often = self.often.load(Ordering::Relaxed) >= OFTEN;
+        self.go_on(if is_often { Phase::Client } else { Phase::Held }, wait.saturating_add(EXCHANGE));
+    }
+
+    /// What was waited for since then has come.
+    pub(super) fn on_come(&self) {
+        let waited = self.visitors.began.elapsed().saturating_sub(self.moment().since());
+        let often = self.often.load(Ordering::Relaxed);
+        self.often.store(if waited < KEPT { (often + 1).min(OFTEN) } else { 0 }, Ordering::Relaxed);
+    }
+
+    /// It is about to be written.
+    pub(super) fn on_given(&self) {
+        self.go_on(Phase::Given, EXCHANGE);
     }
 
     /// An answer that goes on has been taken so far, and has `patience` until more of it is.
@@ -125,9 +154,10 @@ impl Pace {
         self.count(true);
     }
 
-    /// An answer is ready. One that does not go on is all there is.
+    /// An answer is ready. One that does not go on is all there is; before what has waited is written, it is looked whether its
+    /// peer is still there.
     pub(super) fn on_answer(&self) {
-        if self.moment().phase() != Phase::Stream {
+        if !matches!(self.moment().phase(), Phase::Stream | Phase::Given) {
             self.on_stream_end();
         }
     }
@@ -138,7 +168,7 @@ impl Pace {
         let is_first = match moment.phase() {
             Phase::Head => false,
             Phase::New | Phase::Idle => true,
-            Phase::Asking | Phase::Client | Phase::Stream => return Ok(()),
+            Phase::Asking | Phase::Client | Phase::Held | Phase::Given | Phase::Stream => return Ok(()),
             Phase::PushedOut => return Err(io::ErrorKind::ConnectionAborted.into()),
         };
         if !is_first {
@@ -246,6 +276,32 @@ impl Pace {
         .await;
     }
 
+    /// Returns when an answer has been waited for so long that it is [`Phase::Held`] after all. Nobody tells it that one is: the
+    /// connection's task, which looks whenever something happens, does that.
+    pub(super) async fn kept(&self) {
+        let mut look: Option<Pin<Box<Sleep>>> = None;
+        poll_fn(|cx| {
+            loop {
+                // One that rings for an answer of before costs less than to arm it anew for each.
+                if let Some(sleep) = &mut look {
+                    ready!(sleep.as_mut().poll(cx));
+                    look = None;
+                }
+                let moment = self.moment();
+                if moment.phase() != Phase::Client {
+                    return Poll::Pending;
+                }
+                let until = self.visitors.began + moment.since() + KEPT;
+                if until <= Instant::now() {
+                    self.moment.store(Moment::new(moment.since(), Phase::Held).0, Ordering::Release);
+                    return Poll::Ready(());
+                }
+                look = Some(Box::pin(sleep_until(until)));
+            }
+        })
+        .await;
+    }
+
     fn next_look(&self, shortest: Duration) -> Instant {
         let deadline = self.visitors.began + Duration::from_millis(self.deadline.load(Ordering::Relaxed));
         deadline.min(Instant::now() + shortest)
@@ -289,6 +345,28 @@ mod tests {
         // A byte now and then does not buy more time.
         pace.on_bytes(1).unwrap();
         assert_eq!(lasts(&pace).await, limits.handshake_timeout);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_waited_for_is_let_go_of_at_once_but_by_who_has_been_given_something_often() {
+        let pace = pace(&ConnectionLimits::default());
+        let waits = async |wait| {
+            pace.on_poll(Duration::from_secs(25));
+            let phase = pace.moment().phase();
+            tokio::time::advance(wait).await;
+            pace.on_come();
+            phase
+        };
+        for _ in 0..OFTEN {
+            assert_eq!(waits(KEPT / 2).await, Phase::Held);
+        }
+        assert_eq!(waits(KEPT / 2).await, Phase::Client);
+        pace.on_poll(Duration::from_secs(25));
+        let from = Instant::now();
+        timeout(Duration::from_hours(1), pace.kept()).await.unwrap();
+        assert_eq!((from.elapsed().as_secs(), pace.moment().phase()), (KEPT.as_secs(), Phase::Held));
+        pace.on_come();
+        assert_eq!(waits(KEPT).await, Phase::Held, "it has to be often once more");
     }
 
     #[tokio::test(start_paused = true)]

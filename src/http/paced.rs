@@ -52,7 +52,7 @@ impl Paced<TcpStream> {
     }
 
     /// The same, as it is at this moment: past tokio, which hears of it later.
-    pub(super) fn has_hung_up(&self) -> bool {
+    fn has_hung_up(&self) -> bool {
         match recv(&self.stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
             Ok((_, read)) => read == 0,
             Err(error) => io::Error::from(error).kind() != io::ErrorKind::WouldBlock,
@@ -72,6 +72,17 @@ impl Paced<TcpStream> {
     /// Fails if an answer goes on and its peer has closed: hyper reads nothing meanwhile.
     fn check_stream(&self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.pace.moment().phase() == Phase::Stream { self.poll_peer(cx) } else { Ok(()) }
+    }
+
+    /// Fails if nobody waits any more for what is about to be written: it would count as read otherwise.
+    fn check_given(&self) -> io::Result<()> {
+        if self.pace.moment().phase() == Phase::Given {
+            if self.has_hung_up() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            self.pace.on_stream_end();
+        }
+        Ok(())
     }
 }
 
@@ -97,6 +108,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
 impl AsyncWrite for Paced<TcpStream> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.check_stream(cx)?;
+        self.check_given()?;
         match Pin::new(&mut self.stream).poll_write(cx, buf) {
             // Nobody reads the answers any more. The calls that came behind are carried out all the same; then there is
             // nothing more to read either.
@@ -107,11 +119,12 @@ impl AsyncWrite for Paced<TcpStream> {
 
     // Called whenever the connection is looked at and has nothing more to write.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.pace.moment().phase() == Phase::Client {
-            // Its answer waits elsewhere. All that was to be written before is: hyper ends here.
-            return Poll::Ready(Err(io::ErrorKind::Other.into()));
+        match self.pace.moment().phase() {
+            // All that was to be written before is: hyper ends here.
+            Phase::Held => return Poll::Ready(Err(io::ErrorKind::Other.into())),
+            Phase::Client | Phase::Stream => self.poll_peer(cx)?,
+            _ => {}
         }
-        self.check_stream(cx)?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

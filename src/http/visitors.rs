@@ -113,11 +113,12 @@ impl Visitors {
 
     /// Somebody goes for one who has just come: where nobody is idle, who asks for something and is stuck.
     pub(super) fn make_room(&self) -> bool {
+        use Phase::{Client, Given, Held, PushedOut, Stream};
         let is_idle = |_: &Pace, moment: Moment| matches!(moment.phase(), Phase::New | Phase::Idle | Phase::Head);
         let stuck = Moment::new(self.began.elapsed().saturating_sub(STUCK), Phase::Asking);
         let is_stuck = |_: &Pace, moment: Moment| moment.phase() == Phase::Asking && moment < stuck;
         let is_visitor =
-            |_: &Pace, moment: Moment| !matches!(moment.phase(), Phase::Client | Phase::Stream | Phase::PushedOut);
+            |_: &Pace, moment: Moment| !matches!(moment.phase(), Client | Held | Given | Stream | PushedOut);
         self.push_out(&self.any_turn, self.places, is_idle, is_visitor)
             || self.push_out(&self.any_turn, self.places, is_stuck, is_visitor)
     }

@@ -43,8 +43,8 @@ use crate::transport::websocket::reader::Reader;
 use crate::transport::websocket::socket::Socket;
 
 pub use auth::connect_error;
-pub use inbox::Answer;
 use inbox::Inbox;
+pub use inbox::{Answer, Awaited};
 use line::Line;
 use namespace::Namespace;
 use polling::Polling;

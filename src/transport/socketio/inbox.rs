@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::mem;
+use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -47,6 +48,10 @@ pub enum Answer {
     Overlap,
 }
 
+/// The answer to come. `None`: the session is over.
+#[derive(Debug)]
+pub struct Awaited(oneshot::Receiver<Answer>);
+
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     inner: Mutex<Inner>,
@@ -84,11 +89,11 @@ impl Inbox {
         self.task.wake();
     }
 
-    /// Asks and waits. `None`: the session is over.
-    pub(super) async fn ask(&self, asked: impl FnOnce(oneshot::Sender<Answer>) -> Asked) -> Option<Answer> {
+    /// Asks; the answer is to be waited for.
+    pub(super) fn ask(&self, asked: impl FnOnce(oneshot::Sender<Answer>) -> Asked) -> Awaited {
         let (say, answer) = oneshot::channel();
         self.put(asked(say));
-        answer.await.ok()
+        Awaited(answer)
     }
 
     /// For the session's task.
@@ -144,6 +149,14 @@ impl Inbox {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Future for Awaited {
+    type Output = Option<Answer>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Answer>> {
+        Pin::new(&mut self.0).poll(cx).map(Result::ok)
     }
 }
 

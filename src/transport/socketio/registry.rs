@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::Held;
-use super::inbox::{Answer, Asked, Inbox};
+use super::inbox::{Answer, Asked, Awaited, Inbox};
 use super::sid::Sid;
 use super::upgrade::{Upgraded, try_upgrade};
 use crate::config::ClientLimits;
@@ -114,9 +114,9 @@ impl Drop for Unanswered {
 }
 
 impl Polled {
-    /// What waits, as soon as something does. `None`: the session is over.
-    pub async fn get(&self) -> Option<Answer> {
-        self.inbox.ask(Asked::Get).await
+    /// What waits, as soon as something does.
+    pub fn get(&self) -> Awaited {
+        self.inbox.ask(Asked::Get)
     }
 
     /// Has packets carried out. `None`: the session is over.

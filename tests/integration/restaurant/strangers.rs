@@ -16,6 +16,9 @@ use super::{OTHER, RESTAURANT, auth, event, reached, server, status};
 const MEBIBYTE: usize = 1 << 20;
 /// As a WebSocket's frame declares it: eight bytes.
 const GIBIBYTE: [u8; 8] = [0, 0, 0, 0, 0x40, 0, 0, 0];
+/// A client that is given something more often than this, so many times, is one that is busy.
+const LONG: Duration = Duration::from_millis(1_500);
+const OFTEN: u32 = 3;
 
 async fn polling(running: &Running) -> Poller {
     let mut poller = Poller::open(running.port(), "").await;
@@ -35,6 +38,17 @@ fn head(method: &str, poller: &Poller) -> String {
     format!("{method} /socket.io/?EIO=4&transport=polling&sid={} HTTP/1.1\r\nhost: x\r\n", poller.sid)
 }
 
+/// A line on which a client is busy.
+async fn busy(running: &Running, poller: &Poller) -> Line {
+    let mut line = Line::open(running.port()).await;
+    for number in 0..OFTEN {
+        line.send(head("GET", poller) + "\r\n").await;
+        reached(running, "/notify/order/status", &status(RESTAURANT, number)).await;
+        assert_eq!(line.answer().await.body, event("order.status.changed", &status(RESTAURANT, number)));
+    }
+    line
+}
+
 /// Reads a byte a second from now on, until the line ends.
 fn drip(mut stream: TcpStream) -> JoinHandle<()> {
     tokio::spawn(async move {
@@ -52,20 +66,40 @@ async fn serves(running: &Running, other: &mut Packets, number: u32) {
 
 #[tokio::test]
 async fn polls_that_come_behind_each_other_on_one_line_are_answered_one_after_the_other() {
-    let running = server().start().await;
-    let mut sessions = Vec::new();
-    for _ in 0..6 {
-        sessions.push(polling(&running).await);
+    for waits in [Duration::ZERO, LONG] {
+        let running = server().start().await;
+        let mut sessions = Vec::new();
+        for _ in 0..6 {
+            sessions.push(polling(&running).await);
+        }
+        // More than is read at once: some of it waits in every place where it can.
+        let padding = format!("x-padding: {}\r\n\r\n", "p".repeat(12 * 1_024));
+        let requests: Vec<String> = sessions.iter().map(|poller| head("GET", poller) + &padding).collect();
+        let mut line = Line::open(running.port()).await;
+        line.send(requests.concat()).await;
+        sleep(waits).await;
+        assert_eq!(reached(&running, "/notify/order/status", &status(RESTAURANT, 1)).await, 6);
+        for _ in &sessions {
+            let answer = line.answer().await;
+            assert_eq!((answer.status, answer.body), (200, event("order.status.changed", &status(RESTAURANT, 1))));
+        }
     }
-    // More than is read at once: some of it waits in every place where it can.
-    let padding = format!("x-padding: {}\r\n\r\n", "p".repeat(12 * 1_024));
-    let requests: Vec<String> = sessions.iter().map(|poller| head("GET", poller) + &padding).collect();
-    let mut line = Line::open(running.port()).await;
-    line.send(requests.concat()).await;
-    assert_eq!(reached(&running, "/notify/order/status", &status(RESTAURANT, 1)).await, 6);
-    for _ in &sessions {
-        let answer = line.answer().await;
-        assert_eq!((answer.status, answer.body), (200, event("order.status.changed", &status(RESTAURANT, 1))));
+}
+
+#[tokio::test]
+async fn who_is_given_much_and_then_for_long_nothing_has_all_of_it_in_order_on_one_line() {
+    let running = server().start().await;
+    let (poller, other) = (polling(&running).await, polling(&running).await);
+    let mut line = busy(&running, &poller).await;
+    for (number, waits) in (0..).zip([LONG, Duration::ZERO, LONG, Duration::ZERO, Duration::ZERO, Duration::ZERO, LONG])
+    {
+        // Something comes behind each request.
+        line.send(head("GET", &poller) + "\r\n" + &head("POST", &other) + "content-length: 1\r\n\r\n6").await;
+        sleep(waits).await;
+        reached(&running, "/notify/order/status", &status(RESTAURANT, number)).await;
+        let (given, posted) = (line.answer().await, line.answer().await);
+        assert_eq!((given.status, given.body), (200, event("order.status.changed", &status(RESTAURANT, number))));
+        assert_eq!((posted.status, posted.body.as_str()), (200, "ok"));
     }
 }
 
@@ -107,10 +141,10 @@ async fn a_gibibyte_that_is_declared_is_refused_before_it_comes() {
 #[tokio::test]
 async fn who_asks_and_gives_up_for_ever_keeps_no_place() {
     let running = server().with("MAX_CONNECTIONS", "3").start().await;
-    for _ in 0..60 {
+    for number in 0..60 {
         let poller = polling(&running).await;
-        let mut asking = connect(&running).await;
-        asking.write_all((head("GET", &poller) + "\r\n").as_bytes()).await.unwrap();
+        let mut asking = if number % 2 == 0 { Line::open(running.port()).await } else { busy(&running, &poller).await };
+        asking.send(head("GET", &poller) + "\r\n").await;
         // Not before it has been heard.
         assert_eq!(poller.post("3").await.status, 200);
         drop(asking);
@@ -124,9 +158,12 @@ async fn what_happens_right_behind_a_hang_up_is_not_taken_for_read() {
     let running = server().start().await;
     for number in 0..60 {
         let poller = polling(&running).await;
-        let mut asking = connect(&running).await;
-        asking.write_all((head("GET", &poller) + "\r\n").as_bytes()).await.unwrap();
+        let mut asking = if number % 2 == 0 { Line::open(running.port()).await } else { busy(&running, &poller).await };
+        asking.send(head("GET", &poller) + "\r\n").await;
         assert_eq!(poller.post("3").await.status, 200);
+        if number % 30 == 1 {
+            sleep(LONG).await;
+        }
         drop(asking);
         // Whether it was still there for this is a matter of luck; that the session is over is not.
         reached(&running, "/notify/order/status", &status(RESTAURANT, number)).await;
