@@ -34,6 +34,8 @@ use stopping::{LAST_STEPS, announce_departure, close_the_door, stop_in_order};
 const SWEEP: Duration = Duration::from_mins(1);
 /// A node that starts waits for what the others have published, but not longer.
 const LONGEST_LEVEL: Duration = Duration::from_secs(10);
+/// And for what the database says of its live queries.
+const LONGEST_LEARNING: Duration = Duration::from_secs(10);
 /// Descriptors beside connections: the database's, the runtime's, the standard streams.
 const SPARE_DESCRIPTORS: u64 = 64;
 
@@ -182,16 +184,7 @@ impl Server {
 
         // Reachable but wrong is a mistake to mend now; not reachable is only a matter of time.
         tokio::select! {
-            contact = node.database.contact() => match contact {
-                Err(wrong @ ContactError::WrongQuery { .. }) => return Err(StartError::WrongQuery(wrong)),
-                Err(_) => {}
-                Ok(_) => {
-                    let wrong = keeper::learn(&node.queries, &node.database, node.queries.all()).await;
-                    if !wrong.is_empty() {
-                        return Err(StartError::WrongLiveQueries(wrong.join("\n")));
-                    }
-                }
-            },
+            mistakes = first_contact(&node) => mistakes?,
             // A database that does not answer must not keep a server that is to stop.
             () = stop.cancelled() => {}
             _ = workers.fallen() => {}
@@ -252,6 +245,20 @@ impl Server {
         info!("stopped");
         // Whoever runs this process starts it again.
         ended.map_err(StartError::Fallen)
+    }
+}
+
+/// Makes contact, and asks about every live query: what is wrong with a file ends the start. What takes too long is the keeper's.
+async fn first_contact(node: &Node) -> Result<(), StartError> {
+    match node.database.contact().await {
+        Err(wrong @ ContactError::WrongQuery { .. }) => return Err(StartError::WrongQuery(wrong)),
+        Err(_) => return Ok(()),
+        Ok(_) => {}
+    }
+    let learning = keeper::learn(&node.queries, &node.database, node.queries.all());
+    match timeout(LONGEST_LEARNING, learning).await {
+        Ok(wrong) if !wrong.is_empty() => Err(StartError::WrongLiveQueries(wrong.join("\n"))),
+        _ => Ok(()),
     }
 }
 

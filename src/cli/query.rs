@@ -1,5 +1,7 @@
 //! `pulso query`: one live query read once, with what it cost; or watched, as a subscriber would.
 
+mod watch;
+
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,9 +10,11 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::Instant;
 
+use super::signals::{self, HangUp};
 use super::{EXIT_USAGE, block_on, complain, or_complain};
 use crate::clock::Clock;
-use crate::config::{DatabaseConfig, Mistake, QueriesConfig, env, nearest, quote};
+use crate::config::{DatabaseConfig, Mistake, QueriesConfig, StatsConfig, env, nearest, quote};
+use crate::model::Consulta;
 use crate::queries::LiveQuery;
 use crate::store::inspect::{plan_of, read};
 use crate::store::{self, ContactError, Learnt, LiveRead, LiveResult, Store, StoreError};
@@ -20,6 +24,8 @@ use crate::store::{self, ContactError, Learnt, LiveRead, LiveResult, Store, Stor
 /// Uses DATABASE_URL (and DB_CONNECT_TIMEOUT, DB_STATEMENT_TIMEOUT), QUERIES_DIR and TIMEZONE, from the environment or a .env
 /// file. Nothing is changed, and no server need run. The first line is the result as it would be sent.
 ///
+/// With --watch it stays: to the output goes what a subscriber would get, to the error output why each read was made.
+///
 /// Exits with 0 when it was read, 1 when it cannot be, 64 when a file, the name or the key is wrong.
 #[derive(Debug, Args)]
 pub(super) struct QueryArgs {
@@ -27,13 +33,16 @@ pub(super) struct QueryArgs {
     name: String,
     /// The key that it is read for; none for one with `key: none`
     key: Option<String>,
+    /// Stay, and print what a subscriber would get and why each read was made
+    #[arg(long)]
+    watch: bool,
 }
 
 pub(super) fn run(args: &QueryArgs) -> ExitCode {
-    let (database, queries, clock) = match or_complain(env::load_queries()) {
-        Ok((database, queries, zone, warnings)) => {
+    let (database, queries, stats) = match or_complain(env::load_queries()) {
+        Ok((database, queries, stats, warnings)) => {
             complain(&warnings);
-            (database, queries, Clock::system(zone))
+            (database, queries, stats)
         }
         Err(code) => return code,
     };
@@ -42,9 +51,8 @@ pub(super) fn run(args: &QueryArgs) -> ExitCode {
         Err(code) => return code,
     };
     block_on(async {
-        match once(&database, &query, args.key.as_deref(), &clock).await {
-            Ok(told) if report(&told).is_ok() => ExitCode::SUCCESS,
-            Ok(_) => ExitCode::FAILURE,
+        match answer(&database, &query, args, stats).await {
+            Ok(()) => ExitCode::SUCCESS,
             Err((said, code)) => {
                 complain(&[said]);
                 ExitCode::from(code)
@@ -72,23 +80,31 @@ fn find(queries: &QueriesConfig, name: &str) -> Result<Arc<LiveQuery>, Mistake> 
     })
 }
 
-async fn once(
+/// What is wrong, with the exit code, if anything is.
+async fn answer(
     database: &DatabaseConfig,
     query: &Arc<LiveQuery>,
-    key: Option<&str>,
-    clock: &Clock,
-) -> Result<Told, (String, u8)> {
+    args: &QueryArgs,
+    stats: StatsConfig,
+) -> Result<(), (String, u8)> {
+    let clock = Clock::system(stats.zone.clone());
     let store = store::open(database).map_err(|error| (error.to_string(), EXIT_USAGE))?;
     let learnt = store.learn(query).await.map_err(|error| match error {
         ContactError::WrongQuery { reason, .. } => (reason, EXIT_USAGE),
         error => (error.to_string(), 1),
     })?;
-    let key = key_of(query, &learnt, key).map_err(|problem| (problem, EXIT_USAGE))?;
+    let key = key_of(query, &learnt, args.key.as_deref()).map_err(|problem| (problem, EXIT_USAGE))?;
+    let lost = |error: io::Error| (error.to_string(), 1);
+    if args.watch {
+        let stop = signals::stop_on_signals(HangUp::Stops).map_err(lost)?;
+        let watched = Consulta::new(query.name.clone(), key.as_deref());
+        return watch::watch((store, database), (query, watched), (stats, clock), stop).await.map_err(lost);
+    }
     let read = read(query, key.as_deref(), clock.now());
     let begun = Instant::now();
     let result = ask(&*store, &read).await.map_err(|error| (error.to_string(), 1))?;
     let time = begun.elapsed();
-    Ok(Told { result, time, plan: plan_of(database, &read).await })
+    report(&Told { result, time, plan: plan_of(database, &read).await }).map_err(lost)
 }
 
 /// The key in its one form.

@@ -22,14 +22,13 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use tracing_subscriber::EnvFilter;
 
 use super::dotenv::Environment;
 use super::reader::{Reader, quote};
 use super::{
     AccessPolicy, AuthConfig, Config, DEFAULT_SHUTDOWN_GRACE, DatabaseConfig, LogConfig, LogFormat, Mistake, OwnTokens,
-    QueriesConfig, SETTINGS, Secret, Warning, spelling,
+    QueriesConfig, SETTINGS, Secret, StatsConfig, Warning, spelling,
 };
 use crate::access::grant::Bounds;
 use crate::feeds::definition::{Need, Table};
@@ -147,18 +146,18 @@ pub fn load_database() -> Result<(DatabaseConfig, Vec<Warning>), Vec<Mistake>> {
     }
 }
 
-/// The live queries, their database, and the zone of those that say none: for running one.
-pub fn load_queries() -> Result<(DatabaseConfig, QueriesConfig, TimeZone, Vec<Warning>), Vec<Mistake>> {
+/// The live queries, their database, and how they are kept current: for running one.
+pub fn load_queries() -> Result<(DatabaseConfig, QueriesConfig, StatsConfig, Vec<Warning>), Vec<Mistake>> {
     let environment = environment();
     let vars = |name: &str| environment.get(name);
     let mut reader = Reader::new(&vars);
     let database = database::read(&mut reader);
-    let zone = zone::read(&mut reader);
-    let queries = queries::read(&mut reader, database.as_ref(), &zone);
+    let stats = limits::stats(&mut reader);
+    let queries = queries::read(&mut reader, database.as_ref(), &stats.zone);
     match database {
         Some(mut database) if environment.mistakes.is_empty() && reader.mistakes.is_empty() => {
-            database.zone = zone.clone();
-            Ok((database, queries, zone, reader.warnings))
+            database.zone = stats.zone.clone();
+            Ok((database, queries, stats, reader.warnings))
         }
         _ => Err(environment.causes().chain(reader.mistakes).collect()),
     }

@@ -1,5 +1,11 @@
 //! Files of live queries, and what becomes of them at the start, at a reload, and with `pulso query`.
 
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use pulso_harness::process::spawn;
 use pulso_harness::scratch::Scratch;
 use pulso_harness::{Database, Pulso, Running, wait};
 use rustix::process::Signal;
@@ -135,4 +141,36 @@ async fn a_query_is_run_by_hand_with_what_it_costs() {
         let (code, _, said) = pulso.run(arguments).await;
         assert!(code == wanted && said.contains(why), "{arguments:?}: {code} {said}");
     }
+}
+
+/// What a program writes, a line each, as far as it has.
+fn lines(from: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&told);
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            lines.lock().unwrap().push(line);
+        }
+    });
+    told
+}
+
+#[tokio::test]
+async fn a_query_that_is_watched_prints_what_a_subscriber_gets_and_why_it_was_read() {
+    let (pulso, database, folder) = furnished().await;
+    folder.write("cocina.sql", &KITCHEN.replace("order/new", "listen/pedidos"));
+    let mut command = pulso.command(&["query", "cocina", "r1", "--watch"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = spawn(command);
+    let (printed, said) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
+    let has = |lines: &Mutex<Vec<String>>, text: &str| lines.lock().unwrap().iter().any(|line| line.contains(text));
+    wait::until(async || has(&printed, "\"data\":{\"total\":0,\"pendientes\":0}"), "what is there").await;
+    wait::until(async || has(&said, "read: somebody subscribes"), "why it was read").await;
+    database
+        .execute("INSERT INTO pedidos VALUES (1, 'r1', 'PENDING'); SELECT pg_notify('pulso_hints', 'pedidos r1')")
+        .await;
+    wait::until(async || has(&printed, "\"data\":{\"total\":1,\"pendientes\":1}"), "what has changed").await;
+    wait::until(async || has(&said, "read: hints"), "why it was read again").await;
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
