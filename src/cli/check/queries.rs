@@ -54,13 +54,17 @@ fn hints(config: &Config, query: &LiveQuery) -> Vec<Finding> {
     }
     for hint in &query.hints {
         let Hint::Hook(path) = hint else { continue };
-        let Some((feed, _)) = feeds::hook(path) else { continue };
+        let Some((feed, hook)) = feeds::hook(path) else { continue };
         if !config.feeds.has(feed) {
             let what = format!("{name}: hints name {path}, and the feed {} is off", feed.word());
             findings.push(Finding::warning(what, "switch it on (FEEDS), or remove the hint"));
         } else if let Some(variable) = config.missing_setting(feed) {
             let what = format!("{name}: hints name {path}, which answers 503 until {variable} is set");
             findings.push(Finding::warning(what, "set it, or remove the hint"));
+        } else if hook.id.is_none() && query.is_keyed {
+            let what =
+                format!("{name}: hints name {path}, whose calls carry no id: they hint queries of key: none only");
+            findings.push(Finding::warning(what, "remove the hint, and let the caller use POST /notify/consulta"));
         }
     }
     findings
