@@ -21,6 +21,7 @@ mod nodes;
 mod pace;
 mod paced;
 pub mod places;
+pub mod probe;
 mod proxies;
 mod pull;
 mod query;
