@@ -107,7 +107,7 @@ fn is_about(queries: &Queries, channel: &Channel, event: ListenEvent) -> bool {
     let Channel::Consulta(consulta) = channel else { return false };
     match event {
         ListenEvent::Gap => true,
-        ListenEvent::Notice(_) => false,
+        ListenEvent::Notice(_) | ListenEvent::Deaf => false,
         ListenEvent::Hint { subject, key } => queries.listening_to(&subject).iter().any(|live| {
             key.is_none() || !live.query.is_keyed || live.consulta(key.as_deref()).as_ref() == Some(consulta)
         }),
