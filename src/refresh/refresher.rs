@@ -16,7 +16,6 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::task::TaskTracker;
-use tracing::warn;
 
 use super::eras::Eras;
 use super::kept::{Kept, Watched};
@@ -255,7 +254,6 @@ impl Refresher {
             }
             if watched.state.take_drift(now) {
                 self.count_drift(channel);
-                warn!(?channel, "it changed without a notice: some path of the API forgets the hook");
             }
             answer_all(watched.state.take_expired(now), &Err(Unread::Away));
             is_watched || !watched.state.is_spent(now)

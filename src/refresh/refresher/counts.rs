@@ -56,10 +56,13 @@ impl Refresher {
     }
 
     pub(super) fn count_drift(&self, channel: &Channel) {
-        let _ = match query(channel) {
-            Some(query) => self.metrics.live.drift.get_or_create(&QueryLabel::of(query)).inc(),
-            None => self.metrics.drift.inc(),
-        };
+        if let Some(query) = query(channel) {
+            self.metrics.live.drift.get_or_create(&QueryLabel::of(query)).inc();
+            warn!(?channel, "a result changed and nothing announced it: some path of the API forgets it");
+        } else {
+            self.metrics.drift.inc();
+            warn!(?channel, "figures changed without a notice: some path of the API forgets the hook");
+        }
     }
 
     pub(super) fn count_transaction(&self, channel: &Channel) {
