@@ -177,7 +177,10 @@ impl Refresher {
                 match before.remove(&name) {
                     Some(before) if before == stands => {}
                     Some((fingerprint, _)) if fingerprint == stands.0 => stand_otherwise.push(name.clone()),
-                    _ => defined_anew.push(name.clone()),
+                    _ => {
+                        self.metrics.live.begin(&name);
+                        defined_anew.push(name.clone());
+                    }
                 }
                 let is_off = self.metrics.live.off.get_or_create(&QueryLabel::of(&name));
                 is_off.set(live.off().is_some().into());

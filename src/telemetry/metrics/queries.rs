@@ -81,6 +81,28 @@ impl EncodeLabelValue for QueryLabelValue {
 }
 
 impl QueryMetrics {
+    /// A query is there: what is counted of it begins at nothing, and can be seen.
+    pub fn begin(&self, query: &QueryName) {
+        let label = QueryLabel::of(query);
+        for reason in ReadReason::ALL {
+            drop(self.reads.get_or_create(&QueryRead::of(query, *reason)));
+        }
+        for counter in [
+            &self.unchanged,
+            &self.failures,
+            &self.too_large,
+            &self.rows,
+            &self.bytes,
+            &self.corrections,
+            &self.drift,
+            &self.xid_waits,
+        ] {
+            drop(counter.get_or_create(&label));
+        }
+        drop(self.off.get_or_create(&label));
+        drop(self.seconds.get_or_create(&label));
+    }
+
     pub(super) fn register(registry: &mut Registry) -> Self {
         let reads = Family::<QueryRead, Counter>::default();
         registry.register("live_reads", "Reads of a live query begun, by query and reason", reads.clone());
