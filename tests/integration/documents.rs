@@ -179,8 +179,10 @@ async fn every_metric_is_described_and_no_other() {
         .map(|(name, kind)| (if kind == "counter" { format!("{name}_total") } else { name.to_owned() }, kind))
         .collect();
     let (metrics, reasons) = METRICS.split_once("## Reasons").unwrap();
+    let described = rows(metrics).map(|(name, rest)| (name.to_owned(), rest.split('|').nth(1).unwrap().trim()));
+    // What is counted by live query is not there before there is one that counts.
     let described: BTreeSet<(String, &str)> =
-        rows(metrics).map(|(name, rest)| (name.to_owned(), rest.split('|').nth(1).unwrap().trim())).collect();
+        described.filter(|row| !row.0.starts_with("pulso_live_") || exported.contains(row)).collect();
     assert_eq!(described, exported);
 
     let known: BTreeSet<String> = RefusalReason::ALL.iter().map(|reason| format!("{reason:?}")).collect();
