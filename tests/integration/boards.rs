@@ -1,5 +1,6 @@
 //! The boards of orders and sales in a real Chromium, moved by the real hooks of the real server.
 
+mod consultas;
 mod expiry;
 mod gaps;
 mod hostile;

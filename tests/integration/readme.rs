@@ -8,6 +8,7 @@ mod console;
 mod environment;
 mod providers;
 mod proxy;
+mod queries;
 mod recipes;
 mod redis;
 mod shell;

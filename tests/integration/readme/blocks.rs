@@ -6,11 +6,12 @@ use super::book::{files, page};
 use super::{ENGLISH, SPANISH};
 
 /// Everything here that runs blocks, by `block("…")` and its like.
-const RUNNERS: [&str; 10] = [
+const RUNNERS: [&str; 11] = [
     include_str!("browser.rs"),
     include_str!("console.rs"),
     include_str!("environment.rs"),
     include_str!("proxy.rs"),
+    include_str!("queries.rs"),
     include_str!("recipes.rs"),
     include_str!("redis.rs"),
     include_str!("tour.rs"),
