@@ -1,5 +1,7 @@
 //! `pulso demo`: the real server on a database in memory, with little businesses at work in it.
 
+mod queries;
+
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
@@ -70,7 +72,7 @@ async fn show(listen: ListenConfig) -> Result<(), Box<dyn std::error::Error>> {
         role: Some("ADMIN".to_owned()),
     };
     let token = mint(&keys.jwt, &everything, LINK_LIFE, clock.now())?;
-    let config = config(listen, &keys, &business);
+    let config = config(listen, &keys, &business)?;
     let store = store::open(&config.database)?;
     if let Some(outbox) = store.outbox() {
         outbox.migrate().await?;
@@ -115,9 +117,11 @@ fn mount(api: Arc<Api>) -> Mount {
     })
 }
 
-fn config(listen: ListenConfig, keys: &Keys, business: &Business) -> Config {
+fn config(listen: ListenConfig, keys: &Keys, business: &Business) -> Result<Config, queries::BadQuery> {
     let database = DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new(business.database_url.as_str())));
-    Config {
+    let stats = StatsConfig::default();
+    let defined = queries::defined(&stats.zone)?;
+    Ok(Config {
         feeds: Feeds::all(),
         listen,
         database: DatabaseConfig { keeps_outbox: true, ..database },
@@ -132,13 +136,13 @@ fn config(listen: ListenConfig, keys: &Keys, business: &Business) -> Config {
         clinic: ClinicConfig::default(),
         connections: ConnectionLimits { max_websockets: VISITORS, ..ConnectionLimits::default() },
         client: ClientLimits::default(),
-        stats: StatsConfig::default(),
-        queries: QueriesConfig::default(),
+        queries: QueriesConfig { defined, ..QueriesConfig::default() },
+        stats,
         log: env::load_log(),
         io_uring: true,
         shutdown_delay: Duration::ZERO,
         shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
-    }
+    })
 }
 
 fn random_key() -> Secret {
@@ -154,12 +158,12 @@ fn invitation(address: SocketAddr, business: &Business, token: &str, keys: &Keys
     } else {
         format!("http://{address}")
     };
-    let (name, negocio) = (business.name, &business.negocio_id);
+    let (name, negocio, restaurant) = (business.name, &business.negocio_id, &business.restaurant_id);
     let (hook_key, cloud_key) = (keys.hook.expose(), keys.cloud.expose());
     format!(
         r#"{name} is open. Watch its appointments, sales, restaurant and clinic live:
 
-  {host}/#token={token}&negocio={negocio}
+  {host}/#token={token}&negocio={negocio}&consulta=cocina:{restaurant}&consulta=sala-de-espera:{negocio}&consulta=ventas-por-hora:{negocio}
 
 and what a guest in room 101 of the clinic sees of the orders there:
 

@@ -6,9 +6,9 @@ use super::*;
 use crate::ledger::{Ledger, Sale, column};
 use crate::restaurant::{NewItem, Status};
 
-const KITCHEN: &str = include_str!("../../../sql/queries/cocina.sql");
-const WAITING_ROOM: &str = include_str!("../../../sql/queries/sala-de-espera.sql");
-const SALES_BY_HOUR: &str = include_str!("../../../sql/queries/ventas-por-hora.sql");
+const KITCHEN: &str = QUERIES[0].1;
+const WAITING_ROOM: &str = QUERIES[1].1;
+const SALES_BY_HOUR: &str = QUERIES[2].1;
 
 async fn read(business: &mut Business, sql: &'static str, key: &str, today: &str, now: &str) -> Vec<SqliteRow> {
     let rows = sqlx::query(sql).bind(key).bind(today).bind(now).fetch_all(business.connection()).await;

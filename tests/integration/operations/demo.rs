@@ -1,6 +1,6 @@
 //! `pulso demo`: a link that works, figures that move, and nothing left behind.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -161,6 +161,33 @@ async fn the_printed_token_opens_every_feed_and_each_has_something_to_say() {
     let changes = async { assert_eq!(sync.until("message").await["name"], "changes:pending") };
     let arrivals = async { assert_eq!(staff.next().await["type"], "new_order") };
     tokio::join!(sales, orders, changes, arrivals);
+}
+
+/// Over what the APIs write, by the hooks that are called anyway, and by the clock.
+#[tokio::test]
+async fn the_demos_live_queries_move_by_themselves() {
+    let scratch = Scratch::new();
+    let demo = demo("127.0.0.1", 0, &scratch).await;
+    let fragment = demo.link().split_once('#').unwrap().1;
+    let channels: Vec<String> = fragment
+        .split('&')
+        .filter_map(|part| part.strip_prefix("consulta="))
+        .map(|name| format!("consulta:{name}"))
+        .collect();
+    assert_eq!(channels.len(), 3, "{fragment}");
+    let mut dashboard = Dashboard::connect(demo.port(), &format!("/ws?token={}", demo.token()), &[]).await;
+    for channel in &channels {
+        dashboard.send(&json!({ "type": "subscribe", "data": { "channel": channel } })).await;
+    }
+    let mut seen: HashMap<String, HashSet<String>> = HashMap::new();
+    while seen.len() < 3 || seen.values().any(|results| results.len() < 3) {
+        let frame = dashboard.next().await;
+        let channel = frame["channel"].as_str().unwrap_or_default().to_owned();
+        assert!(frame["type"] != "error", "{frame}");
+        if frame["type"] == "consulta" && channels.contains(&channel) {
+            seen.entry(channel).or_default().insert(frame["data"].to_string());
+        }
+    }
 }
 
 /// The figures among everything else that the business is told.

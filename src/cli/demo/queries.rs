@@ -1,0 +1,44 @@
+//! The live queries of the demo, as it brings them along: no folder is needed for them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use pulso_demo::QUERIES;
+
+use crate::model::QueryName;
+use crate::queries::LiveQuery;
+use crate::queries::file::{Fault, Reading};
+use crate::queries::scan::Dialect;
+
+/// One of them is wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("the demo's live query {name} cannot be used: {problem}")]
+pub(super) struct BadQuery {
+    name: &'static str,
+    problem: String,
+}
+
+/// All of them, whose day is that of `zone`.
+pub(super) fn defined(zone: &TimeZone) -> Result<Vec<Arc<LiveQuery>>, BadQuery> {
+    let define = |&(name, text): &(&'static str, &str)| {
+        let bad = |problem: String| BadQuery { name, problem };
+        let query = QueryName::parse(name).ok_or_else(|| bad("this is no name".to_owned()))?;
+        let reading = Reading { name: query, file: Path::new(name), zone, dialect: Dialect::Sqlite };
+        let read = reading.read(text, |_| Err("there is no folder".to_owned()));
+        read.map(Arc::new).map_err(|faults| bad(faults.into_iter().map(|Fault { problem, .. }| problem).collect()))
+    };
+    QUERIES.iter().map(define).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_query_that_the_demo_brings_along_can_be_used() {
+        let names: Vec<String> =
+            defined(&TimeZone::UTC).unwrap().iter().map(|query| query.name.as_str().to_owned()).collect();
+        assert_eq!(names, ["cocina", "sala-de-espera", "ventas-por-hora"]);
+    }
+}
