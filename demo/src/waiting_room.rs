@@ -13,7 +13,7 @@ use crate::ledger::column;
 /// Chairs.
 const MOST_WAITING: i64 = 6;
 /// A long wait: the demo's day is quick.
-const LONG_SECONDS: i64 = 20;
+const LONG_SECONDS: i64 = 30;
 
 /// What a step of the book makes of the room: who was called or will not come has left, and now and then somebody arrives.
 pub(crate) async fn follow(

@@ -30,13 +30,13 @@ export class Result {
   #table = make('table', 'rows');
   #nothing = make('p', 'no-rows', words.BOARD.noRows);
   #drawn = null;
+  #frame = make('div', 'rows-frame', this.#table);
 
   constructor() {
     this.#bars.classList.add('bars');
     this.#bars.setAttribute('role', 'img');
-    const frame = make('div', 'rows-frame', this.#table);
-    frame.tabIndex = 0;
-    this.node = make('div', 'result', this.#tiles, this.#bars, frame, this.#nothing);
+    this.#frame.tabIndex = 0;
+    this.node = make('div', 'result', this.#tiles, this.#bars, this.#frame, this.#nothing);
     new ResizeObserver(() => this.draw()).observe(this.node);
     this.clear();
   }
@@ -89,6 +89,8 @@ export class Result {
   }
 
   #takeRows(rows) {
+    // The hour that moves is the last one; whoever has scrolled to another stays there.
+    const followsEnd = this.node.dataset.form !== 'bars' || this.#frame.scrollTop + this.#frame.clientHeight > this.#frame.scrollHeight - 4;
     const columns = rows.length > 0 ? Object.keys(rows[0]).slice(0, MOST_COLUMNS) : [];
     const isHours = columns.includes(HOUR);
     const isNumber = (column) => rows.every((row) => row[column] === null || typeof row[column] === 'number');
@@ -114,6 +116,7 @@ export class Result {
     const numbers = columns.map((column) => rows.every((row) => row[column] === null || typeof row[column] === 'number' || DECIMAL.test(row[column])));
     for (const line of [head, ...body]) [...line.children].forEach((cell, index) => setData(cell, 'number', String(numbers[index])));
     this.#table.replaceChildren(make('thead', '', head), make('tbody', '', ...body));
+    if (measure && followsEnd) this.#frame.scrollTop = this.#frame.scrollHeight;
     this.draw();
   }
 }

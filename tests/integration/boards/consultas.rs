@@ -101,10 +101,10 @@ async fn a_row_is_tiles_rows_are_a_table_a_number_by_hour_is_bars_and_all_move_b
     )
     .await;
 
-    stage.database.execute("INSERT INTO mesas VALUES ('<b>1</b>', true, '2026-01-02'), ('2', false, null)").await;
+    stage.database.execute("INSERT INTO mesas VALUES ('1 <b>x</b>', true, '2026-01-02'), ('2', false, null)").await;
     let table = of_business(NEGOCIO, json!({ "tableId": 12, "action": "created" }));
     stage.call("/notify/mesa", &table.to_string()).await;
-    let shown = json!(["Mesa | Ocupada | Desde", "<b>1</b> | sí | 2 ene 2026", "2 | no | —"]);
+    let shown = json!(["Mesa | Ocupada | Desde", "1 <b>x</b> | sí | 2 ene 2026", "2 | no | —"]);
     tab.wait_eval(&rows("mesas"), shown.clone()).await;
     tab.portraits("queries").await;
 
