@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::report::Report;
-use crate::swarm::{Framing, Script, Seat};
+use crate::swarm::{Framing, Script, Seat, Swarm};
 use crate::{runtime, town};
 
 const NAME: &str = "live";
@@ -120,10 +120,10 @@ impl Stage<'_> {
     }
 }
 
-/// Whether no query is off: `/ready` names those.
+/// Whether no query is off: `/ready` names those that are.
 async fn all_stand(running: &Running) -> bool {
     let ready: Value = serde_json::from_str(&running.get("/ready").await.body).unwrap_or_default();
-    ready.get("queries").is_none()
+    ready.get("queries_off").is_none()
 }
 
 /// A connection for each `each` of `keys`, in order; `name` makes what is watched of a key's number.
@@ -140,6 +140,13 @@ fn seats(keys: Range<u32>, each: u32, name: impl Fn(u32) -> String) -> Vec<Seat>
             Seat::web_socket(&script, &format!("/ws?token={token}"), &says, first)
         })
         .collect()
+}
+
+/// Connects all, a tenth after the other: each tenth has the time that anything has.
+fn gather(swarm: &mut Swarm) {
+    for tenth in 1..=10 {
+        swarm.connect_some(swarm.len() * tenth / 10, CALMLY);
+    }
 }
 
 fn subscribe(name: &str) -> String {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pulso_harness::Running;
 
-use super::{CALMLY, KEYED, KEYS, NAME, SETTLED, Stage, hint, seats};
+use super::{CALMLY, KEYED, KEYS, NAME, SETTLED, Stage, gather, hint, seats};
 use crate::caller::Caller;
 use crate::meter::{Cpu, Memory};
 use crate::quantiles::middle;
@@ -29,7 +29,7 @@ pub(super) fn measure(stage: &Stage<'_>, rounds: u32, report: &mut Report) {
     let mut one = Swarm::new(small.port(), seats(0..1, 1, name));
     one.connect(CALMLY);
     let mut all = Swarm::new(large.port(), seats(0..KEYS, EACH, name));
-    all.connect(CALMLY);
+    gather(&mut all);
     all.idle(SETTLED);
 
     let (mut ratios, mut with_many) = (Vec::new(), Vec::new());
@@ -64,7 +64,7 @@ fn memory(stage: &Stage<'_>, report: &mut Report) {
     let taken = |keys: u32| {
         let (server, _folder) = stage.serve(&[("q0", KEYED)], &[("SENTINEL_INTERVAL", "0")]);
         let mut swarm = Swarm::new(server.port(), seats(0..keys, keys / connections, name));
-        swarm.connect(CALMLY);
+        gather(&mut swarm);
         swarm.idle(Duration::from_secs(2));
         Memory::of(server.pid())
     };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use pulso_harness::Running;
 use serde_json::json;
 
-use super::{CALMLY, NAME, Stage, call, seats};
+use super::{CALMLY, NAME, Stage, call, gather, seats};
 use crate::caller::Caller;
 use crate::quantiles::{ms, quantile, times};
 use crate::report::Report;
@@ -29,7 +29,7 @@ pub(super) fn measure(stage: &Stage<'_>, report: &mut Report) {
     let mut figures = Swarm::new(server.port(), Wire::Figures.seats(0..1, 1));
     figures.connect(CALMLY);
     let mut many = Swarm::new(server.port(), seats(0..WATCHED, EACH, |key| format!("lenta:k-{key}")));
-    many.connect(CALMLY);
+    gather(&mut many);
     // Warm first.
     p99(&server, &mut figures);
     let alone = p99(&server, &mut figures);
