@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use pulso_demo::{ADMIN, Api, Business, CLINIC_PASSWORD, Demo, Hooks, KIOSK, KITCHEN, PASSWORD, WAITER};
+use pulso_demo::{ADMIN, Api, Business, CLINIC_PASSWORD, Demo, Hooks, KIOSK, KITCHEN, PASSWORD, QUERIES, WAITER};
 
 use super::destination::destination;
 use super::signals::{self, HangUp};
@@ -120,7 +120,7 @@ fn mount(api: Arc<Api>) -> Mount {
 fn config(listen: ListenConfig, keys: &Keys, business: &Business) -> Result<Config, queries::BadQuery> {
     let database = DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new(business.database_url.as_str())));
     let stats = StatsConfig::default();
-    let defined = queries::defined(&stats.zone)?;
+    let defined = queries::defined(&QUERIES, &stats.zone)?;
     Ok(Config {
         feeds: Feeds::all(),
         listen,
@@ -198,4 +198,16 @@ fn say(invitation: String) {
     let _ = thread::Builder::new().name("invitation".into()).spawn(move || {
         let _ = io::stdout().lock().write_all(invitation.as_bytes());
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_query_that_the_demo_brings_along_can_be_used() {
+        let defined = queries::defined(&QUERIES, &TimeZone::UTC).unwrap();
+        let names: Vec<&str> = defined.iter().map(|query| query.name.as_str()).collect();
+        assert_eq!(names, ["cocina", "sala-de-espera", "ventas-por-hora"]);
+    }
 }
