@@ -73,7 +73,8 @@ impl Node {
         let clock = Clock::system(config.stats.zone.clone());
         let hub = Arc::new(Hub::new(Arc::clone(&metrics)));
         // A reload may bring live queries that ask for other claims.
-        let tokens = TokenVerifier::new(&config.auth).keeping_claims(config.queries.folder.is_some());
+        let tokens = TokenVerifier::new(&config.auth)
+            .keeping_claims(config.queries.folder.is_some() || !config.queries.defined.is_empty());
         let database = Arc::new(Database::new(store, &config.database, Arc::clone(&metrics)));
         let tables = config.feeds.ask(Table::Outbox).then(|| Arc::clone(&database));
         let idempotency = Arc::new(Idempotency::new(tables));
