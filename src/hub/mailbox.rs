@@ -13,7 +13,6 @@ use smallvec::SmallVec;
 use super::inner::{End, Inner, Writer};
 pub use super::outgoing::{Next, Outgoing, Push};
 use super::outlet::Outlet;
-pub use super::queue::MAX_BYTES;
 use super::sync::{AtomicWaker, Mutex, MutexGuard};
 use crate::model::Channel;
 use crate::model::CloseReason;
@@ -49,7 +48,7 @@ pub(super) enum Begun {
 }
 
 impl Mailbox {
-    /// `capacity`: messages that may wait, of [`MAX_BYTES`] in all.
+    /// `capacity`: messages that may wait, of [`MAX_BYTES`](super::queue::MAX_BYTES) in all.
     pub fn new(capacity: usize, encoding: Encoding) -> Self {
         let (inner, reader) = (Mutex::default(), AtomicWaker::new());
         Self { inner, reader, capacity, outlet: OnceLock::new(), encoding, packets_have_ids: AtomicBool::new(false) }

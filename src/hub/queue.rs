@@ -12,7 +12,7 @@ use crate::model::Channel;
 use crate::publication::{Kind, Publication};
 
 /// As much as may wait, but for what is replayed and for one message that waits alone.
-pub const MAX_BYTES: usize = 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 1024 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {

@@ -4,7 +4,8 @@ mod put_back;
 
 use super::*;
 use crate::hub::fanout::{AT_ONCE, WALK_SLICE};
-use crate::hub::mailbox::{MAX_BYTES, Next, Outgoing, Push};
+use crate::hub::mailbox::{Next, Outgoing, Push};
+use crate::hub::queue::MAX_BYTES;
 use crate::model::IdType;
 use crate::publication::{Draft, Encoding};
 

@@ -156,7 +156,7 @@ mod tests {
         assert!(!taken("key", "none").unwrap().is_keyed && taken("key", "$1").unwrap().is_keyed);
         assert_eq!(taken("result", "rows").unwrap().form, ResultForm::Rows);
         assert_eq!(taken("every", "1s").unwrap().every, Some(Duration::from_secs(1)));
-        assert_eq!(taken("min_gap", "60s").unwrap().min_gap, Duration::from_secs(60));
+        assert_eq!(taken("min_gap", "60s").unwrap().min_gap, Duration::from_mins(1));
         assert_eq!(taken("max_rows", "1").unwrap().max_rows, 1);
         assert_eq!(taken("max_bytes", "1048576").unwrap().max_bytes, 1_048_576);
         assert_eq!(taken("timezone", "America/Guayaquil").unwrap().zone.iana_name(), Some("America/Guayaquil"));

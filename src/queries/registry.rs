@@ -303,8 +303,8 @@ mod tests {
         changes.borrow_and_update();
         let mut other = LiveQuery::clone(&query("b"));
         other.fingerprint += 1;
-        let changed = || Box::new(|names: &HashSet<QueryName>| assert_eq!(*names, [name("b"), name("c")].into()));
-        queries.heed(Consequences { silence: changed(), forget: changed() });
+        let touched = || Box::new(|names: &HashSet<QueryName>| assert_eq!(*names, [name("b"), name("c")].into()));
+        queries.heed(Consequences { silence: touched(), forget: touched() });
         queries.replace([query("a"), Arc::new(other), query("d")]);
         assert!(changes.has_changed().unwrap());
         let standing = |text: &str| queries.find(&name(text)).map(|live| live.standing.clone());

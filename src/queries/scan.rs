@@ -331,7 +331,7 @@ mod tests {
         fn whatever_is_hidden_between_all_else_is_found(
             parts in proptest::collection::vec((found(), hiding()), 0..12),
         ) {
-            let sql: String = parts.iter().map(|(found, hiding)| format!("{found} {hiding} ")).collect();
+            let sql: String = parts.iter().flat_map(|(found, hiding)| [found, " ", hiding, " "]).collect();
             let hides = [Kind::Text, Kind::QuotedName, Kind::Comment];
             let left: String = read(&sql, Dialect::Postgres)
                 .into_iter()

@@ -91,7 +91,7 @@ struct Latest {
     mark: Mark,
     day: Date,
     begun: Instant,
-    /// A change was announced since; given all the same while no read may be made.
+    /// A change was announced since: it only tells whether the next one differs, and is given where no read may be made.
     is_stale: bool,
 }
 
@@ -287,15 +287,14 @@ impl RefreshState {
         // What another node told of, others were told of too.
         let news = differs && before.is_some() && !wanted.unasked.is_only(Unasked::Told);
         let unannounced = differs && !owed && !self.next.owed && before.is_some_and(|before| before.day == day);
-        // What may have missed a change is good enough for those who waited, and for no newcomer.
-        let is_kept = !outdated || self.is_in_gap(now);
-        self.latest = is_kept.then(|| Latest {
+        self.latest = Some(Latest {
             held: room.hold(Arc::clone(&reading)),
             seq: reading.version,
             version,
             mark,
             day,
             begun,
+            // What may have missed a change is good enough for those who waited, and for no newcomer.
             is_stale: outdated,
         });
         if unannounced && wanted.unasked.is_only(Unasked::Sentinel) {

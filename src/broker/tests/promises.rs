@@ -3,11 +3,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
 use super::client::{Claim, Client};
 use super::{Keyed, Node, Nodes, Published, Reach};

@@ -38,7 +38,7 @@ struct Scene {
 pub struct Screens {
     scene: Arc<Scene>,
     changes: JoinHandle<()>,
-    screens: Vec<JoinHandle<Screen>>,
+    shown: Vec<JoinHandle<Screen>>,
 }
 
 /// One more appointment; false if it is not known to be there.
@@ -135,11 +135,11 @@ impl Screens {
             let name = format!("{} {number}", if wanders { "wandering" } else { "staying" });
             tokio::spawn(show(Arc::clone(&scene), name, number % count, wanders))
         });
-        let screens = screens.collect();
+        let shown = screens.collect();
         let changes = tokio::spawn(change(Arc::clone(&scene)));
         let happens = async || scene.announced.load(Ordering::Relaxed) > 5;
         wait::until(happens, "changes are announced").await;
-        Self { scene, changes, screens }
+        Self { scene, changes, shown }
     }
 
     /// Ends the changes, waits for as long as everybody may take to be level, and checks what was shown.
@@ -152,7 +152,7 @@ impl Screens {
         let rows = self.scene.database.rows(counts).await;
         let [total, completed] = [0, 1].map(|column| u64::try_from(rows[0].get::<i64, _>(column)).unwrap());
         let mut history = History::default();
-        for screen in self.screens {
+        for screen in self.shown {
             let last = DATABASE * completed + total;
             history.screens.push(Screen { last, ..screen.await.unwrap() });
         }

@@ -25,9 +25,10 @@ async fn narrow(pulso: &Running) -> Dashboard {
     Dashboard::handshake(stream, pulso.port(), &signed("/ws", &naming(NEGOCIO)), &[]).await.unwrap()
 }
 
-/// Sells something large, so that the kernel's buffers are soon full; how many screens were handed it.
+/// Sells something large, so that the kernel's buffers are soon full, and so small that as many as may wait are less than the
+/// bytes that may; how many screens were handed it.
 async fn sell(pulso: &Running, number: u64) -> u64 {
-    let nota = "x".repeat(15_000);
+    let nota = "x".repeat(3_500);
     let sale = SALE.replace("123", &number.to_string()).replace('}', &format!(",\"nota\":\"{nota}\"}}"));
     let answer = pulso.post("/notify/venta", &body(&sale, NEGOCIO)).await;
     assert_eq!(answer.status, 200, "{answer:?}");

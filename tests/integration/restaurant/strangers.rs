@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::slow_readers::status_of;
+use super::slow_readers::{PACE, status_of};
 use super::{OTHER, RESTAURANT, auth, event, reached, server, status};
 
 const MEBIBYTE: usize = 1 << 20;
@@ -248,6 +248,7 @@ async fn who_reads_a_byte_a_second_is_cut_by_either_transport_and_in_an_upgrade(
         assert_eq!(quick.expect().await, event("order.status.changed", &payload));
         sent += 1;
         assert!(sent < 20_000, "they are never cut");
+        sleep(PACE).await;
     }
     running.until_count("pulso_closes_total{code=\"1006\"}", 4).await;
     running.until_count("pulso_subscriptions", 1).await;

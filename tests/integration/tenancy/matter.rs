@@ -294,7 +294,7 @@ impl Matter {
                 stranger().with("roles", json!(["chef"])),
             ]),
             Query(Access::User) => {
-                foreigners.extend([stranger().with("negocio_id", json!(OWNER)), Claims::user(&format!("{OWNER} "))])
+                foreigners.extend([stranger().with("negocio_id", json!(OWNER)), Claims::user(&format!("{OWNER} "))]);
             }
             // What the token says of businesses is of no matter to a query of the operator's.
             Query(Access::Sql) => foreigners.push(Claims::naming(STRANGER, &[NEGOCIO])),
