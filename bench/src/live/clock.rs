@@ -12,7 +12,7 @@ const WATCHED: u32 = 10_000;
 const TIMES: u32 = 2;
 const SPREAD: Duration = Duration::from_mins(1);
 /// For all to connect before the first.
-const LEAD: Duration = Duration::from_secs(60);
+const LEAD: Duration = Duration::from_mins(1);
 const AFTER: Duration = Duration::from_secs(3);
 const LATEST: Duration = Duration::from_millis(250);
 
