@@ -9,7 +9,7 @@ const MOST_LINES: usize = 400;
 const MOST_LINES_OF_TESTS: usize = 450;
 
 /// Folders that are not ours to judge.
-const FOREIGN: [&str; 5] = ["target", "node_modules", ".venv", ".git", "__pycache__"];
+const FOREIGN: [&str; 6] = ["target", "node_modules", ".venv", ".node", ".git", "__pycache__"];
 
 /// A Rust file, with its path from the repository's root.
 struct Source {

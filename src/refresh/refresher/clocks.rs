@@ -177,10 +177,12 @@ impl Refresher {
                 match before.remove(&name) {
                     Some(before) if before == stands => {}
                     Some((fingerprint, _)) if fingerprint == stands.0 => stand_otherwise.push(name.clone()),
-                    _ => {
+                    Some(_) => {
                         self.metrics.live.begin(&name);
                         defined_anew.push(name.clone());
                     }
+                    // It may have been read since it is there: that is what it says.
+                    None => self.metrics.live.begin(&name),
                 }
                 let is_off = self.metrics.live.off.get_or_create(&QueryLabel::of(&name));
                 is_off.set(live.off().is_some().into());
