@@ -84,6 +84,11 @@ impl Restaurants {
         database.execute(TABLES).await;
         let folder = Folder::new(files);
         let pulso = set(pulso.with("QUERIES_DIR", &folder.path())).ready().await;
+        if files.iter().any(|(_, text)| text.contains("listen/")) {
+            // What is watched when that begins is read again.
+            let listens = || pulso.log().iter().any(|line| line.contains("listening for changes in the database"));
+            pulso_harness::wait::until(async || listens(), "triggers are heard").await;
+        }
         Self { pulso, database, folder }
     }
 
