@@ -90,6 +90,7 @@ async fn every_event_reaches_every_screen_of_its_business_and_no_other_to_the_le
 async fn what_a_call_says_passes_to_the_letter_wherever_its_business_stands() {
     let (pulso, _database) = open().await;
     let mut screen = pulso.connect(&naming(NEGOCIO)).await;
+    screen.ping().await;
     for (path, kind, said, data) in [
         ("venta", "newSale", r#"{"negocio_id":"%","saleId":"v-1","tableId":null,"total":"45.50","timestamp":""}"#, ""),
         ("venta", "newSale", r#"{"saleId":1,"negocio_id":"%","tableId":"m1","total":0.10,"timestamp":"x"}"#, ""),
