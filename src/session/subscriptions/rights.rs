@@ -155,9 +155,13 @@ impl Subscriptions {
 
     /// Ends a subscription that was live.
     fn withdraw(&mut self, place: usize) {
-        let stage = self.remove(place);
-        if let Stage::Joined(Joined { topic, .. }) | Stage::Checking { topic, .. } = &stage {
-            self.say_withdrawn(&topic.name());
+        let name = match self.remove(place) {
+            Stage::Joined(Joined { topic, .. }) | Stage::Checking { topic, .. } => Some(topic.name()),
+            Stage::Parked(_) => None,
+        };
+        // It has left by now: nothing is heard behind the word.
+        if let Some(name) = name {
+            self.say_withdrawn(&name);
         }
     }
 
