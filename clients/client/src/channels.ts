@@ -1,0 +1,322 @@
+// Owns what is listened to: who holds a channel, how it stands, what was seen of it. Pure: what it wants done it says to its
+// `Out`. Must not know the line's state, sockets, nor tokens.
+
+import { PulsoError, type PulsoErrorCode } from './errors.js';
+import type { PulsoEvents, Resync, Session, SubscriptionState } from './types.js';
+import type { Estadisticas } from './wire.js';
+
+/** An object that came from the server; nothing of it is known yet. */
+export type Frame = { readonly type: string; readonly [key: string]: any };
+
+export interface Entry {
+  readonly name: string;
+  readonly ref: string;
+  channel: string;
+  state: SubscriptionState;
+  latest: unknown;
+  at: number | null;
+  error: PulsoError | null;
+  seq: number;
+  /** Asked for on this line, and how many of its names are unanswered. */
+  asked: boolean;
+  open: number;
+  holders: Set<Holder>;
+}
+/** Who is told of it. */
+export type Holder = (event: 'value' | 'state' | 'resync' | 'error', value: unknown) => void;
+
+export interface Out {
+  now(): number;
+  send(frame: object): void;
+  emit<E extends keyof PulsoEvents>(event: E, value: PulsoEvents[E]): void;
+  /** `settle` is wanted: soon, or after so many milliseconds. */
+  settleIn(ms: number): void;
+  /** Positions have changed. */
+  save(): void;
+}
+
+const isOfStates = (name: string) => /^(estadisticas|consulta):/.test(name);
+const isNewer = (a: string, b: string) => a.length - b.length || (a > b ? 1 : a < b ? -1 : 0);
+const UUID = /[\da-f]{8}-([\da-f]{4}-){3}/;
+const FIGURES = ['citas_hoy', 'total_citas', 'citas_completadas', 'citas_canceladas', 'timestamp'] as const;
+
+/** A message of an application's own, whatever its type. */
+export const isOwnMessage = (frame: Frame) => typeof frame.channel === 'string' && frame.channel.startsWith('canal:') && 'data' in frame;
+/** Of what an older server says: the channel that it does not name. */
+const channelOf = ({ type, channel, data }: Frame): string | undefined =>
+  typeof channel === 'string' ? channel
+    : type === 'stats' ? `estadisticas:${data?.negocio_id}`
+      : /^(newSale|update(Product|Promotion|Table))$/.test(type) ? 'negocio'
+        : type === 'order_status_changed' ? 'device' : undefined;
+
+export type Channels = ReturnType<typeof channels>;
+
+export function channels(out: Out) {
+  const entries = new Set<Entry>();
+  /** What is heard on this line, and from which position on. */
+  const joined = new Map<string, string>();
+  /** Those of them that the token opened, unasked. */
+  const unasked = new Set<string>();
+  /** Up to where all is seen, by the server's spelling. */
+  let seen = new Map<string, string>();
+  let version = 0;
+  let session: Session | null = null;
+  let made = 0;
+
+  const tell = (entry: Entry, event: 'value' | 'state' | 'resync' | 'error', value: unknown) => {
+    for (const holder of [...entry.holders]) holder(event, value);
+  };
+  const turn = (entry: Entry, state: SubscriptionState) => {
+    if (entry.state === state) return;
+    entry.state = state;
+    tell(entry, 'state', state);
+  };
+  const forgetValue = (entry: Entry) => {
+    entry.latest = undefined;
+    entry.at = null;
+    entry.seq = 0;
+  };
+  const refuse = (entry: Entry, error: PulsoError) => {
+    forgetValue(entry);
+    entry.error = error;
+    tell(entry, 'error', error);
+    turn(entry, 'refused');
+    out.emit('error', error);
+  };
+  const tooOld = (entry: Entry) => refuse(entry, new PulsoError('too_old_server', 'the server is too old for this channel', { channel: entry.name }));
+  const trouble = (error: PulsoError, about: Entry[]) => {
+    for (const entry of about) {
+      entry.error = error;
+      tell(entry, 'error', error);
+    }
+    out.emit('error', error);
+  };
+  const isIn = ({ name, channel }: Entry, of: string) =>
+    channel === of || (!name.includes(':') && of.startsWith(`${name}:`)) || (version < 2 && of === 'negocio' && name.startsWith('negocio:'));
+  const all = (of: string) => [...entries].filter((entry) => entry.state !== 'refused' && isIn(entry, of));
+  /** A name that the server spells otherwise. */
+  const respell = (of: string) => {
+    const isKnown = all(of).length > 0;
+    for (const entry of entries) {
+      // Texts that differ by their case alone may both be somebody's; ids of hexadecimal digits are one.
+      if (entry.channel === entry.name && entry.name.toLowerCase() === of.toLowerCase() && (!isKnown || UUID.test(of))) entry.channel = of;
+    }
+  };
+  /** What the server calls what was asked for without its id. */
+  const names = ({ name }: Entry): string[] => {
+    const ids = name === 'restaurante' ? [session?.restaurant].filter((id) => id !== undefined)
+      : name === 'negocio' || name === 'staff_orders' ? session?.negocios ?? [] : [];
+    return ids.length ? ids.map((id) => `${name}:${id}`) : [name];
+  };
+  const ask = (entry: Entry) => {
+    const asked = names(entry);
+    entry.asked = true;
+    entry.open = asked.length;
+    for (const channel of asked) {
+      out.send({ type: 'subscribe', channel, ref: entry.ref, ...(isOfStates(channel) ? {} : { since: seen.get(channel) ?? '' }) });
+    }
+  };
+  const see = (channel: string, id: string) => {
+    seen.set(channel, id);
+    out.save();
+  };
+  /** All that was joined before `id` is up to date when it comes. */
+  const seeAll = (channel: string, id: string) => {
+    for (const other of seen.keys()) if (version < 2 || isNewer(id, joined.get(other) ?? id) > 0) seen.set(other, id);
+    see(channel, id);
+  };
+
+  function leave(entry: Entry) {
+    entries.delete(entry);
+    for (const channel of new Set([...seen.keys(), ...joined.keys(), entry.channel])) {
+      if (!isIn(entry, channel) || all(channel).length || unasked.has(channel)) continue;
+      seen.delete(channel);
+      if (joined.delete(channel) || (entry.asked && channel === entry.channel && version && entry.state !== 'refused')) out.send({ type: 'unsubscribe', channel });
+    }
+    out.save();
+  }
+
+  function subscribed({ channel, id, ref }: Frame) {
+    if (typeof channel !== 'string') return;
+    const by = typeof ref === 'string' && [...entries].find((entry) => entry.ref === ref);
+    if (ref === undefined) {
+      respell(channel);
+      if (!all(channel).some(({ asked }) => asked)) unasked.add(channel);
+    } else if (!by) {
+      // Nobody wants it any more.
+      out.send({ type: 'unsubscribe', channel });
+      return;
+    } else if (by.name.includes(':')) by.channel = channel;
+    joined.set(channel, String(id ?? ''));
+    if (!isOfStates(channel) && !seen.has(channel)) see(channel, String(id ?? ''));
+    for (const entry of all(channel)) {
+      entry.asked = true;
+      entry.error = null;
+      if (!isOfStates(channel)) turn(entry, 'live');
+    }
+  }
+
+  function failed({ message, channel, ref, retry, after, code = /not allowed/.test(message) ? 'forbidden' : 'protocol' }: Frame) {
+    const about = [...entries].filter((entry) => entry.state !== 'refused'
+      && (ref === undefined ? entry.name === channel || entry.channel === channel : entry.ref === ref));
+    const error = new PulsoError(code as PulsoErrorCode, String(message ?? ''), { channel, retry: !!retry || after !== undefined });
+    // An older server's word about a live query that follows by itself.
+    if (retry || (version < 2 && /follow|again/.test(error.message))) trouble(error, about);
+    else if (after !== undefined) {
+      for (const entry of about) entry.asked = false;
+      trouble(error, about);
+      out.settleIn(after);
+    } else {
+      // One of several names of an entry that hears others refuses nothing.
+      const refused = about.filter((entry) => entry.name.includes(':') || (--entry.open < 1 && entry.state !== 'live'));
+      for (const entry of refused) refuse(entry, error);
+      if (!refused.length) out.emit('error', error);
+    }
+  }
+
+  function state(frame: Frame, channel: string) {
+    const { seq, data } = frame;
+    const about = all(channel);
+    if (frame.type === 'stats') {
+      const figures = data as Partial<Estadisticas> | undefined;
+      if (`estadisticas:${figures?.negocio_id}` !== channel || FIGURES.some((figure) => typeof figures?.[figure] !== 'number')) {
+        trouble(new PulsoError('protocol', 'figures that are none', { channel }), about);
+        return;
+      }
+    }
+    for (const entry of about) {
+      if (seq < entry.seq) continue;
+      entry.seq = seq ?? 0;
+      entry.latest = data;
+      entry.at = out.now();
+      entry.error = null;
+      turn(entry, 'live');
+      tell(entry, 'value', data);
+    }
+    out.emit('event', frame as PulsoEvents['event']);
+  }
+
+  function resync(frame: Frame) {
+    const ids = typeof frame.id === 'string' ? frame.id : null;
+    const named: string[] = Array.isArray(frame.channels) ? frame.channels : [];
+    const value: Resync = { channels: named, id: ids };
+    const holed = new Set(named.length ? named.flatMap(all) : [...entries].filter((entry) => !isOfStates(entry.name) && entry.state !== 'refused'));
+    if (ids) for (const channel of named) seeAll(channel, ids);
+    for (const entry of holed) tell(entry, 'resync', value);
+    out.emit('resync', value);
+  }
+
+  return {
+    get size() {
+      return [...entries].filter((entry) => entry.holders.size && entry.state !== 'refused').length;
+    },
+    get seen() {
+      return seen;
+    },
+    set seen(of: Map<string, string>) {
+      seen = of;
+    },
+    hold(name: string): Entry {
+      let entry = [...entries].find((one) => one.name === name && one.state !== 'refused');
+      if (!entry) {
+        entry = { name, ref: String(++made), channel: name, state: 'pending', latest: undefined, at: null, error: null, seq: 0, asked: false, open: 0, holders: new Set() };
+        entries.add(entry);
+        out.settleIn(0);
+      }
+      return entry;
+    },
+    /** Where to go on: from before all that is not up to date. */
+    since: () => [...seen].filter(([channel]) => all(channel).length || channel.startsWith('negocio'))
+      .reduce((least, [, id]) => (least && isNewer(id, least) > 0 ? least : id), ''),
+    /** The line is open: asks for what can be asked for before it is known whom the server knows; `all` of it on a stream. */
+    greet(all = false) {
+      for (const entry of entries) {
+        const { name, state } = entry;
+        if (entry.holders.size && state !== 'refused' && (isOfStates(name) || name.startsWith('canal:') || (all && /:|^device$/.test(name)))) ask(entry);
+      }
+    },
+    /** Whom the server knows; null where it is too old to say so. */
+    hello(said: Session | null) {
+      session = said;
+      version = said?.v ?? 1;
+      if (said || seen.size) return;
+      // Without a position nobody can say what a gap has swallowed.
+      for (const entry of entries) {
+        if (entry.state === 'stale' && !isOfStates(entry.name)) tell(entry, 'resync', { channels: [entry.channel], id: null });
+      }
+    },
+    /** Asks for what is wanted and leaves what nobody holds any more. */
+    settle() {
+      for (const entry of [...entries]) {
+        if (!entry.holders.size) leave(entry);
+        else if (version && entry.state !== 'refused') {
+          const isHeard = version < 2 ? !isOfStates(entry.name) : [...joined.keys()].some((channel) => isIn(entry, channel));
+          if (version < 2 && /^(staff_orders|restaurante)/.test(entry.name)) tooOld(entry);
+          else {
+            if (!entry.asked && (!isHeard || (version < 2 && entry.name.startsWith('canal:')))) ask(entry);
+            entry.asked = true;
+            if (isHeard && !isOfStates(entry.name)) turn(entry, 'live');
+          }
+        }
+      }
+      if (version > 1) for (const channel of seen.keys()) if (!joined.has(channel) && !all(channel).length) seen.delete(channel);
+    },
+    frame(frame: Frame) {
+      const channel = channelOf(frame);
+      const { type, id } = frame;
+      const isOwn = isOwnMessage(frame);
+      if (!isOwn) {
+        if (type === 'subscribed') return subscribed(frame);
+        if (type === 'error') return failed(frame);
+        if (type === 'resync') return resync(frame);
+        if (type === 'unsubscribed') {
+          joined.delete(channel!);
+          if (frame.reason === 'asked') return;
+          for (const entry of all(channel!)) {
+            if ([...joined.keys()].some((other) => isIn(entry, other))) continue;
+            refuse(entry, new PulsoError('withdrawn', 'access to this channel was withdrawn', { channel }));
+          }
+          return;
+        }
+      }
+      if (channel) {
+        respell(channel);
+        if (/^(stats|consulta)$/.test(type) && !isOwn) return state(frame, channel);
+        if (typeof id === 'string') {
+          if (isNewer(id, seen.get(channel) ?? '') <= 0) return;
+          seeAll(channel, id);
+        }
+        for (const entry of all(channel)) tell(entry, 'value', frame);
+      }
+      out.emit('event', frame as PulsoEvents['event']);
+    },
+    lost() {
+      joined.clear();
+      unasked.clear();
+      version = 0;
+      for (const entry of entries) {
+        entry.asked = false;
+        if (entry.state === 'live') turn(entry, 'stale');
+      }
+    },
+    /** Another user: nothing of the one before is shown or sent. */
+    forget() {
+      seen.clear();
+      out.save();
+      for (const entry of entries) {
+        forgetValue(entry);
+        entry.error = null;
+        turn(entry, 'pending');
+      }
+    },
+    end() {
+      seen.clear();
+      for (const entry of [...entries]) {
+        entries.delete(entry);
+        forgetValue(entry);
+        turn(entry, 'closed');
+        entry.holders.clear();
+      }
+    },
+  };
+}

@@ -1,0 +1,227 @@
+// Owns what ties a machine to its platform: sockets, timers, the window, storage, an application's listeners.
+
+import type { Frame } from './channels.js';
+import { PulsoError } from './errors.js';
+import { parse } from './exact.js';
+import { machine, type Timer, whose } from './machine.js';
+import { type Line, socket, type Told } from './socket.js';
+import { subscription } from './subscription.js';
+import type { Clock, PulsoEvents, PulsoOptions, Session, Subscription } from './types.js';
+
+const CLOCK: Clock = {
+  now: () => Date.now(),
+  setTimeout: (act, ms) => setTimeout(act, ms),
+  clearTimeout: (timer) => clearTimeout(timer),
+};
+const soon = (act: () => void) => void Promise.resolve().then(act);
+
+/** `http` and `ws` are one: whether by TLS, what stands behind `//`, and behind `?`. */
+function placeOf(url: string | URL): [rest: string, query: string] {
+  const [, scheme, tls = '', host = '', path = '', query = ''] = /^(http|ws)(s?):\/\/([^/?#]+)([^?#]*)(?:\?([^#]*))?/i.exec(String(url)) ?? [];
+  const wrong = !scheme ? 'is no http(s) or ws(s) address'
+    : host.includes('@') ? 'must not carry credentials'
+      : /(^|&)token=/.test(query) ? 'must not carry a token, which would end up in logs' : '';
+  if (wrong) throw new TypeError(`url ${wrong}`);
+  return [`${tls.toLowerCase()}://${host}${path.replace(/\/+$/, '')}`, query && `${query}&`];
+}
+
+export type Connection = ReturnType<typeof connection>;
+
+/** `device`: what a kiosk calls itself. */
+export function connection(options: PulsoOptions, device?: string) {
+  const { store, clock = CLOCK, getToken, backoff = {} } = options;
+  const [rest, query] = placeOf(options.url);
+  const Socket = options.WebSocket ?? globalThis.WebSocket;
+  const fetcher = options.fetch ?? globalThis.fetch;
+  const transports = (options.transports ?? ['websocket', 'sse']).filter((name) => name === 'websocket' || fetcher);
+  if (!Socket && transports.includes('websocket')) throw new TypeError('WebSocket: this platform has none; pass one, as of the package ws');
+  const listeners = new Map<string, Set<(value: any) => void>>();
+  const timers = new Map<Timer, unknown>();
+  let line: Line | null = null;
+  let aborter: AbortController | undefined;
+  let isSettling = false;
+  /** Whose positions are in memory. */
+  let loaded: string | undefined;
+
+  function safely(act: () => void) {
+    try {
+      act();
+    } catch (thrown) {
+      clock.setTimeout(() => {
+        throw thrown;
+      }, 0);
+    }
+  }
+
+  /** What is taken and left in one go needs no word to the server. */
+  function settle() {
+    if (!isSettling) soon(() => {
+      isSettling = false;
+      it.timer('settle', 0);
+    });
+    isSettling = true;
+  }
+
+  function emit<E extends keyof PulsoEvents>(event: E, value: PulsoEvents[E]) {
+    if (event === 'status') watch(it.status.state);
+    for (const listener of [...listeners.get(event) ?? []]) safely(() => listener(value));
+  }
+
+  const it = machine({
+    min: backoff.min ?? 1_000,
+    max: backoff.max ?? 30_000,
+    pingEvery: options.pingEvery,
+    answerWithin: options.answerWithin,
+    linger: options.linger ?? 5_000,
+    transports,
+    token: options.token,
+    asks: !!getToken,
+    device: device !== undefined,
+  }, {
+    emit,
+    now: () => clock.now(),
+    random: options.random ?? Math.random,
+    open(transport) {
+      load();
+      let mine: Line;
+      // What an earlier line still says is passed over.
+      const told: Told = {
+        opened: () => line === mine && it.opened(),
+        frame: (text) => line === mine && it.frame(parse(text, options.numbers !== 'plain') as Frame),
+        closed: (code, reason, details) => line === mine && it.closed(code, reason, details),
+      };
+      const address = (scheme: string, path: string) => `${scheme}${rest}${path}?${query}v=2${device === undefined ? '' : `&device_uid=${encodeURIComponent(device)}`}`;
+      if (transport === 'websocket') {
+        try {
+          line = mine = socket(`${address('ws', device === undefined ? '/ws' : '/ws/kiosk/orders/')}&since=${it.channels.since()}`, Socket!, told);
+          return;
+        } catch (cause) {
+          line = mine = { send() {}, close() {} };
+          soon(() => told.closed(1006, String(cause), { cause }));
+          return;
+        }
+      }
+      // Loaded when it is needed first.
+      const loading: Line = line = mine = { send() {}, close() {} };
+      import('./sse.js').then(({ stream }) => {
+        if (line !== loading) return;
+        line = mine = stream(address('http', '/sse'), it.channels.since, fetcher!, clock, told);
+        it.opened();
+      }).catch((cause: unknown) => told.closed(1006, 'server-sent events cannot be loaded', { cause }));
+    },
+    drop() {
+      const was = line;
+      line = null;
+      was?.close();
+    },
+    send: (frame) => line?.send(frame),
+    timer(name, ms) {
+      if (name === 'settle' && ms === 0) {
+        return settle();
+      }
+      clock.clearTimeout(timers.get(name));
+      timers.delete(name);
+      if (ms === null) return;
+      const due = clock.now() + ms;
+      timers.set(name, clock.setTimeout(() => {
+        timers.delete(name);
+        it.timer(name, clock.now() - due);
+      }, ms));
+    },
+    ask(reason, previous) {
+      const mine = aborter = globalThis.AbortController ? new AbortController() : { abort() {} } as AbortController;
+      const isMine = (act: () => void) => () => aborter === mine && act();
+      Promise.resolve().then(() => getToken!({ reason, previous, signal: mine.signal }))
+        .then((token) => isMine(() => it.gotToken(token))(), (thrown: unknown) => isMine(() => it.noToken(thrown))());
+    },
+    unask() {
+      const was = aborter;
+      aborter = undefined;
+      was?.abort();
+    },
+    save() {
+      if (!store || loaded === undefined) return;
+      const { seen } = it.channels;
+      try {
+        seen.size ? store.write(rest, JSON.stringify({ of: loaded, seen: [...seen] })) : store.remove(rest);
+      } catch {
+        // Memory has it.
+      }
+    },
+  });
+
+  /** Positions of whoever is going to be known to the server. */
+  function load() {
+    const of = device ?? whose(it.token);
+    // Who a token does not name is not remembered.
+    if (!store || of === loaded || !of) return;
+    loaded = of;
+    try {
+      const kept = JSON.parse(store.read(rest) ?? '');
+      if (kept.of === of) for (const [channel, id] of kept.seen) if (/^\d{1,20}$/.test(id)) it.channels.seen.set(String(channel), id);
+    } catch {
+      // Nothing of ours.
+    }
+  }
+
+  const page = globalThis as Partial<Window & typeof globalThis>;
+  const nudges: [on: boolean, target: EventTarget | undefined, event: string, act: (event: any) => void][] = [
+    [options.network !== false && typeof page.navigator?.onLine === 'boolean', page.window, 'online', () => it.online(true)],
+    [options.network !== false && typeof page.navigator?.onLine === 'boolean', page.window, 'offline', () => it.online(false)],
+    [options.visibility !== false, page.document, 'visibilitychange', () => page.document!.visibilityState === 'visible' && it.wake()],
+    [options.visibility !== false, page.window, 'pageshow', ({ persisted }) => persisted && it.wake(true)],
+  ];
+  let isWatching = false;
+  function watch(state: string) {
+    const isActive = state !== 'idle' && state !== 'stopped';
+    if (isActive === isWatching) return;
+    isWatching = isActive;
+    for (const [on, target, event, act] of nudges) {
+      if (on) target?.[isActive ? 'addEventListener' : 'removeEventListener']?.(event, act);
+    }
+    if (isActive && options.network !== false && page.window && page.navigator?.onLine === false) it.online(false);
+  }
+
+  const self = {
+    it,
+    on<E extends keyof PulsoEvents>(event: E, listener: (value: PulsoEvents[E]) => void) {
+      const mine = (value: PulsoEvents[E]) => listener(value);
+      const all = listeners.get(event) ?? new Set();
+      listeners.set(event, all.add(mine));
+      return () => void all.delete(mine);
+    },
+    listen<T>(name: string): Subscription<T> {
+      return subscription<T>(it.channels.hold(name), safely, settle);
+    },
+    close() {
+      it.close();
+      listeners.clear();
+    },
+    ready({ signal, timeout }: { signal?: AbortSignal; timeout?: number } = {}) {
+      return new Promise<Session>((resolve, reject) => {
+        const off: (() => void)[] = [];
+        const done = (act: () => void) => {
+          for (const end of off) end();
+          act();
+        };
+        const fail = (why: PulsoError) => done(() => reject(why));
+        const look = ({ state, error }: PulsoEvents['status']) => {
+          if (state === 'connected') done(() => resolve(it.session ?? { v: 1 }));
+          else if (state === 'stopped') fail(error ?? new PulsoError('aborted', 'the line has stopped'));
+        };
+        const abort = () => fail(new PulsoError('aborted', 'nobody waits any more', { cause: signal!.reason }));
+        if (signal?.aborted) return abort();
+        off.push(self.on('status', look));
+        signal?.addEventListener('abort', abort);
+        off.push(() => signal?.removeEventListener('abort', abort));
+        if (timeout !== undefined) {
+          const timer = clock.setTimeout(() => fail(new PulsoError('timeout', `not ready after ${timeout} ms`)), timeout);
+          off.push(() => clock.clearTimeout(timer));
+        }
+        if (it.status.state === 'idle') it.connect();
+        look(it.status);
+      });
+    },
+  };
+  return self;
+}

@@ -1,0 +1,458 @@
+// Owns the line: when it is opened, with what token, when it is tried again, when it stops. Pure: inputs in, what is to be done
+// to its `Io`. Must not know sockets, clocks, platforms.
+
+import { type Channels, channels, type Frame, isOwnMessage, type Out } from './channels.js';
+import { PulsoError, type PulsoErrorCode, type PulsoErrorDetails } from './errors.js';
+import type { Session, State, Status, TokenContext, Transport } from './types.js';
+
+export type Timer = 'retry' | 'answer' | 'beat' | 'renew' | 'token' | 'linger' | 'settle';
+
+export interface Io extends Pick<Out, 'emit' | 'now' | 'save'> {
+  random(): number;
+  /** Opens a line; the one before has been dropped. */
+  open(transport: Transport, since: string): void;
+  drop(): void;
+  send(frame: object): void;
+  /** `null` stops it. */
+  timer(name: Timer, ms: number | null): void;
+  /** Asks for a token, of whom nobody is asked just now. */
+  ask(reason: TokenContext['reason'], previous: string | null): void;
+  unask(): void;
+}
+
+export interface MachineOptions {
+  min: number;
+  max: number;
+  pingEvery?: number | undefined;
+  answerWithin?: number | undefined;
+  linger: number;
+  transports: Transport[];
+  token?: string | null | undefined;
+  /** Whether tokens can be asked for. */
+  asks: boolean;
+  /** A kiosk, which needs no token and is never told to stop. */
+  device?: boolean;
+}
+
+const SLEPT_MS = 15_000;
+const STEADY_MS = 5_000;
+const MINUTE_MS = 60_000;
+const MOST_REFUSALS = 3;
+
+/** What a token says of itself, unverified: only to compare it, and to reckon how long it lives. */
+export function claims(token: string | null): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(atob(token!.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'))));
+  } catch {
+    return {};
+  }
+}
+/** Whose a token is, if it says so. */
+export const whose = (token: string | null) => {
+  const { id, user_id, sub, userId } = claims(token);
+  const user = id ?? user_id ?? sub ?? userId;
+  return user === undefined ? user : String(user);
+};
+
+export type Machine = ReturnType<typeof machine>;
+
+export function machine(options: MachineOptions, io: Io) {
+  const { asks, device } = options;
+  let status: Status = Object.freeze({ state: 'idle', transport: null, retryAt: null, attempt: 0, since: io.now(), error: null, online: true });
+  /** How far the line is: none, waiting for a token, opening, open, known to the server. */
+  let phase: 0 | 1 | 2 | 3 | 4 = 0;
+  let session: Session | null = null;
+  let user: string | undefined;
+  let transport: Transport | null = null;
+  let isClosed = false;
+  let isPinned = false;
+  let failures = 0;
+  let openedOnce = false;
+  let unopened = 0;
+  let readyAt: number | null = null;
+  let triedAt = -Infinity;
+  let heardAt = 0;
+  let askedAt: number | null = null;
+  let closing: Frame | null = null;
+  // The token: whether it is to be tried yet, which one was refused last, how many in a row.
+  let token = options.token ?? null;
+  let isFresh = token !== null;
+  let refused: string | null = null;
+  let refusals = 0;
+  let reason: TokenContext['reason'] = 'first';
+  let isAsking = false;
+  let expires = 0;
+
+  const subscriptions: Channels = channels({
+    now: io.now,
+    emit: io.emit,
+    save: io.save,
+    send: (frame) => phase > 2 && io.send(frame),
+    settleIn: (ms) => io.timer('settle', ms),
+  });
+
+  const error = (code: PulsoErrorCode, message: string, details?: PulsoErrorDetails) => new PulsoError(code, message, details);
+  const isWanted = () => isPinned || subscriptions.size > 0;
+  const pingEvery = () => options.pingEvery ?? session?.ping ?? 20_000;
+  const answerWithin = () => options.answerWithin ?? (session?.silence && session.ping ? session.silence - session.ping : 10_000);
+  const backoff = (n: number) => Math.min(options.max, options.min * 2 ** n) * (1 + io.random()) / 2;
+
+  function turn(state: State, why: PulsoError | null = null, retryAt: number | null = null, online = status.online) {
+    const attempt = state === 'connected' || state === 'idle' ? 0 : failures;
+    const since = state === status.state ? status.since : io.now();
+    const next = { state, transport, retryAt, attempt, since, error: why, online };
+    if (Object.entries(next).every(([name, value]) => status[name as keyof Status] === value)) return;
+    status = Object.freeze(next);
+    io.emit('status', status);
+  }
+
+  function drop() {
+    for (const timer of ['retry', 'answer', 'beat', 'renew'] as const) io.timer(timer, null);
+    const was = phase;
+    phase = 0;
+    askedAt = null;
+    closing = null;
+    transport = null;
+    if (was > 1) io.drop();
+    subscriptions.lost();
+  }
+
+  function rest(state: 'idle' | 'stopped', why: PulsoError | null = null) {
+    drop();
+    if (isAsking) unask();
+    io.timer('linger', null);
+    failures = 0;
+    readyAt = null;
+    turn(state, why);
+    if (why) io.emit('error', why);
+  }
+
+  function unask() {
+    isAsking = false;
+    io.timer('token', null);
+    io.unask();
+  }
+
+  /** Tries to open the line, whatever there is of one. */
+  function begin() {
+    drop();
+    readyAt = null;
+    triedAt = io.now();
+    if (device || (token !== null && (isFresh || (!asks && token !== refused)))) return knock();
+    if (!asks) return rest('stopped', error(token === null ? 'token_unavailable' : 'expired_token', token === null ? 'there is no token' : 'the token is over'));
+    phase = 1;
+    turn('connecting', status.error);
+    if (!isAsking) ask(reason);
+  }
+
+  function ask(why: TokenContext['reason']) {
+    isAsking = true;
+    io.timer('token', answerWithin());
+    io.ask(why, token);
+  }
+
+  function knock() {
+    const [first, second] = options.transports;
+    phase = 2;
+    // A line that came through once does so again: most likely the server is away.
+    transport = second && unopened >= (openedOnce ? 5 : 2) ? second : first!;
+    turn('connecting', status.error);
+    io.timer('answer', answerWithin());
+    io.open(transport, subscriptions.since());
+  }
+
+  /** The line or an attempt has failed; tries again after a while. */
+  function fail(why: PulsoError, wait?: number) {
+    const now = io.now();
+    if (phase === 2 && transport === options.transports[0]) unopened++;
+    else if (phase === 2) unopened = 0;
+    if (readyAt !== null && now - readyAt >= STEADY_MS) failures = 0;
+    const after = closing?.after;
+    drop();
+    readyAt = null;
+    io.emit('error', why);
+    if (isClosed || phase) return;
+    if (!isWanted()) return rest('idle');
+    // What the server says wins, except where lines are ended as soon as they have begun.
+    let ms = wait ?? (typeof after !== 'number' ? backoff(failures) : failures ? Math.max(after, backoff(failures)) : after);
+    failures++;
+    if (!status.online) ms = Math.max(ms, triedAt + 30_000 - now);
+    turn('waiting', why, now + ms);
+    io.timer('retry', ms);
+  }
+
+  /** A token that the server does not take. */
+  function refuse(why: PulsoError) {
+    refusals++;
+    refused = token;
+    isFresh = false;
+    reason = 'rejected';
+    const isOver = !asks || refusals >= MOST_REFUSALS;
+    if (phase < 4) isOver ? rest('stopped', why) : fail(why);
+    else {
+      // The one before is still good.
+      io.emit('error', why);
+      io.timer('renew', isOver ? null : backoff(refusals - 1));
+    }
+  }
+
+  function ready() {
+    phase = 4;
+    readyAt = io.now();
+    refusals = 0;
+    if (transport === options.transports[0]) unopened = 0;
+    refused = null;
+    isFresh = false;
+    reason = 'reconnect';
+    openedOnce ||= transport === 'websocket';
+    io.timer('answer', null);
+    turn('connected');
+    io.timer('beat', pingEvery());
+    linger();
+  }
+
+  /** When a token is to be renewed, by how long it lives from now on. */
+  function lives(seconds: number, early: number) {
+    if (seconds > 0) io.timer('renew', Math.min(2 ** 31 - 1, 1_000 * (seconds - Math.min(60, seconds / 10) * early)));
+  }
+  /** An older server says nothing of it, and the device's clock is not to be trusted. */
+  function livesByItself() {
+    const { exp, iat } = claims(token);
+    lives(Number(exp) - Number(iat), 1);
+  }
+
+  function renew() {
+    if (device || !asks || isAsking || phase < 4 || refusals >= MOST_REFUSALS) return;
+    ask(reason === 'rejected' ? reason : 'expiring');
+  }
+
+  function present() {
+    io.send({ type: 'auth', token });
+    if (session || phase < 4) return;
+    isFresh = false;
+    reason = 'reconnect';
+    livesByItself();
+  }
+
+  function linger() {
+    io.timer('linger', isWanted() || status.state === 'idle' || status.state === 'stopped' ? null : options.linger);
+  }
+
+  function take(next: string) {
+    // Where that cannot be seen the server will say.
+    const [user, before] = [whose(next), whose(token)];
+    const isOther = user !== before && user !== undefined && before !== undefined;
+    token = next;
+    isFresh = true;
+    if (isOther) subscriptions.forget();
+    if (phase === 4 && !isOther) present();
+    else if (phase > 1) begin();
+    else if (phase) knock();
+  }
+
+  const ping = () => {
+    io.send({ type: 'ping' });
+    askedAt = io.now();
+    io.timer('beat', answerWithin());
+  };
+
+  /** Proves the line, or opens one at once. */
+  function check() {
+    if (phase === 4) askedAt ?? ping();
+    else if (status.state === 'waiting') begin();
+  }
+
+  function beat() {
+    if (askedAt === null) return ping();
+    if (heardAt < askedAt) return fail(error('timeout', 'the server does not answer', { retry: true }));
+    const since = io.now() - askedAt;
+    askedAt = null;
+    io.timer('beat', Math.max(0, pingEvery() - since));
+  }
+
+  function onError(frame: Frame) {
+    const { code, message, channel, after } = frame;
+    const said = String(message ?? '');
+    const isOfToken = channel === undefined
+      && (/^(bad|expired)_token$/.test(code) || (code === undefined && /^(Invalid JWT|token is )/.test(said)));
+    if (isOfToken) return refuse(error(code ?? 'bad_token', said));
+    const isUnchecked = channel === undefined && (code === 'unchecked' || (code === undefined && said.startsWith('cannot be checked')));
+    if (phase < 4) {
+      // What was asked for along with a token that is not known to be good.
+      if (isUnchecked) fail(error('unchecked', said, { retry: true }), after);
+      else if (code === undefined && !said.startsWith('authenticate')) subscriptions.frame(frame);
+    } else if (isUnchecked) {
+      isFresh = true;
+      io.timer('renew', after ?? backoff(0));
+    } else subscriptions.frame(frame);
+  }
+
+  const self = {
+    get status() {
+      return status;
+    },
+    get session() {
+      return session;
+    },
+    get token() {
+      return token;
+    },
+    channels: subscriptions,
+    connect() {
+      isPinned = true;
+      if (status.state === 'stopped') self.reconnect();
+      else if (status.state === 'idle') begin();
+    },
+    reconnect() {
+      if (isClosed) return;
+      refusals = failures = 0;
+      refused = null;
+      begin();
+    },
+    setToken(next: string | null) {
+      if (isClosed) return;
+      if (isAsking) unask();
+      refusals = 0;
+      refused = null;
+      if (next !== null) {
+        const { state } = status;
+        // Whoever waited for an answer goes on with self.
+        take(next);
+        if (!phase && state !== 'idle') isWanted() ? begin() : rest('idle');
+        return;
+      }
+      token = null;
+      isFresh = false;
+      isPinned = false;
+      reason = 'first';
+      session = null;
+      subscriptions.end();
+      io.save();
+      rest('idle');
+    },
+    close() {
+      if (isClosed) return;
+      isClosed = true;
+      subscriptions.end();
+      rest('idle');
+      io.timer('settle', null);
+    },
+    gotToken(next: unknown) {
+      if (!isAsking) return;
+      if (next !== null && (typeof next !== 'string' || !next)) return self.noToken(new TypeError(`getToken gave ${typeof next}, not a token`));
+      isAsking = false;
+      io.timer('token', null);
+      if (next === null) rest('stopped', error('token_unavailable', 'getToken gave none'));
+      else if (next === refused) refuse(error('bad_token', 'getToken gave the token that was refused'));
+      else take(next as string);
+    },
+    noToken(cause: unknown) {
+      if (!isAsking) return;
+      unask();
+      const why = error('token_unavailable', cause instanceof Error ? cause.message : 'getToken failed', { cause, retry: true });
+      if (phase < 4) return phase ? fail(why) : undefined;
+      io.emit('error', why);
+      io.timer('renew', backoff(0));
+    },
+    opened() {
+      if (phase !== 2) return;
+      phase = 3;
+      session = null;
+      heardAt = io.now();
+      io.timer('answer', answerWithin());
+      if (!device) present();
+      subscriptions.greet(transport === 'sse');
+      io.send({ type: 'ping' });
+    },
+    frame(frame: Frame | undefined) {
+      if (phase < 3) return;
+      heardAt = io.now();
+      if (!frame || typeof frame !== 'object' || typeof frame.type !== 'string') {
+        return io.emit('error', error('protocol', 'a frame that is no object with a type'));
+      }
+      const { type } = frame;
+      if (isOwnMessage(frame)) subscriptions.frame(frame);
+      else if (type === 'error') onError(frame);
+      else if (type === 'closing') closing = frame;
+      else if (type === 'hello') {
+        if (phase > 3) return;
+        const { type: _, ...said } = frame;
+        session = Object.freeze(said) as unknown as Session;
+        expires = session.expires ?? 0;
+        if (user !== undefined && user !== session.user) subscriptions.forget();
+        user = session.user;
+        subscriptions.hello(session);
+        ready();
+        lives(expires - (session.now ?? expires), 0.5);
+        io.emit('session', session);
+      } else if (type === 'authenticated') {
+        refusals = 0;
+        refused = null;
+        isFresh = false;
+        reason = 'reconnect';
+        expires = frame.expires;
+        lives(expires - frame.now, 0.5);
+      } else if (type === 'expiring') {
+        if (frame.expires >= expires) renew();
+      } else if (type === 'pong') {
+        if (phase === 3) {
+          // It knows no `v=2`: it would have said `hello` before.
+          subscriptions.hello(null);
+          ready();
+          livesByItself();
+        }
+        subscriptions.settle();
+      } else subscriptions.frame(frame);
+    },
+    /** The line is closed, or could not be opened. */
+    closed(code: number, said: string, details: PulsoErrorDetails & { after?: number | undefined } = {}) {
+      if (phase < 2) return;
+      const why = (name: PulsoErrorCode, retry = true) =>
+        error(name, said || `closed with ${code}`, { closeCode: code, retry, status: details.status, cause: details.cause });
+      const { after } = details;
+      if (device && (code === 4001 || (code === 1013 && said.includes('unknown')))) return fail(why('forbidden'), MINUTE_MS);
+      if (code === 4003) return rest('stopped', why(said === 'origin' ? said : 'forbidden', false));
+      if (code === 1002 || code === 1007 || code === 1009 || closing?.again === false) return rest('stopped', why('protocol', false));
+      if (code === 4001 && said.includes('another user')) {
+        subscriptions.forget();
+        return fail(why('bad_token'), 0);
+      }
+      if (code === 4001 && !/time-?out/.test(said)) {
+        const isOver = why(said.includes('expired') ? 'expired_token' : 'bad_token');
+        if (phase < 4) return refuse(isOver);
+        if (!isFresh) refused = token;
+        reason = 'rejected';
+        return asks && refusals < MOST_REFUSALS ? fail(isOver) : rest('stopped', isOver);
+      }
+      if (code === 1008) failures = Math.max(failures, 4);
+      fail(why('network'), after ?? (code === 1001 && !closing ? io.random() * 5_000 : undefined));
+    },
+    /** `late`: by how much the timer is. */
+    timer(name: Timer, late: number) {
+      if (name === 'settle') {
+        subscriptions.settle();
+        linger();
+        if (status.state === 'idle' && isWanted() && !isClosed) begin();
+      } else if (name === 'retry') {
+        const left = status.online ? 0 : triedAt + 30_000 - io.now();
+        left > 0 ? io.timer('retry', left) : begin();
+        // After a sleep nothing has been heard, and nothing is proven by that.
+      } else if (name === 'beat') late > SLEPT_MS ? ping() : beat();
+      else if (name === 'answer' && late > SLEPT_MS) io.timer('answer', answerWithin());
+      else if (name === 'renew') isFresh && phase === 4 ? present() : renew();
+      else if (name === 'linger') rest('idle');
+      else if (name === 'token') self.noToken(new Error('getToken took too long'));
+      else fail(error('timeout', 'the server does not answer', { retry: true }));
+    },
+    online(is: boolean) {
+      turn(status.state, status.error, status.retryAt, is);
+      if (phase === 4 || is) check();
+    },
+    /** Looked at again; `anew`: whatever line there was is gone. */
+    wake(anew = false) {
+      if (anew && phase > 1) begin();
+      else check();
+    },
+  };
+  return self;
+}
