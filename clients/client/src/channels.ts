@@ -83,7 +83,10 @@ export function channels(out: Out) {
     turn(entry, 'refused');
     out.emit('error', error);
   };
-  const tooOld = (entry: Entry) => refuse(entry, new PulsoError('too_old_server', 'the server is too old for this channel', { channel: entry.name }));
+  const tooOld = (entry: Entry) => {
+    if (entry.asked) out.send({ type: 'unsubscribe', channel: entry.channel });
+    refuse(entry, new PulsoError('too_old_server', 'the server is too old for this channel', { channel: entry.name }));
+  };
   const trouble = (error: PulsoError, about: Entry[]) => {
     for (const entry of about) {
       entry.error = error;

@@ -70,7 +70,6 @@ export function stream(address: string, since: () => string, fetch: typeof globa
       const answer = await fetch(`${address}&${query}&since=${since()}`, { headers, signal: aborter.signal, cache: 'no-store' });
       if (isEnded) return;
       if (answer.status !== 200) return await refused(answer, channel, lost, mine);
-      take();
       if (channel !== undefined) {
         hello = true;
         pong();

@@ -84,8 +84,11 @@ test('whatever happens, in whatever order', async () => {
         socket.grants();
       } else if (it.do === 'errorOnly' && socket && !isOpen) socket.fails();
       else if (it.do === 'close' && isOpen) [owner += Number(it.reason.startsWith('another')), socket.closes(it.code, it.reason)];
-      else if (it.do === 'frame' && isOpen) socket.says(FRAMES[it.n]!);
-      else if (it.do === 'event' && isOpen) socket.says(sale(it.id));
+      else if (it.do === 'frame' && isOpen) {
+        // Where a hole is said it is said where to go on, too.
+        owner += Number('id' in Object(FRAMES[it.n]));
+        socket.says(FRAMES[it.n]!);
+      } else if (it.do === 'event' && isOpen) socket.says(sale(it.id));
       else if (it.do === 'stats' && isOpen) socket.says(stats('a', it.seq));
       else if (it.do === 'pass') await time.pass(it.ms);
       else if (it.do === 'answer') waiting.splice(0).forEach(({ resolve }) => resolve(++tokens % 7 ? token({ id: 'ana', tokens }) : null));

@@ -1,0 +1,206 @@
+// A stream in place of a socket: taken where sockets do not come through, renewed by the next before the one before ends.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+// Loaded before, so that no test waits for it.
+import '../src/sse.ts';
+import { ANA, HELLO, heard, sale, settled, Socket, stats, token, world } from './world.ts';
+
+/** The other end of streams, driven by the test. */
+class Streams {
+  all: Stream[] = [];
+  answer: (stream: Stream) => Response = (stream) => stream.begin();
+
+  fetch = async (address: string, { headers, signal }: { headers: Record<string, string>; signal: AbortSignal }) => {
+    const stream = new Stream(address, headers, signal);
+    this.all.push(stream);
+    return this.answer(stream);
+  };
+
+  get last() {
+    return this.all.at(-1)!;
+  }
+
+  get open() {
+    return this.all.filter(({ signal }) => !signal.aborted);
+  }
+}
+
+class Stream {
+  #out!: ReadableStreamDefaultController<Uint8Array>;
+  readonly channels: string[];
+  constructor(readonly address: string, readonly headers: Record<string, string>, readonly signal: AbortSignal) {
+    const query = new URL(address).searchParams;
+    this.channels = query.has('channels') ? JSON.parse(query.get('channels')!) : [query.get('channel')!];
+  }
+
+  begin() {
+    const body = new ReadableStream<Uint8Array>({
+      start: (out) => {
+        this.#out = out;
+        this.signal.addEventListener('abort', () => out.error(this.signal.reason));
+      },
+    });
+    return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
+  }
+
+  async writes(text: string) {
+    // Cut anywhere, as a network does.
+    const bytes = new TextEncoder().encode(text);
+    for (let at = 0; at < bytes.length; at += 7) this.#out.enqueue(bytes.slice(at, at + 7));
+    await settled();
+  }
+
+  async says(...frames: object[]) {
+    await this.writes(frames.map((frame) => `id: 7\ndata: ${JSON.stringify(frame)}\n\n`).join(':\n\n'));
+  }
+
+  async welcomes() {
+    await this.says({ type: 'hello', ...HELLO }, ...this.channels.map((channel) => ({ type: 'subscribed', channel, id: '100' })));
+  }
+
+  async ends() {
+    this.#out.close();
+    await settled();
+  }
+}
+
+async function streaming(options = {}) {
+  const streams = new Streams();
+  return { streams, ...world({ transports: ['sse'], fetch: streams.fetch as any, ...options }) };
+}
+/** Waits for what takes no time but some turns: a chunk to be loaded, what is said in one go to be gathered. */
+async function until(time: { pass(ms: number): Promise<void> }, isSo: () => boolean) {
+  for (let turn = 0; turn < 500 && !isSo(); turn++) await time.pass(0);
+  assert.ok(isSo(), String(isSo));
+}
+
+test('two sockets that fail before they open make it a stream, which stays', async () => {
+  const streams = new Streams();
+  const { pulso, time } = world({ transports: ['websocket', 'sse'], fetch: streams.fetch as any });
+  const one = pulso.stats('a');
+  await settled();
+  for (let n = 0; n < 2; n++) {
+    Socket.last.fails();
+    await time.pass(2_000);
+  }
+  await until(time, () => streams.all.length === 1);
+  await streams.last.welcomes();
+  await streams.last.says(stats('a', 1));
+  assert.deepEqual([pulso.status.transport, one.latest!.total_citas], ['sse', 1]);
+  await time.pass(10_000);
+  await streams.last.ends();
+  assert.equal(pulso.status.state, 'waiting');
+  await time.pass(1_000);
+  await until(time, () => streams.all.length === 2);
+  assert.equal(Socket.all.length, 2);
+});
+
+test('a server that is away for a while makes nobody a stream', async () => {
+  const streams = new Streams();
+  const { pulso, time } = world({ transports: ['websocket', 'sse'], fetch: streams.fetch as any });
+  pulso.stats('a');
+  await settled();
+  Socket.last.welcomes();
+  Socket.last.closes(1001, 'going away');
+  for (let n = 0; n < 4; n++) {
+    await time.pass(16_000);
+    Socket.last.fails();
+  }
+  await time.pass(16_000);
+  assert.equal(streams.all.length, 0);
+});
+
+test('all channels are one stream, the token is in a header', async () => {
+  const { streams, pulso, time } = await streaming();
+  pulso.stats('a');
+  pulso.channel('canal:a:caja');
+  const sales = pulso.sales('a');
+  await until(time, () => streams.all.length > 0);
+  assert.equal(streams.all.length, 1);
+  const { address, headers, channels } = streams.last;
+  assert.match(address, /^https:\/\/pulso\.example\.com\/sse\?v=2&channels=.*&since=$/);
+  assert.ok(!address.includes(ANA));
+  assert.equal(headers.authorization, `Bearer ${ANA}`);
+  assert.deepEqual(channels, ['estadisticas:a', 'canal:a:caja', 'negocio:a']);
+  await streams.last.welcomes();
+  assert.deepEqual([pulso.status.state, sales.state], ['connected', 'live']);
+});
+
+test('one more name and a new token open the next stream before the one before ends, and nothing comes twice', async () => {
+  let asked = 0;
+  const { streams, pulso, time } = await streaming({ token: undefined, getToken: () => token({ id: 'ana', n: ++asked }) });
+  const values = heard<any>(pulso.sales('a'));
+  await until(time, () => streams.all.length === 1);
+  await streams.last.welcomes();
+  await streams.last.says(sale(101));
+  pulso.stats('a');
+  await until(time, () => streams.all.length === 2);
+  const [first, second] = streams.all;
+  assert.match(second!.address, /since=101$/);
+  assert.equal(streams.open.length, 2);
+  await first!.says(sale(102));
+  await second!.welcomes();
+  await second!.says(sale(102), sale(103));
+  assert.deepEqual([values.map(({ id }) => id), streams.open.length], [['101', '102', '103'], 1]);
+  await second!.says({ type: 'expiring', expires: HELLO.expires });
+  await until(time, () => streams.all.length === 3);
+  assert.deepEqual([asked, streams.all.length, streams.open.length], [2, 3, 2]);
+  assert.notEqual(streams.last.headers.authorization, first!.headers.authorization);
+  await streams.last.welcomes();
+  assert.deepEqual([streams.open.length, pulso.status.state], [1, 'connected']);
+});
+
+test('what is refused, and how a stream ends, means what it means on a socket', async () => {
+  for (const [answer, expected] of [
+    [() => Response.json({ error: 'unauthorized', message: 'bad' }, { status: 401 }), ['stopped', 'bad_token', 401]],
+    [() => Response.json({ error: 'forbidden', message: 'this origin may not connect' }, { status: 403 }), ['stopped', 'origin', 403]],
+    [() => Response.json({ error: 'not_found', message: 'off' }, { status: 404 }), ['stopped', 'protocol', 404]],
+    [() => Response.json({ error: 'busy' }, { status: 503, headers: { 'retry-after': '7' } }), ['waiting', 'network', 503]],
+    [(stream: Stream) => {
+      const response = stream.begin();
+      void stream.writes('event: close\ndata: {"code":4001,"reason":"token expired","again":true,"after":0}\n\n');
+      return response;
+    }, ['stopped', 'expired_token', undefined]],
+  ] as [(stream: Stream) => Response, unknown[]][]) {
+    const { streams, pulso, time } = await streaming();
+    streams.answer = answer;
+    pulso.stats('a');
+    await until(time, () => pulso.status.error !== null);
+    const { state, error, retryAt } = pulso.status;
+    assert.deepEqual([state, error!.code, error!.status], expected);
+    if (state === 'waiting') assert.equal(retryAt, time.at + 7_000);
+    pulso.close();
+    assert.equal(time.waiting, 0);
+  }
+});
+
+test('a silent stream is noticed', async () => {
+  const { streams, pulso, time } = await streaming();
+  pulso.stats('a');
+  await until(time, () => streams.all.length === 1);
+  await streams.last.welcomes();
+  await time.pass(44_000);
+  await streams.last.writes(':\n\n');
+  await time.pass(44_000);
+  assert.equal(pulso.status.state, 'connected');
+  await time.pass(1_000);
+  assert.equal(pulso.status.state, 'waiting');
+});
+
+test('an older server gives one stream a channel', async () => {
+  const { streams, pulso, time } = await streaming();
+  streams.answer = (stream) => (stream.address.includes('channels=') ? Response.json({ error: 'bad_request' }, { status: 400 })
+    : stream.address.includes('%3Ab') ? Response.json({ error: 'forbidden', message: 'no' }, { status: 403 }) : stream.begin());
+  const [good, bad, sales, staff] = [pulso.stats('a'), pulso.stats('b'), pulso.sales('a'), pulso.staff('a')];
+  const values = heard<any>(sales);
+  await until(time, () => streams.all.length === 5 && streams.open.length === 2 && bad.state === 'refused' && sales.state === 'live');
+  const of = (name: string) => streams.open.find(({ channels }) => channels[0] === name)!;
+  const { channel: _, ...old } = stats('a', 1);
+  await of('estadisticas:a').says(old);
+  const { channel: __, id, ...event } = sale(101);
+  await of('negocio:a').writes(`id: ${id}\ndata: ${JSON.stringify(event)}\n\n`);
+  assert.deepEqual([good.latest!.total_citas, bad.state, sales.state, values.map((one) => one.id), staff.error!.code], [1, 'refused', 'live', ['101'], 'too_old_server']);
+  pulso.close();
+  assert.deepEqual([streams.open.length, time.waiting], [0, 0]);
+});
