@@ -8,7 +8,7 @@ const target = new URL('../src/wire.ts', import.meta.url);
 const { schemas } = parse(readFileSync(document, 'utf8')).components;
 
 /** What the second version is called here, where there is no first. */
-const NAMES = { RestaurantOrderStatusChanged2: 'OrderStatusEvent', OrderItemStatusChanged2: 'ItemStatusEvent', OrderNew2: 'OrderNewEvent', Error2: 'ErrorFrame' };
+const NAMES = { RestaurantOrderStatusChanged2: 'OrderStatusEvent', OrderItemStatusChanged2: 'ItemStatusEvent', OrderNew2: 'OrderNewEvent', Error2: 'ErrorFrame', Resync2: 'ResyncFrame' };
 const named = (name) => NAMES[name] ?? name.replace(/2$/, '');
 /** What tells of the line and its channels; all others are events, whose numbers are somebody else's. */
 const OF_THE_LINE = new Set(['Hello', 'Authenticated', 'Expiring', 'Subscribed', 'Unsubscribed', 'Error2', 'Resync2', 'Pong2', 'Closing', 'Stats2', 'Estadisticas', 'Consulta']);

@@ -1,7 +1,7 @@
 // Owns what an application sees of the client: its options, its status, its subscriptions.
 
 import type { PulsoError } from './errors.js';
-import type { Estadisticas, NewOrder, OrderEvent, OrderStatusChanged, OwnMessage, SaleEvent } from './wire.js';
+import type { Consulta, Estadisticas, NewOrder, OrderEvent, OrderStatusChanged, OwnMessage, SaleEvent, Stats } from './wire.js';
 
 export type State = 'idle' | 'connecting' | 'connected' | 'waiting' | 'stopped';
 export type Transport = 'websocket' | 'sse';
@@ -55,8 +55,8 @@ export type KnownEvent =
   | OrderEvent
   | NewOrder
   | OrderStatusChanged
-  | { type: 'stats'; channel?: string; seq?: number; data: Estadisticas }
-  | { type: 'consulta'; channel: string; seq: number; timestamp: number; data: unknown };
+  | Stats
+  | Consulta;
 
 /** All that happens, told apart by `type`; a message of an application's own has any other. */
 export type AnyEvent = KnownEvent | OwnMessage | UnknownEvent;

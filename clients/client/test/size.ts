@@ -3,7 +3,7 @@ import { build } from 'esbuild';
 import { gzipSync } from 'node:zlib';
 
 /** Bytes of each file that a bundler makes of `code`, by whether it is the stream's chunk. */
-export async function sizes(code, resolveDir) {
+export async function sizes(code: string, resolveDir: string) {
   const { outputFiles } = await build({
     stdin: { contents: code, resolveDir, loader: 'ts' }, bundle: true, minify: true, format: 'esm', target: 'es2022',
     splitting: true, outdir: '/nowhere', write: false, platform: 'browser',
