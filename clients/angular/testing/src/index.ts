@@ -1,0 +1,3 @@
+// `@pulso/angular/testing`: a line for an application's own tests.
+
+export { FakePulso, provideFakePulso } from './fake';
