@@ -85,7 +85,7 @@ export function channels(out: Out) {
   };
   const tooOld = (entry: Entry) => {
     if (entry.asked) out.send({ type: 'unsubscribe', channel: entry.channel });
-    refuse(entry, new PulsoError('too_old_server', 'the server is too old for this channel', { channel: entry.name }));
+    refuse(entry, new PulsoError('too_old_server', undefined, { channel: entry.name }));
   };
   const trouble = (error: PulsoError, about: Entry[]) => {
     for (const entry of about) {
@@ -283,7 +283,7 @@ export function channels(out: Out) {
         }
       }
       if (channel) {
-        respell(channel);
+        if (version < 2) respell(channel);
         if (/^(stats|consulta)$/.test(type) && !isOwn) return state(frame, channel);
         if (typeof id === 'string') {
           if (isNewer(id, seen.get(channel) ?? '') <= 0) return;

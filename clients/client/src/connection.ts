@@ -3,6 +3,7 @@
 import type { Frame } from './channels.js';
 import { PulsoError } from './errors.js';
 import { parse } from './exact.js';
+import { listeners } from './listeners.js';
 import { machine, type Timer, whose } from './machine.js';
 import { type Line, socket, type Told } from './socket.js';
 import { subscription } from './subscription.js';
@@ -35,7 +36,6 @@ export function connection(options: PulsoOptions, device?: string) {
   const fetcher = options.fetch ?? globalThis.fetch;
   const transports = (options.transports ?? ['websocket', 'sse']).filter((name) => name === 'websocket' || fetcher);
   if (!Socket && transports.includes('websocket')) throw new TypeError('WebSocket: this platform has none; pass one, as of the package ws');
-  const listeners = new Map<string, Set<(value: any) => void>>();
   const timers = new Map<Timer, unknown>();
   let line: Line | null = null;
   let aborter: AbortController | undefined;
@@ -43,15 +43,10 @@ export function connection(options: PulsoOptions, device?: string) {
   /** Whose positions are in memory. */
   let loaded: string | undefined;
 
-  function safely(act: () => void) {
-    try {
-      act();
-    } catch (thrown) {
-      clock.setTimeout(() => {
-        throw thrown;
-      }, 0);
-    }
-  }
+  const report = (thrown: unknown) => void clock.setTimeout(() => {
+    throw thrown;
+  }, 0);
+  const heard = listeners(report);
 
   /** What is taken and left in one go needs no word to the server. */
   function settle() {
@@ -64,7 +59,7 @@ export function connection(options: PulsoOptions, device?: string) {
 
   function emit<E extends keyof PulsoEvents>(event: E, value: PulsoEvents[E]) {
     if (event === 'status') watch(it.status.state);
-    for (const listener of [...listeners.get(event) ?? []]) safely(() => listener(value));
+    heard.emit(event, value);
   }
 
   const it = machine({
@@ -164,60 +159,53 @@ export function connection(options: PulsoOptions, device?: string) {
     }
   }
 
-  const page = globalThis as Partial<Window & typeof globalThis>;
-  const nudges: [on: boolean, target: EventTarget | undefined, event: string, act: (event: any) => void][] = [
-    [options.network !== false && typeof page.navigator?.onLine === 'boolean', page.window, 'online', () => it.online(true)],
-    [options.network !== false && typeof page.navigator?.onLine === 'boolean', page.window, 'offline', () => it.online(false)],
-    [options.visibility !== false, page.document, 'visibilitychange', () => page.document!.visibilityState === 'visible' && it.wake()],
-    [options.visibility !== false, page.window, 'pageshow', ({ persisted }) => persisted && it.wake(true)],
+  const { window, document, navigator } = globalThis as Partial<Window & typeof globalThis>;
+  const hasNetwork = options.network !== false && window && navigator?.onLine !== undefined;
+  const nudges: [target: EventTarget | false | undefined, event: string, act: (event: any) => void][] = [
+    [hasNetwork && window, 'online', () => it.online(true)],
+    [hasNetwork && window, 'offline', () => it.online(false)],
+    [options.visibility !== false && document, 'visibilitychange', () => document!.visibilityState === 'visible' && it.wake()],
+    [options.visibility !== false && window, 'pageshow', ({ persisted }) => persisted && it.wake(true)],
   ];
   let isWatching = false;
   function watch(state: string) {
     const isActive = state !== 'idle' && state !== 'stopped';
     if (isActive === isWatching) return;
     isWatching = isActive;
-    for (const [on, target, event, act] of nudges) {
-      if (on) target?.[isActive ? 'addEventListener' : 'removeEventListener']?.(event, act);
+    for (const [target, event, act] of nudges) {
+      if (target) target[isActive ? 'addEventListener' : 'removeEventListener']?.(event, act);
     }
-    if (isActive && options.network !== false && page.window && page.navigator?.onLine === false) it.online(false);
+    if (isActive && hasNetwork && !navigator.onLine) it.online(false);
   }
 
   const self = {
     it,
-    on<E extends keyof PulsoEvents>(event: E, listener: (value: PulsoEvents[E]) => void) {
-      const mine = (value: PulsoEvents[E]) => listener(value);
-      const all = listeners.get(event) ?? new Set();
-      listeners.set(event, all.add(mine));
-      return () => void all.delete(mine);
-    },
+    on: heard.on,
     listen<T>(name: string): Subscription<T> {
-      return subscription<T>(it.channels.hold(name), safely, settle);
+      return subscription<T>(it.channels.hold(name), report, settle);
     },
     close() {
       it.close();
-      listeners.clear();
+      heard.clear();
     },
     ready({ signal, timeout }: { signal?: AbortSignal; timeout?: number } = {}) {
       return new Promise<Session>((resolve, reject) => {
-        const off: (() => void)[] = [];
-        const done = (act: () => void) => {
-          for (const end of off) end();
+        const settle = (act: () => void) => {
+          off();
+          signal?.removeEventListener('abort', abort);
+          clock.clearTimeout(timer);
           act();
         };
-        const fail = (why: PulsoError) => done(() => reject(why));
+        const fail = (error: PulsoError | null) => settle(() => reject(error));
         const look = ({ state, error }: PulsoEvents['status']) => {
-          if (state === 'connected') done(() => resolve(it.session ?? { v: 1 }));
-          else if (state === 'stopped') fail(error ?? new PulsoError('aborted', 'the line has stopped'));
+          if (state === 'connected') settle(() => resolve(it.session ?? { v: 1 }));
+          else if (state === 'stopped') fail(error);
         };
-        const abort = () => fail(new PulsoError('aborted', 'nobody waits any more', { cause: signal!.reason }));
+        const abort = () => fail(new PulsoError('aborted', undefined, { cause: signal!.reason }));
+        const off = heard.on('status', look);
+        const timer = timeout === undefined ? timeout : clock.setTimeout(() => fail(new PulsoError('timeout')), timeout);
         if (signal?.aborted) return abort();
-        off.push(self.on('status', look));
         signal?.addEventListener('abort', abort);
-        off.push(() => signal?.removeEventListener('abort', abort));
-        if (timeout !== undefined) {
-          const timer = clock.setTimeout(() => fail(new PulsoError('timeout', `not ready after ${timeout} ms`)), timeout);
-          off.push(() => clock.clearTimeout(timer));
-        }
         if (it.status.state === 'idle') it.connect();
         look(it.status);
       });

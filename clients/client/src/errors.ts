@@ -23,19 +23,17 @@ export interface PulsoErrorDetails {
 }
 
 export class PulsoError extends Error {
-  readonly code: PulsoErrorCode;
+  declare readonly code: PulsoErrorCode;
   /** Whether it is tried again without anybody's doing. */
-  readonly retry: boolean;
-  readonly closeCode?: number;
-  readonly status?: number;
-  readonly channel?: string;
+  declare readonly retry: boolean;
+  declare readonly closeCode?: number;
+  declare readonly status?: number;
+  declare readonly channel?: string;
   declare readonly cause?: unknown;
 
-  constructor(code: PulsoErrorCode, message: string, details: PulsoErrorDetails = {}) {
+  /** Without a message its code says it. */
+  constructor(code: PulsoErrorCode, message: string = code.replace(/_/g, ' '), details: PulsoErrorDetails = {}) {
     super(message);
-    this.name = 'PulsoError';
-    this.code = code;
-    this.retry = false;
-    for (const [name, value] of Object.entries(details)) if (value !== undefined) (this as Record<string, unknown>)[name] = value;
+    Object.assign(this, { name: 'PulsoError', code, retry: false }, details);
   }
 }

@@ -91,7 +91,7 @@ export function machine(options: MachineOptions, io: Io) {
     settleIn: (ms) => io.timer('settle', ms),
   });
 
-  const error = (code: PulsoErrorCode, message: string, details?: PulsoErrorDetails) => new PulsoError(code, message, details);
+  const error = (code: PulsoErrorCode, message?: string, details?: PulsoErrorDetails) => new PulsoError(code, message, details);
   const isWanted = () => isPinned || subscriptions.size > 0;
   const pingEvery = () => options.pingEvery ?? session?.ping ?? 20_000;
   const answerWithin = () => options.answerWithin ?? (session?.silence && session.ping ? session.silence - session.ping : 10_000);
@@ -139,7 +139,7 @@ export function machine(options: MachineOptions, io: Io) {
     readyAt = null;
     triedAt = io.now();
     if (device || (token !== null && (isFresh || (!asks && token !== refused)))) return knock();
-    if (!asks) return rest('stopped', error(token === null ? 'token_unavailable' : 'expired_token', token === null ? 'there is no token' : 'the token is over'));
+    if (!asks) return rest('stopped', error(token === null ? 'token_unavailable' : 'expired_token'));
     phase = 1;
     turn('connecting', status.error);
     if (!isAsking) ask(reason);
@@ -264,7 +264,7 @@ export function machine(options: MachineOptions, io: Io) {
 
   function beat() {
     if (askedAt === null) return ping();
-    if (heardAt < askedAt) return fail(error('timeout', 'the server does not answer', { retry: true }));
+    if (heardAt < askedAt) return fail(error('timeout', undefined, { retry: true }));
     const since = io.now() - askedAt;
     askedAt = null;
     io.timer('beat', Math.max(0, pingEvery() - since));
@@ -342,8 +342,8 @@ export function machine(options: MachineOptions, io: Io) {
       if (next !== null && (typeof next !== 'string' || !next)) return self.noToken(new TypeError(`getToken gave ${typeof next}, not a token`));
       isAsking = false;
       io.timer('token', null);
-      if (next === null) rest('stopped', error('token_unavailable', 'getToken gave none'));
-      else if (next === refused) refuse(error('bad_token', 'getToken gave the token that was refused'));
+      if (next === null) rest('stopped', error('token_unavailable'));
+      else if (next === refused) refuse(error('bad_token', 'getToken gave a refused token'));
       else take(next as string);
     },
     noToken(cause: unknown) {
@@ -407,6 +407,7 @@ export function machine(options: MachineOptions, io: Io) {
     /** The line is closed, or could not be opened. */
     closed(code: number, said: string, details: PulsoErrorDetails & { after?: number | undefined } = {}) {
       if (phase < 2) return;
+      code = ({ 400: 1002, 401: 4001, 403: 4003, 404: 1002, 405: 1002 } as Record<number, number>)[details.status!] ?? code;
       const why = (name: PulsoErrorCode, retry = true) =>
         error(name, said || `closed with ${code}`, { closeCode: code, retry, status: details.status, cause: details.cause });
       const { after } = details;
@@ -442,7 +443,7 @@ export function machine(options: MachineOptions, io: Io) {
       else if (name === 'renew') isFresh && phase === 4 ? present() : renew();
       else if (name === 'linger') rest('idle');
       else if (name === 'token') self.noToken(new Error('getToken took too long'));
-      else fail(error('timeout', 'the server does not answer', { retry: true }));
+      else fail(error('timeout', undefined, { retry: true }));
     },
     online(is: boolean) {
       turn(status.state, status.error, status.retryAt, is);

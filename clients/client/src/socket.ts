@@ -12,12 +12,8 @@ export interface Line {
 export interface Told {
   opened(): void;
   frame(text: string): void;
+  /** By a close with `code`, or in place of a line an HTTP answer with `status`. */
   closed(code: number, reason: string, details?: PulsoErrorDetails & { after?: number | undefined }): void;
-}
-
-/** What an HTTP answer in place of a line means, in the words of a close. */
-export function refusal(status: number): number {
-  return status === 401 ? 4001 : status === 403 ? 4003 : status === 400 || status === 404 || status === 405 ? 1002 : 1006;
 }
 
 export function socket(address: string, WebSocket: new (address: string) => WebSocket, told: Told): Line {
@@ -35,7 +31,7 @@ export function socket(address: string, WebSocket: new (address: string) => WebS
   web.onerror = (event) => {
     const said = (event as { message?: string }).message ?? '';
     const status = Number(/response: (\d+)/.exec(said)?.[1]);
-    if (web.readyState !== 1) end(refusal(status), said, { status: status || undefined });
+    if (web.readyState !== 1) end(1006, said, { status: status || undefined });
   };
   return {
     send(frame) {

@@ -1,7 +1,7 @@
 // Owns a stream of server-sent events as a line: what would be said on a WebSocket is said here by opening the next stream
 // before the one before is ended. A chunk of its own, loaded where WebSockets do not come through. Must not know who listens.
 
-import { type Line, refusal, type Told } from './socket.js';
+import type { Line, Told } from './socket.js';
 import type { Clock } from './types.js';
 
 /** After so long without a byte a stream is taken for dead, unless `hello` says otherwise. */
@@ -59,7 +59,7 @@ export function stream(address: string, since: () => string, fetch: typeof globa
       if (isEnded) return;
       mine.end();
       // An earlier one may end while the next is on its way.
-      if (!open.size || code !== 1006) end(code, reason, details);
+      if (!open.size || code !== 1006 || details?.status) end(code, reason, details);
     };
     open.add(mine);
     alive();
@@ -88,6 +88,10 @@ export function stream(address: string, since: () => string, fetch: typeof globa
         for (const event of events) if (!isEnded) read(event, channel, take, lost);
       }
     } catch (cause) {
+      // A page that may not connect is told nothing, but it can see that somebody is there.
+      if (!hello && !isEnded && globalThis.document && await fetch(address, { mode: 'no-cors', cache: 'no-store' }).then(() => true, () => false)) {
+        return lost(1006, 'origin', { status: 403 });
+      }
       lost(1006, 'the stream cannot be had', { cause });
     }
   }
@@ -147,7 +151,7 @@ export function stream(address: string, since: () => string, fetch: typeof globa
       mine.end();
       return say({ type: 'error', code: 'bad_token', message });
     }
-    lost(refusal(status), status === 403 && /origin/i.test(`${error} ${message}`) ? 'origin' : message || `answered ${status}`, { status, after });
+    lost(1006, status === 403 && /origin/i.test(`${error} ${message}`) ? 'origin' : message || `answered ${status}`, { status, after });
   }
 
   function renew() {
