@@ -413,7 +413,7 @@ export function machine(options: MachineOptions, io: Io) {
       const { after } = details;
       if (device && (code === 4001 || (code === 1013 && said.includes('unknown')))) return fail(why('forbidden'), MINUTE_MS);
       if (code === 4003) return rest('stopped', why(said === 'origin' ? said : 'forbidden', false));
-      if (code === 1002 || code === 1007 || code === 1009 || closing?.again === false) return rest('stopped', why('protocol', false));
+      if (code === 1002 || code === 1007 || code === 1009 || (code !== 4001 && closing?.again === false)) return rest('stopped', why('protocol', false));
       if (code === 4001 && said.includes('another user')) {
         subscriptions.forget();
         return fail(why('bad_token'), 0);

@@ -143,6 +143,24 @@ for (const [code, reason, expected] of [
   });
 }
 
+test('a closing that says not to come again with what one has is followed by another token', async () => {
+  let asked = 0;
+  const { pulso, time } = world({ token: undefined, getToken: () => token({ id: 'ana', n: ++asked }) });
+  pulso.stats('a');
+  await settled();
+  Socket.last.welcomes();
+  await time.pass(10_000);
+  Socket.last.says({ type: 'closing', code: 4001, reason: 'token expired', again: false, after: 0 });
+  Socket.last.closes(4001, 'token expired');
+  await time.pass(0);
+  assert.deepEqual([Socket.all.length, asked, pulso.status.state], [2, 2, 'connecting']);
+  Socket.last.welcomes();
+  Socket.last.says({ type: 'closing', code: 1003, reason: 'what nobody knows yet', again: false, after: 0 });
+  Socket.last.closes(1003, 'what nobody knows yet');
+  await time.pass(600_000);
+  assert.deepEqual([Socket.all.length, pulso.status.state], [2, 'stopped']);
+});
+
 test('a token that ends is followed by another', async () => {
   const reasons: string[] = [];
   const { pulso, time } = world({ token: undefined, getToken: ({ reason }) => (reasons.push(reason), token({ id: 'ana', n: reasons.length })) });

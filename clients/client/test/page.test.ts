@@ -1,0 +1,119 @@
+// On a page: what the browser says of the network and of who looks is heeded, and nothing is left on its window.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HELLO, sale, settled, Socket, stats, world } from './world.ts';
+
+/** A window that counts who listens to it. */
+class Page extends EventTarget {
+  listening = 0;
+  visibilityState = 'visible';
+
+  override addEventListener(type: string, listener: EventListener) {
+    this.listening++;
+    super.addEventListener(type, listener);
+  }
+
+  override removeEventListener(type: string, listener: EventListener) {
+    this.listening--;
+    super.removeEventListener(type, listener);
+  }
+}
+
+async function onPage(act: (page: Page, navigator: { onLine: boolean }) => Promise<void>) {
+  const page = new Page();
+  const navigator = { onLine: true };
+  const before = ['window', 'document', 'navigator'].map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const);
+  for (const [name, value] of Object.entries({ window: page, document: page, navigator })) Object.defineProperty(globalThis, name, { value, configurable: true });
+  try {
+    await act(page, navigator);
+  } finally {
+    for (const [name, descriptor] of before) descriptor ? Object.defineProperty(globalThis, name, descriptor) : delete (globalThis as any)[name];
+  }
+}
+const say = async (page: Page, type: string, more: object = {}) => {
+  page.dispatchEvent(Object.assign(new Event(type), more));
+  await settled();
+};
+
+test('while the browser says there is no network there is one attempt in half a minute, and one at once when it is back', () => onPage(async (page, navigator) => {
+  const { pulso, time } = world();
+  pulso.stats('a');
+  await settled();
+  Socket.last.welcomes();
+  navigator.onLine = false;
+  await say(page, 'offline');
+  assert.deepEqual([pulso.status.online, Socket.last.sent.at(-1).type], [false, 'ping']);
+  // The browser is wrong where the server stands in the same shop.
+  Socket.last.says({ type: 'pong' });
+  await time.pass(5_000);
+  assert.equal(pulso.status.state, 'connected');
+  Socket.last.closes();
+  const attempts = Socket.all.length;
+  await time.pass(24_000);
+  assert.equal(Socket.all.length, attempts);
+  await time.pass(2_000);
+  assert.equal(Socket.all.length, attempts + 1);
+  Socket.last.fails();
+  await time.pass(28_000);
+  assert.equal(Socket.all.length, attempts + 1);
+  navigator.onLine = true;
+  await say(page, 'online');
+  assert.deepEqual([Socket.all.length, pulso.status.online], [attempts + 2, true]);
+  pulso.close();
+}));
+
+test('a page that is looked at again, or comes out of the cache, tries at once', () => onPage(async (page) => {
+  const { pulso, time } = world();
+  pulso.stats('a');
+  await settled();
+  for (let n = 0; n < 4; n++) {
+    Socket.last.fails();
+    page.visibilityState = 'hidden';
+    await say(page, 'visibilitychange');
+    assert.equal(Socket.all.length, n + 1);
+    page.visibilityState = 'visible';
+    await say(page, 'visibilitychange');
+    assert.equal(Socket.all.length, n + 2);
+  }
+  Socket.last.welcomes();
+  await say(page, 'pageshow', { persisted: false });
+  assert.equal(Socket.all.length, 5);
+  await say(page, 'pageshow', { persisted: true });
+  assert.deepEqual([Socket.all.length, Socket.open.length], [6, 1]);
+  pulso.close();
+  assert.equal(time.waiting, 0);
+}));
+
+test('a thousand subscriptions that come and go, and a hundred thousand events, leave nothing behind', () => onPage(async (page) => {
+  const { pulso, time } = world();
+  const sales = pulso.sales();
+  await settled();
+  const listening = page.listening;
+  assert.ok(listening > 0);
+  Socket.last.opens();
+  Socket.last.says({ type: 'hello', ...HELLO }, { type: 'subscribed', channel: 'negocio:a', id: '100' }, { type: 'pong' });
+  let heard = 0;
+  sales.on('value', () => heard++);
+  for (let n = 0; n < 1_000; n++) {
+    const one = pulso.stats(`n${n}`);
+    one.on('value', () => {});
+    if (n % 10 === 0) await settled();
+    one.close();
+    for (let event = 0; event < 100; event++) Socket.last.says(sale(200 + n * 100 + event));
+  }
+  await settled();
+  assert.deepEqual([heard, page.listening, time.waiting <= 2], [100_000, listening, true]);
+  pulso.close();
+  assert.deepEqual([page.listening, time.waiting], [0, 0]);
+}));
+
+test('a page that wants none of it is not listened to', () => onPage(async (page) => {
+  const { pulso } = world({ visibility: false, network: false });
+  pulso.stats('a');
+  await settled();
+  Socket.last.welcomes();
+  Socket.last.says(stats('a', 1));
+  assert.equal(page.listening, 0);
+  pulso.close();
+}));
