@@ -164,8 +164,9 @@ export function machine(options: MachineOptions, io: Io) {
   /** The line or an attempt has failed; tries again after a while. */
   function fail(why: PulsoError, wait?: number) {
     const now = io.now();
-    if (phase === 2 && transport === options.transports[0]) unopened++;
-    else if (phase === 2) unopened = 0;
+    if (transport === options.transports[0]) unopened += Number(phase === 2);
+    // The other way is no better: most likely the server is away.
+    else if (transport && phase < 4) unopened = 0;
     if (readyAt !== null && now - readyAt >= STEADY_MS) failures = 0;
     const after = closing?.after;
     drop();

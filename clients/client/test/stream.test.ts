@@ -96,6 +96,20 @@ test('two sockets that fail before they open make it a stream, which stays', asy
   assert.equal(Socket.all.length, 2);
 });
 
+test('where a stream fails as well, sockets are tried again', async () => {
+  const { pulso, time } = world({ transports: ['websocket', 'sse'], fetch: (async () => { throw new TypeError('away'); }) as any });
+  pulso.stats('a');
+  await settled();
+  for (let n = 0; n < 2; n++) {
+    Socket.last.fails();
+    await time.pass(2_000);
+  }
+  await until(time, () => pulso.status.state === 'waiting');
+  assert.equal(Socket.all.length, 2);
+  await time.pass(4_000);
+  assert.deepEqual([Socket.all.length, pulso.status.transport], [3, 'websocket']);
+});
+
 test('a server that is away for a while makes nobody a stream', async () => {
   const streams = new Streams();
   const { pulso, time } = world({ transports: ['websocket', 'sse'], fetch: streams.fetch as any });
