@@ -128,6 +128,11 @@ export function stream(address: string, since: () => string, fetch: typeof globa
       told.frame(text);
       return pong();
     }
+    if (/^\{"type":"error"/.test(text)) {
+      // The next stream does not ask for it again.
+      const { channel: name, retry, after } = JSON.parse(text);
+      if (!retry && after === undefined) channels.delete(name);
+    }
     told.frame(text);
   }
 
