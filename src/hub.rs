@@ -17,6 +17,7 @@ mod ring;
 #[cfg(not(target_os = "linux"))]
 #[path = "hub/no_ring.rs"]
 mod ring;
+mod standing;
 mod sync;
 
 use std::io;
@@ -39,6 +40,7 @@ pub use fifo::{Full, MAX_WAITING, MAX_WAITING_BYTES};
 use history::{History, Since};
 use mailbox::Mailbox;
 use ring::Ring;
+pub use standing::Standing;
 
 /// The registry of subscriptions of this node.
 #[derive(Debug)]

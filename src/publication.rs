@@ -5,6 +5,7 @@
 mod encoding;
 pub mod frame;
 mod lines;
+mod named;
 mod packets;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::Instant;
 
-use crate::model::Channel;
+use crate::model::{Channel, Code};
 
 pub use encoding::Encoding;
 use encoding::Encodings;
@@ -34,11 +35,15 @@ pub struct Publication {
     /// Grows with every state of the channel, or every event of this node: the version of the one, the id of the other.
     /// Never goes back, also not across a restart.
     pub version: u64,
+    /// When it was taken, in µs since the epoch: ids follow that clock, unless who gave this one knows better.
+    sent: u64,
     /// The event's name, where the transport has names (Socket.IO).
     pub event: &'static str,
     /// What is said, as JSON; empty for a doorbell.
     pub payload: Arc<str>,
     encodings: Encodings,
+    /// What it says is wrong, if it is that.
+    wrong: Option<Code>,
     /// Taken by who has a publication of this very version, too.
     is_again: bool,
     /// When the notice arrived that this publication answers, until the first socket has it.
@@ -56,9 +61,11 @@ impl Publication {
             channel,
             kind: Kind::Event,
             version: id,
+            sent: id,
             event,
             payload: payload.into(),
             encodings: Encodings::default(),
+            wrong: None,
             is_again: false,
             noticed: None,
             measured: AtomicBool::new(false),
@@ -74,6 +81,26 @@ impl Publication {
     #[must_use]
     pub fn again(self) -> Self {
         Self { is_again: true, ..self }
+    }
+
+    /// It says that something is wrong.
+    #[must_use]
+    pub fn of_failure(self, code: Code) -> Self {
+        Self { wrong: Some(code), ..self }
+    }
+
+    pub fn failure(&self) -> Option<Code> {
+        self.wrong
+    }
+
+    /// It was taken at this moment, in µs since the epoch.
+    #[must_use]
+    pub fn sent_at(self, sent: u64) -> Self {
+        Self { sent, ..self }
+    }
+
+    pub fn sent(&self) -> u64 {
+        self.sent
     }
 
     pub fn is_again(&self) -> bool {

@@ -2,11 +2,13 @@
 //!
 //! Every answer goes through the mailbox. Must not know sockets, HTTP or SQL.
 
+pub mod code;
 mod context;
 pub mod conversation;
 mod dashboard;
 mod echo;
 pub mod enter;
+mod expiring;
 pub mod identity;
 pub mod life;
 mod listener;

@@ -4,7 +4,7 @@
 //! not know transports nor feeds.
 
 use super::token::{Claims, Identity, Person, TokenError};
-use crate::model::{Channel, KeyId, Topic, UserId};
+use crate::model::{Channel, KeyId, NegocioId, RestauranteId, Topic, UserId};
 use crate::telemetry::metrics::RefusalReason;
 
 /// What a connection may hear, and until when.
@@ -19,7 +19,17 @@ pub struct Grant {
     pub issued_at: Option<i64>,
     /// When its token ends (Unix seconds); `None` for who needs no token.
     pub expires_at: Option<i64>,
+    pub about: About,
     pub speech: Speech,
+}
+
+/// What a token says of its holder beside her names, for her to be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// The businesses that it names, each once, in their one form.
+    pub negocios: Vec<String>,
+    pub restaurant: Option<String>,
+    pub role: Option<String>,
 }
 
 /// What a holder may say.
@@ -29,6 +39,8 @@ pub enum Speech {
     Ping,
     /// It asks for channels in this user's name, and may show a newer token of hers.
     Ask(Identity),
+    /// The same in the second version: for channels of feeds, too, of which the token `opens` these. It may name no user.
+    AskByName { identity: Option<Identity>, opens: Vec<Channel> },
     /// Nothing. Its one channel was asked for in this user's name, and is looked after as if she had subscribed to it.
     /// `by_database`: that granted it, and has to be asked again.
     Watch { identity: Identity, topic: Topic, by_database: bool },
@@ -48,14 +60,14 @@ impl Grant {
     pub fn by_token(claims: &Claims, channels: Vec<Channel>) -> Self {
         let (issued_at, expires_at) = (claims.issued_at(), Some(claims.expires_at()));
         let found_by = found_by(claims.person(), claims.key());
-        Self { channels, found_by, issued_at, expires_at, speech: Speech::Ping }
+        Self { channels, found_by, issued_at, expires_at, about: About::of(claims), speech: Speech::Ping }
     }
 
     /// To listen in a user's name.
     pub fn of_user(identity: &Identity, channels: Vec<Channel>) -> Self {
         let (issued_at, expires_at) = (identity.issued_at, Some(identity.expires_at));
         let found_by = found_by(Some(&identity.user), identity.key());
-        Self { channels, found_by, issued_at, expires_at, speech: Speech::Ping }
+        Self { channels, found_by, issued_at, expires_at, about: About::default(), speech: Speech::Ping }
     }
 
     /// To hear `channels` in a user's name, and to ask for more.
@@ -72,7 +84,8 @@ impl Grant {
 
     /// To listen without a token.
     pub fn without_token(channels: Vec<Channel>, found_by: Vec<Channel>) -> Self {
-        Self { channels, found_by, issued_at: None, expires_at: None, speech: Speech::Ping }
+        let (issued_at, expires_at, about) = (None, None, About::default());
+        Self { channels, found_by, issued_at, expires_at, about, speech: Speech::Ping }
     }
 
     /// The key of its token, if that may be withdrawn.
@@ -83,6 +96,19 @@ impl Grant {
     /// The names of its user, each once.
     pub fn names(&self) -> impl Iterator<Item = &UserId> {
         self.found_by.iter().filter_map(|channel| if let Channel::User(name) = channel { Some(name) } else { None })
+    }
+}
+
+impl About {
+    fn of(claims: &Claims) -> Self {
+        let mut negocios: Vec<String> = Vec::new();
+        for negocio in claims.negocios().iter().filter_map(|named| NegocioId::named(named)) {
+            if !negocios.iter().any(|known| known == negocio.as_str()) {
+                negocios.push(negocio.as_str().to_owned());
+            }
+        }
+        let restaurant = claims.restaurant().and_then(|named| RestauranteId::named(&named));
+        Self { negocios, restaurant: restaurant.map(|id| id.as_str().to_owned()), role: claims.role() }
     }
 }
 

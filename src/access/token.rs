@@ -162,7 +162,12 @@ impl TokenVerifier {
     /// Whom `token` names, if it is good to replace another on a live connection at `now`: the leeway is for the
     /// handshake only.
     pub fn verify_renewal(&self, token: &str, now: Timestamp) -> Result<Identity, TokenError> {
-        self.claims_within(token, now, 0)?.identity()
+        self.renewed_claims(token, now)?.identity()
+    }
+
+    /// As [`Self::verify_renewal`], for a token that may name no user.
+    pub fn renewed_claims(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
+        self.claims_within(token, now, 0)
     }
 
     fn claims_within(&self, token: &str, now: Timestamp, leeway_seconds: i64) -> Result<Claims, TokenError> {

@@ -12,14 +12,15 @@ use crate::publication::Draft;
 #[derive(Debug)]
 pub(super) struct Local {
     hub: Arc<Hub>,
+    clock: Clock,
     last_version: AtomicU64,
 }
 
 impl Local {
     pub(super) fn new(hub: Arc<Hub>, clock: &Clock) -> Self {
         // Counting from the wall clock keeps ids and versions growing across a restart.
-        let first = u64::try_from(clock.now().as_microsecond()).unwrap_or_default();
-        Self { hub, last_version: AtomicU64::new(first) }
+        let first = micros(clock);
+        Self { hub, clock: clock.clone(), last_version: AtomicU64::new(first) }
     }
 
     /// Nobody else gives ids.
@@ -30,9 +31,11 @@ impl Local {
     /// Ids are given and events delivered under one lock: every mailbox gets them in the order of their ids.
     pub(super) fn publish(&self, drafts: Vec<Draft>) -> Result<Vec<usize>, Full> {
         let mut sequence = self.hub.sequence()?;
+        let sent = micros(&self.clock);
         let deliver = |draft: Draft| {
             let id = sequence.last_id() + 1;
-            sequence.deliver(draft.with_id(id))
+            // An id only counts on from where the node began.
+            sequence.deliver(draft.with_id(id).sent_at(sent))
         };
         Ok(drafts.into_iter().map(deliver).collect())
     }
@@ -40,4 +43,9 @@ impl Local {
     pub(super) fn next_version(&self) -> u64 {
         self.last_version.fetch_add(1, Ordering::Relaxed) + 1
     }
+}
+
+/// Now, in µs since the epoch.
+fn micros(clock: &Clock) -> u64 {
+    u64::try_from(clock.now().as_microsecond()).unwrap_or_default()
 }

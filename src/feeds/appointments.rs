@@ -26,6 +26,7 @@ pub const FEED: Definition = Definition {
     hears: &[],
     types: &["stats"],
     is_on_dashboards: true,
+    is_named_on_dashboards: true,
     sockets: &[],
     namespaces: &[],
     streams: &[listen::FIGURES],

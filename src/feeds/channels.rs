@@ -16,6 +16,7 @@ pub const FEED: Definition = Definition {
     hears: &[],
     types: &[],
     is_on_dashboards: true,
+    is_named_on_dashboards: true,
     sockets: &[],
     namespaces: &[],
     streams: &[listen::CANAL],

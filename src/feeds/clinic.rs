@@ -21,6 +21,7 @@ pub const FEED: Definition = Definition {
     hears: &hook::HEARD,
     types: &[words::NEW_ORDER, words::STATUS_CHANGED],
     is_on_dashboards: false,
+    is_named_on_dashboards: true,
     sockets: &[
         Socket { path: "/ws/staff/orders/", listening: listen::STAFF },
         Socket { path: "/ws/kiosk/orders/", listening: listen::KIOSK },

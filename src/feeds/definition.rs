@@ -34,6 +34,8 @@ pub struct Definition {
     pub types: &'static [&'static str],
     /// Whether it is listened to on [`DASHBOARDS`], where one connection of a user hears all that she may.
     pub is_on_dashboards: bool,
+    /// Whether it is asked for by name there, in the second version.
+    pub is_named_on_dashboards: bool,
     /// Its own WebSockets.
     pub sockets: &'static [Socket],
     /// Its namespaces of Socket.IO.

@@ -17,6 +17,7 @@ pub const FEED: Definition = Definition {
     hears: &[],
     types: &[Kind::Venta.wire(), Kind::Producto.wire(), Kind::Promocion.wire(), Kind::Mesa.wire()],
     is_on_dashboards: true,
+    is_named_on_dashboards: true,
     sockets: &[],
     namespaces: &[],
     streams: &[listen::SHOP, listen::ONLY_SHOP],

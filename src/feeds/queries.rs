@@ -22,6 +22,7 @@ pub const FEED: Definition = Definition {
     // An application may have said it before: it stays allowed.
     types: &[],
     is_on_dashboards: true,
+    is_named_on_dashboards: true,
     sockets: &[],
     namespaces: &[],
     streams: &[listen::WITHOUT_KEY, listen::KEYED],

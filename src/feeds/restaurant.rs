@@ -16,6 +16,7 @@ pub const FEED: Definition = Definition {
     hears: &hook::HEARD,
     types: &words::EVENTS,
     is_on_dashboards: false,
+    is_named_on_dashboards: true,
     sockets: &[],
     namespaces: &["/"],
     streams: &[],

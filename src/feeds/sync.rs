@@ -29,6 +29,7 @@ pub const FEED: Definition = Definition {
     hears: &[],
     types: &[words::CHANGES_PENDING, words::ORDERS_PENDING],
     is_on_dashboards: false,
+    is_named_on_dashboards: false,
     sockets: &[],
     namespaces: &["/sync"],
     streams: &[],

@@ -26,6 +26,7 @@ use crate::feeds;
 use crate::feeds::definition::DASHBOARDS;
 use crate::feeds::listening::{Granting, Guest, Listening};
 use crate::hub::history::Since;
+use crate::model::Wording;
 use crate::newcomers::{NewcomerPlace, NoPlaces};
 use crate::session::SessionContext;
 use crate::session::{Admitted, Purpose, granted};
@@ -38,6 +39,8 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub(super) enum Endpoint {
     /// What several feeds share.
     Dashboard,
+    /// The same in the second version, for more of them.
+    NamedDashboard,
     /// A feed's own.
     Own(Feed, &'static Listening),
     /// `/echo`, for who embeds the server and asks for it.
@@ -51,6 +54,16 @@ impl Endpoint {
             DASHBOARDS => Some(Self::Dashboard),
             "/echo" if has_echo => Some(Self::Echo),
             path => feeds::socket(path).map(|(feed, socket)| Self::Own(feed, &socket.listening)),
+        }
+    }
+
+    /// As the query asks for it.
+    pub(super) fn asked_by(self, query: &str) -> Self {
+        match self {
+            Self::Dashboard if Query::parse(query).is_ok_and(|query| query.wording == Wording::Second) => {
+                Self::NamedDashboard
+            }
+            endpoint => endpoint,
         }
     }
 }
@@ -73,6 +86,7 @@ impl Admission {
         let context = &self.sessions;
         let (is_on, needs_token) = match endpoint {
             Endpoint::Dashboard => (context.feeds.any(|feed| feed.is_on_dashboards), true),
+            Endpoint::NamedDashboard => (context.feeds.any(|feed| feed.is_named_on_dashboards), true),
             Endpoint::Own(feed, listening) => (context.feeds.has(feed), listening.needs_token),
             Endpoint::Echo => (true, false),
         };
@@ -100,17 +114,17 @@ impl Admission {
         query: &str,
         peer: Peer,
         address: Address,
-    ) -> Result<(Admitted, WebsocketPlace), Refusal> {
+    ) -> Result<(Admitted, Wording, WebsocketPlace), Refusal> {
         let query = Query::parse(query).map_err(|message| Refusal::bad_request(RefusalReason::Handshake, message))?;
-        let since = position(headers, &query);
+        let (since, wording) = (position(headers, &query), query.wording);
         let context = &self.sessions;
         let purpose = match endpoint {
-            Endpoint::Dashboard => {
-                let identity = self
+            Endpoint::Dashboard | Endpoint::NamedDashboard => {
+                let granted = self
                     .claims(headers, &query)
-                    .and_then(|claims| claims.map(|claims| claims.identity()).transpose().map_err(Denial::from));
-                match identity.map_err(|denial| self.denied(denial))? {
-                    Some(identity) => Purpose::Listen(Ok(granted(identity, context))),
+                    .and_then(|claims| claims.map(|claims| granted(&claims, wording, context)).transpose());
+                match granted.map_err(|denial| self.denied(denial))? {
+                    Some(grant) => Purpose::Listen(Ok(grant)),
                     None => Purpose::Newcomer(None),
                 }
             }
@@ -123,7 +137,7 @@ impl Admission {
             Purpose::Newcomer(None) => Purpose::Newcomer(Some(self.newcomer(address)?)),
             purpose => purpose,
         };
-        Ok((Admitted { purpose, since }, place))
+        Ok((Admitted { purpose, since }, wording, place))
     }
 
     /// What somebody is granted who comes like this.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::hub::history::Since;
+use crate::model::Wording;
 
 /// What a handshake may say in its query. Other parameters are of no interest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(super) struct Query {
     pub(super) last_event_id: Option<Since>,
     pub(super) device_uid: Option<String>,
     pub(super) channel: Option<String>,
+    /// In which version of the words the client is spoken to.
+    pub(super) wording: Wording,
 }
 
 impl Query {
@@ -35,6 +38,7 @@ impl Query {
                 "since" => parsed.since = Some(Since::parse(&value)),
                 "lastEventId" => parsed.last_event_id = Some(Since::parse(&value)),
                 "device_uid" => parsed.device_uid = Some(value.into_owned()),
+                "v" => parsed.wording = Wording::parse(&value).ok_or("v must be a whole number from 1")?,
                 "channel" => parsed.channel = Some(value.into_owned()),
                 _ => {}
             }
@@ -60,6 +64,18 @@ mod tests {
     #[test]
     fn what_is_given_twice_or_hidden_is_refused() {
         for query in ["token=a&token=a", "a=1&a=2", "token=a%00", "a%0a=1"] {
+            assert!(Query::parse(query).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_version_of_the_words_is_asked_for_by_its_number() {
+        for (query, wording) in
+            [("", Wording::First), ("v=1", Wording::First), ("v=2", Wording::Second), ("v=7", Wording::Second)]
+        {
+            assert_eq!(Query::parse(query).unwrap().wording, wording, "{query}");
+        }
+        for query in ["v=", "v=0", "v=2.0", "v=-2", "v=two", "v=2&v=2", "v=%202"] {
             assert!(Query::parse(query).is_err(), "{query}");
         }
     }

@@ -47,14 +47,14 @@ pub(super) fn upgrade(admission: &Arc<Admission>, handshake: Handshake) -> Respo
 
 fn answer(admission: &Arc<Admission>, handshake: Handshake, connection: Connection) -> Response {
     let Handshake { endpoint, method, headers, query, peer, connection: place, on_upgrade } = handshake;
-    let address = connection.address;
+    let (address, endpoint) = (connection.address, endpoint.asked_by(&query));
     let admitted = check_handshake(&method, &headers).and_then(|accept| {
         admission.approach(endpoint, &headers, address)?;
-        let (admitted, websocket_place) = admission.admit(endpoint, &headers, &query, peer, address)?;
-        Ok((accept, admitted, websocket_place))
+        let (admitted, wording, websocket_place) = admission.admit(endpoint, &headers, &query, peer, address)?;
+        Ok((accept, admitted, wording, websocket_place))
     });
     match admitted {
-        Ok((accept, admitted, websocket_place)) => {
+        Ok((accept, admitted, wording, websocket_place)) => {
             let Some(on_upgrade) = on_upgrade else { return upgrade_required().into_response() };
             let held = (place, websocket_place);
             let context = Arc::clone(&admission.sessions);
@@ -62,7 +62,7 @@ fn answer(admission: &Arc<Admission>, handshake: Handshake, connection: Connecti
             admission.clients.spawn(connection.scope(async move {
                 let Ok(upgraded) = on_upgrade.await else { return };
                 let Some((stream, early)) = take_stream(upgraded) else { return };
-                let Some(client) = websocket::enter(stream, early, connection, admitted, context).await else {
+                let Some(client) = websocket::enter(stream, early, connection, admitted, wording, context).await else {
                     return;
                 };
                 // A fresh task: this one would keep the size of its largest branch for the life of the connection.

@@ -29,6 +29,8 @@ struct Line {
     bytes: usize,
     /// Those that wait or are being handed out.
     events: usize,
+    /// The id of the event that is being handed out.
+    leaving: Option<u64>,
     unfinished: usize,
     is_closed: bool,
 }
@@ -80,6 +82,16 @@ impl Fifo {
         self.lock().events > 0
     }
 
+    /// The id of the oldest event that waits or is being handed out.
+    pub(super) fn oldest_event(&self) -> Option<u64> {
+        let line = self.lock();
+        if line.events == 0 {
+            return None;
+        }
+        let mut waiting = line.waiting.iter().filter(|one| one.kind == Kind::Event);
+        line.leaving.or_else(|| waiting.next().map(|event| event.version))
+    }
+
     /// The next publication; waits for it. `None` once it is closed and all are taken.
     pub(super) fn next(&self) -> Option<Arc<Publication>> {
         let mut line = self.lock();
@@ -100,6 +112,7 @@ impl Fifo {
         line.unfinished -= 1;
         if publication.kind == Kind::Event {
             line.events -= 1;
+            line.leaving = None;
         }
         if line.unfinished == 0 {
             self.idle.notify_waiters();
@@ -139,6 +152,9 @@ impl Line {
     fn pop(&mut self) -> Option<Arc<Publication>> {
         let next = self.waiting.pop_front()?;
         self.bytes -= size(&next);
+        if next.kind == Kind::Event {
+            self.leaving = Some(next.version);
+        }
         Some(next)
     }
 }
@@ -193,6 +209,7 @@ mod tests {
         let fifo = Arc::new(Fifo::default());
         fifo.push_event(&event(1));
         let taken = fifo.next().unwrap();
+        assert_eq!(fifo.oldest_event(), Some(1));
         let waiting = tokio::spawn({
             let fifo = Arc::clone(&fifo);
             async move { fifo.until_idle().await }
@@ -201,7 +218,7 @@ mod tests {
         assert!(!waiting.is_finished() && fifo.has_events());
         fifo.done(&taken);
         waiting.await.unwrap();
-        assert!(!fifo.has_events());
+        assert!(!fifo.has_events() && fifo.oldest_event().is_none());
         fifo.close();
         assert!(fifo.next().is_none());
     }

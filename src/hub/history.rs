@@ -82,6 +82,7 @@ struct Log {
 struct Kept {
     at: Instant,
     id: u64,
+    sent: u64,
     event: &'static str,
     payload: Arc<str>,
     /// The publication, for as long as somebody is to be sent it.
@@ -125,6 +126,14 @@ impl History {
         position <= self.last_id.saturating_add(self.ahead)
     }
 
+    /// The position that a client says, if what it has is known by that.
+    pub(super) fn position(&self, since: Since) -> Option<u64> {
+        match since {
+            Since::After(id) if self.is_reached(id) && !self.doubts.has(id) => Some(id),
+            Since::Now | Since::After(_) | Since::Unknown => None,
+        }
+    }
+
     /// The id of the newest event.
     pub(super) fn last_id(&self) -> u64 {
         self.last_id
@@ -155,11 +164,10 @@ impl History {
 
     /// What a client that has the events up to `since` missed of `channels`, in the order of the ids.
     pub(super) fn missed(&mut self, channels: &[Channel], since: Since) -> Result<Vec<Arc<Publication>>, Gap> {
-        let since = match since {
-            Since::Now => return Ok(Vec::new()),
-            Since::After(id) if self.is_reached(id) && !self.doubts.has(id) => id,
-            Since::After(_) | Since::Unknown => return Err(Gap),
-        };
+        if since == Since::Now {
+            return Ok(Vec::new());
+        }
+        let since = self.position(since).ok_or(Gap)?;
         let now = Instant::now();
         let mut missed = Vec::new();
         for channel in channels {
@@ -222,7 +230,14 @@ impl Log {
         let payload = Arc::clone(&event.payload);
         self.payloads += payload.len();
         let publication = Arc::downgrade(event);
-        self.events.push_back(Kept { at, id: event.version, event: event.event, payload, publication });
+        self.events.push_back(Kept {
+            at,
+            id: event.version,
+            sent: event.sent(),
+            event: event.event,
+            payload,
+            publication,
+        });
     }
 
     fn forget_oldest(&mut self) {
@@ -248,7 +263,8 @@ impl Kept {
     /// All that are to be sent it now share one, whatever is made of it.
     fn publication(&mut self, channel: &Channel) -> Arc<Publication> {
         self.publication.upgrade().unwrap_or_else(|| {
-            let again = Arc::new(Publication::event(channel.clone(), self.id, self.event, Arc::clone(&self.payload)));
+            let again = Publication::event(channel.clone(), self.id, self.event, Arc::clone(&self.payload));
+            let again = Arc::new(again.sent_at(self.sent));
             self.publication = Arc::downgrade(&again);
             again
         })

@@ -14,8 +14,7 @@ use super::inner::{End, Inner, Writer};
 pub use super::outgoing::{Next, Outgoing, Push};
 use super::outlet::Outlet;
 use super::sync::{AtomicWaker, Mutex, MutexGuard};
-use crate::model::Channel;
-use crate::model::CloseReason;
+use crate::model::{Channel, CloseReason, Wording};
 use crate::publication::{Encoding, Kind, Publication};
 
 /// The outgoing side of one connection. What a delivery looks at lies together: one of thousands is never in the cache.
@@ -315,6 +314,11 @@ impl Mailbox {
             Outgoing::Answer(bytes) | Outgoing::Control(bytes) => bytes,
             Outgoing::Published(publication) => self.bytes_of(publication),
         }
+    }
+
+    /// In which version of the words its client is spoken to.
+    pub fn wording(&self) -> Wording {
+        self.encoding.wording()
     }
 
     fn encoding(&self) -> Encoding {

@@ -1,6 +1,7 @@
 //! The hub with mailboxes and no sockets: who is handed what, and who has left.
 
 mod put_back;
+mod standing;
 
 use super::*;
 use crate::hub::fanout::{AT_ONCE, WALK_SLICE};

@@ -3,6 +3,7 @@
 //! Must not know who may subscribe, nor how a channel is carried.
 
 mod text;
+mod wire;
 
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! Why a connection is ended, and the close code that says so: the one table. `docs/close-codes.md` explains each.
 
+use std::time::Duration;
+
 listed! {
     /// An ending that Pulso decides on.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,27 @@ impl CloseReason {
             | Self::KeyWithdrawn
             | Self::DeviceRefused => 4001,
             Self::NotStaff => 4003,
+        }
+    }
+
+    /// After how long a client does well to come again, if it does at all; zero where the closes are spread already.
+    pub fn comes_again(self) -> Option<Duration> {
+        match self {
+            // Spread already; or with a token, or as one user.
+            Self::GoingAway | Self::ComeAgain | Self::AuthenticationTimeout | Self::AnotherUser => Some(Duration::ZERO),
+            Self::TooManyMessages | Self::SlowConsumer | Self::TooManyUnauthenticated => Some(Duration::from_secs(1)),
+            Self::CannotCheck => Some(Duration::from_secs(5)),
+            Self::TooManyDevices | Self::DeviceRefused => Some(Duration::from_mins(1)),
+            // With another token only, or not at all.
+            Self::Protocol
+            | Self::InvalidText
+            | Self::TooBig
+            | Self::TooManyFragments
+            | Self::TokenRefused
+            | Self::TokenExpired
+            | Self::SessionEnded
+            | Self::KeyWithdrawn
+            | Self::NotStaff => None,
         }
     }
 

@@ -6,15 +6,20 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 
-use super::{Kind, Publication, frame, lines, packets};
+use super::{Kind, Publication, frame, lines, named, packets};
+use crate::model::Wording;
 
 /// How a client gets what it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// WebSocket frames; `with_ids`: each event says its own.
     Frames { with_ids: bool },
+    /// WebSocket frames of the second version: all say their channel, and events their id.
+    NamedFrames,
     /// Server-sent events, each event with its id.
     Lines,
+    /// The same with what [`Self::NamedFrames`] say.
+    NamedLines,
     /// WebSocket frames with packets of Socket.IO; `with_ids`: each event says its own behind what it says.
     Packets { with_ids: bool },
 }
@@ -29,25 +34,35 @@ pub(super) struct Encodings {
 #[derive(Debug, Default)]
 struct Rarer {
     frame_with_id: OnceLock<Bytes>,
+    named_frame: OnceLock<Bytes>,
     lines: OnceLock<Bytes>,
+    named_lines: OnceLock<Bytes>,
     packet: OnceLock<Bytes>,
     packet_with_id: OnceLock<Bytes>,
 }
 
 impl Encoding {
+    /// In which version of the words a client is spoken to that gets this.
+    pub fn wording(self) -> Wording {
+        match self {
+            Self::NamedFrames | Self::NamedLines => Wording::Second,
+            Self::Frames { .. } | Self::Lines | Self::Packets { .. } => Wording::First,
+        }
+    }
+
     /// What is said to one client alone.
     pub fn answer(self, text: &str) -> Bytes {
         match self {
-            Self::Frames { .. } | Self::Packets { .. } => frame::text(text),
-            Self::Lines => lines::event(text, None),
+            Self::Frames { .. } | Self::NamedFrames | Self::Packets { .. } => frame::text(text),
+            Self::Lines | Self::NamedLines => lines::event(text, None),
         }
     }
 
     /// That a client has what came up to `id`, where its transport keeps that for it.
     pub fn position(self, id: u64) -> Option<Bytes> {
         match self {
-            Self::Lines => Some(lines::position(id)),
-            Self::Frames { .. } | Self::Packets { .. } => None,
+            Self::Lines | Self::NamedLines => Some(lines::position(id)),
+            Self::Frames { .. } | Self::NamedFrames | Self::Packets { .. } => None,
         }
     }
 }
@@ -61,9 +76,14 @@ impl Publication {
                 self.rarer().frame_with_id.get_or_init(|| self.frame_with_id())
             }
             Encoding::Frames { .. } => self.encodings.frame.get_or_init(|| frame::text(&self.payload)),
+            Encoding::NamedFrames => self.rarer().named_frame.get_or_init(|| frame::text(&named::message(self))),
             Encoding::Lines => {
                 let id = is_event.then_some(self.version);
                 self.rarer().lines.get_or_init(|| lines::event(&self.payload, id))
+            }
+            Encoding::NamedLines => {
+                let id = is_event.then_some(self.version);
+                self.rarer().named_lines.get_or_init(|| lines::event(&named::message(self), id))
             }
             Encoding::Packets { with_ids } if with_ids && is_event => {
                 self.rarer().packet_with_id.get_or_init(|| packets::with_id(self))
@@ -113,7 +133,8 @@ mod tests {
     fn whoever_needs_the_same_shares_it() {
         let event = event(r#"{"a":1.50}"#);
         let packets = [true, false].map(|with_ids| Encoding::Packets { with_ids });
-        for encoding in [FRAMES, WITH_IDS, Encoding::Lines].into_iter().chain(packets) {
+        let named = [Encoding::NamedFrames, Encoding::NamedLines];
+        for encoding in [FRAMES, WITH_IDS, Encoding::Lines].into_iter().chain(packets).chain(named) {
             assert_eq!(event.encoded(encoding).as_ptr(), event.encoded(encoding).as_ptr());
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Every answer goes through the mailbox. Must not know sockets.
 
+mod second;
+
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -13,17 +15,18 @@ use super::identity::Session;
 use super::subscriptions::{Settled, Subscriptions};
 use super::words::{self, ClientMessage, Misunderstood};
 use crate::access::grant::{Denial, Grant};
-use crate::access::token::Identity;
+use crate::access::token::{Claims, Identity};
 use crate::config::Feed;
 use crate::feeds::pos;
 use crate::hub::Membership;
 use crate::hub::history::Since;
 use crate::hub::mailbox::Mailbox;
-use crate::model::CloseReason;
-use crate::model::{Channel, ChannelName, Topic};
+use crate::model::{Channel, ChannelName, CloseReason, Topic, Wording};
 use crate::newcomers::NewcomerPlace;
 use crate::session::SessionContext;
 use crate::telemetry::metrics::RefusalReason;
+
+use second::Second;
 
 pub struct Dashboard {
     context: Arc<SessionContext>,
@@ -32,8 +35,8 @@ pub struct Dashboard {
     subscriptions: Subscriptions,
     /// What comes without being asked for.
     own: Vec<Membership>,
-    /// From where the first events are replayed; then it is used up.
-    since: Option<Since>,
+    /// What only the second version needs.
+    second: Option<Box<Second>>,
 }
 
 impl Dashboard {
@@ -48,7 +51,7 @@ impl Dashboard {
             session: Session::of_newcomer(place, context),
             subscriptions: subscriptions(since, context, mailbox),
             own: Vec::new(),
-            since,
+            second: None,
             context: Arc::clone(context),
             mailbox: Arc::clone(mailbox),
         }
@@ -66,7 +69,7 @@ impl Dashboard {
             session: Session::of_user(identity, context),
             subscriptions: subscriptions(since, context, mailbox),
             own,
-            since: None,
+            second: None,
             context: Arc::clone(context),
             mailbox: Arc::clone(mailbox),
         }
@@ -79,6 +82,9 @@ impl Dashboard {
     }
 
     pub(super) fn on_text(&mut self, text: &str) -> Result<(), CloseReason> {
+        if self.is_second() {
+            return self.on_named_text(text);
+        }
         let message = match ClientMessage::decode(text) {
             Ok(message) => message,
             Err(misunderstood) => {
@@ -93,8 +99,8 @@ impl Dashboard {
             (ClientMessage::Subscribe(name) | ClientMessage::Unsubscribe(name), Some(_)) if !self.has(&name) => {
                 self.misunderstood(Misunderstood::UnknownChannel);
             }
-            (ClientMessage::Unsubscribe(name), Some(_)) => self.subscriptions.unsubscribe(&name),
-            (ClientMessage::Subscribe(name), Some(identity)) => self.subscriptions.subscribe(&name, identity),
+            (ClientMessage::Unsubscribe(name), Some(_)) => self.subscriptions.unsubscribe(&name, None),
+            (ClientMessage::Subscribe(name), Some(identity)) => self.subscriptions.subscribe(&name, identity, None),
         }
         Ok(())
     }
@@ -116,7 +122,8 @@ impl Dashboard {
                     return Err(CloseReason::AnotherUser);
                 }
                 let grant = Grant::of_user(&identity, own(&identity, &self.context));
-                let since = self.since.take();
+                // From where the first events are replayed: once.
+                let since = self.session.is_unknown().then(|| self.subscriptions.from());
                 // A gap has been said then.
                 let _ = enter_again(&grant, &mut self.own, since, Told::Gap, &self.context, &self.mailbox);
                 self.subscriptions.on_new_token(&identity);
@@ -149,20 +156,26 @@ impl Dashboard {
     }
 
     pub(super) fn due(&self) -> Instant {
-        self.subscriptions.due().into_iter().fold(self.session.due(), Instant::min)
+        let others = self.subscriptions.due().into_iter().chain(self.warning_due());
+        others.fold(self.session.due(), Instant::min)
     }
 
     pub(super) fn on_time(&mut self, now: Instant) -> Result<(), CloseReason> {
         if let Some(reason) = self.session.is_over(now, &self.context) {
             return Err(reason);
         }
+        self.warn(now);
         self.subscriptions.on_time(now, self.session.identity());
         Ok(())
     }
 
     fn misunderstood(&self, why: Misunderstood) {
         self.context.metrics.refuse(RefusalReason::Message);
-        self.answer(words::error(&why));
+        if self.is_second() {
+            self.answer(words::second::error(why.into(), &why.to_string(), None, None));
+        } else {
+            self.answer(words::error(&why));
+        }
     }
 
     fn answer(&self, text: impl AsRef<str>) {
@@ -171,10 +184,16 @@ impl Dashboard {
     }
 }
 
-/// What a user may whose token a dashboard shows: hear what the token itself opens, and ask for more.
-pub fn granted(identity: Identity, context: &SessionContext) -> Grant {
-    let own = own(&identity, context);
-    Grant::to_ask(identity, own)
+/// What somebody may whose token a dashboard shows: hear what the token itself opens, and ask for more.
+pub fn granted(claims: &Claims, wording: Wording, context: &SessionContext) -> Result<Grant, Denial> {
+    match wording {
+        Wording::First => {
+            let identity = claims.identity()?;
+            let own = own(&identity, context);
+            Ok(Grant::to_ask(identity, own))
+        }
+        Wording::Second => second::opened(claims, context),
+    }
 }
 
 fn own(identity: &Identity, context: &SessionContext) -> Vec<Channel> {

@@ -3,6 +3,8 @@
 //!
 //! Must not know what carries it, nor who granted it.
 
+pub(super) mod named;
+
 use std::sync::Arc;
 
 use super::words;
@@ -77,12 +79,16 @@ pub fn enter_again(
     // Kept by every connection: no more room than is needed.
     memberships.reserve_exact(joined.len());
     memberships.extend(joined);
-    // Once it can be found by every name of hers: she may have been dismissed while it came in.
+    end_if_dismissed(grant, context, mailbox);
+    missed
+}
+
+/// Once it can be found by every name of hers: she may have been dismissed while it came in.
+fn end_if_dismissed(grant: &Grant, context: &SessionContext, mailbox: &Mailbox) {
     if context.tokens.has_dismissed(grant.names(), grant.issued_at) {
         mailbox.dismiss(CloseReason::SessionEnded);
     }
     if grant.key().is_some_and(|key| !context.tokens.holds(key)) {
         mailbox.dismiss(CloseReason::KeyWithdrawn);
     }
-    missed
 }

@@ -11,7 +11,7 @@ use crate::newcomers::NewcomerPlace;
 use crate::session::SessionContext;
 
 /// Longest time between two looks at the wall clock: timers stand still while a machine sleeps.
-const LOOK: Duration = Duration::from_secs(30);
+pub(super) const LOOK: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) enum Session {
@@ -22,6 +22,8 @@ pub(super) enum Session {
         identity: Identity,
         look_at: Instant,
     },
+    /// By a token that names nobody.
+    Nameless(Expiry),
 }
 
 /// Whom nobody knows yet, counted while that is so.
@@ -66,10 +68,22 @@ impl Session {
         Self::Known { identity, look_at }
     }
 
+    /// `expires_at`: of a token that names nobody.
+    pub(super) fn of(identity: Option<Identity>, expires_at: i64, context: &SessionContext) -> Self {
+        match identity {
+            Some(identity) => Self::of_user(identity, context),
+            None => Self::Nameless(Expiry::new(expires_at, context)),
+        }
+    }
+
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown(_))
+    }
+
     pub(super) fn identity(&self) -> Option<&Identity> {
         match self {
             Self::Known { identity, .. } => Some(identity),
-            Self::Unknown(_) => None,
+            Self::Unknown(_) | Self::Nameless(_) => None,
         }
     }
 
@@ -82,6 +96,7 @@ impl Session {
         match self {
             Self::Unknown(newcomer) => newcomer.until,
             Self::Known { look_at, .. } => *look_at,
+            Self::Nameless(expiry) => expiry.due(),
         }
     }
 
@@ -92,6 +107,7 @@ impl Session {
             Self::Known { identity, look_at } => {
                 is_over(identity.expires_at, look_at, now, context).then_some(CloseReason::TokenExpired)
             }
+            Self::Nameless(expiry) => expiry.is_over(now, context).then_some(CloseReason::TokenExpired),
         }
     }
 }
@@ -131,7 +147,7 @@ fn is_over(expires_at: i64, look_at: &mut Instant, now: Instant, context: &Sessi
 }
 
 /// Until the token ends; zero if it has ended.
-fn time_left(expires_at: i64, context: &SessionContext) -> Duration {
+pub(super) fn time_left(expires_at: i64, context: &SessionContext) -> Duration {
     let left = expires_at.saturating_mul(1_000).saturating_sub(context.clock.now().as_millisecond());
     Duration::from_millis(u64::try_from(left).unwrap_or_default())
 }

@@ -10,13 +10,14 @@ use futures_util::future::BoxFuture;
 use super::conversation::Conversation;
 use super::dashboard::Dashboard;
 use super::echo::Echo;
+use super::enter::named::{self, Before, hello};
 use super::enter::{Told, enter};
 use super::identity::Expiry;
 use super::listener::Listener;
 use crate::access::grant::{Denial, Grant, Speech};
 use crate::hub::history::Since;
 use crate::hub::mailbox::Mailbox;
-use crate::model::{CloseReason, Topic};
+use crate::model::{CloseReason, Topic, Wording};
 use crate::newcomers::NewcomerPlace;
 use crate::session::SessionContext;
 
@@ -59,6 +60,12 @@ pub async fn open(
         Purpose::Stream(grant) => (Ok(grant), Told::GapAndPosition),
     };
     let grant = granted.inspect_err(|denial| context.metrics.refuse(denial.reason()))?;
+    if mailbox.wording() == Wording::Second && matches!(grant.speech, Speech::Ping) {
+        return Ok(Conversation::Listener(named_listener(&grant, since, context, mailbox)));
+    }
+    if matches!(grant.speech, Speech::AskByName { .. }) {
+        return Ok(Conversation::Dashboard(Dashboard::of_bearer(grant, since, context, mailbox)));
+    }
     let enter = || enter(&grant, since, told, context, mailbox).memberships;
     let mut memberships = match &grant.speech {
         // Defined otherwise since it was granted: who comes again is judged anew.
@@ -68,7 +75,7 @@ pub async fn open(
         _ => enter(),
     };
     Ok(match grant.speech {
-        Speech::Ping => {
+        Speech::Ping | Speech::AskByName { .. } => {
             let expiry = grant.expires_at.map(|expires_at| Expiry::new(expires_at, context));
             let (context, mailbox) = (Arc::clone(context), Arc::clone(mailbox));
             Conversation::Listener(Listener::new(context, mailbox, memberships, expiry))
@@ -87,6 +94,22 @@ pub async fn open(
             })
         }
     })
+}
+
+/// Who only listens, spoken to in the second version.
+fn named_listener(
+    grant: &Grant,
+    since: Option<Since>,
+    context: &Arc<SessionContext>,
+    mailbox: &Arc<Mailbox>,
+) -> Listener {
+    let mut memberships = Vec::new();
+    let since = since.unwrap_or(Since::Now);
+    named::enter(grant, &mut memberships, &Before::default(), since, context, mailbox, |position| {
+        hello(grant, position, None, context)
+    });
+    let expiry = grant.expires_at.map(|expires_at| Expiry::new(expires_at, context));
+    Listener::new(Arc::clone(context), Arc::clone(mailbox), memberships, expiry).warned(grant.expires_at)
 }
 
 /// Ends a connection when another needs its place.

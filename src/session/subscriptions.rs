@@ -2,7 +2,10 @@
 //!
 //! Every answer goes through the mailbox. Must not know the socket.
 
+mod answers;
 mod entry;
+mod joining;
+mod question;
 mod recheck;
 mod replay;
 mod rights;
@@ -15,20 +18,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::words::{NO_FIGURES, RESYNC, denial, denied, error};
+use super::words::second::Left;
 use crate::access::grant::Denial;
 use crate::access::named::Right;
 use crate::access::token::Identity;
-use crate::feeds::queries::words::{NO_RESULT, failed};
 use crate::hub::Membership;
 use crate::hub::history::Since;
 use crate::hub::mailbox::{Mailbox, Push};
-use crate::model::{Channel, ChannelName, Topic};
+use crate::model::{ChannelName, Topic};
 use crate::refresh::{Reading, Unavailable};
 use crate::session::SessionContext;
 use crate::telemetry::metrics::RefusalReason;
 
-use entry::{Entry, Joined, Stage};
+use entry::{Entry, Joined, Parked, Stage};
+use joining::kept;
+pub(super) use question::Question;
 use recheck::{a_little, next_recheck};
 use replay::Replay;
 pub(super) use waiting::Settled;
@@ -69,37 +73,60 @@ impl Subscriptions {
         }
     }
 
-    /// A client asks for a channel.
-    pub(super) fn subscribe(&mut self, name: &ChannelName, identity: &Identity) {
+    /// A client asks for a channel. `question`: who is to be answered, in the second version.
+    pub(super) fn subscribe(&mut self, name: &ChannelName, identity: &Identity, mut question: Option<Box<Question>>) {
         if matches!(name, ChannelName::Consulta { .. }) {
             self.await_queries(false);
         }
         if let Some(place) = self.find(name) {
-            let entry = &self.entries[place];
-            if let Stage::Joined(joined) = &entry.stage {
-                let (key, topic) = (entry.key, joined.topic.clone());
-                let had = self.mailbox.newest_version(&topic.channel());
-                self.request_reading(key, &topic, Some(had));
-            }
+            self.subscribe_again(place, name, question);
             return;
         }
         if self.entries.len() >= self.context.limits.max_channels {
-            self.deny(name, Denial::TooManyChannels);
+            self.deny(name, Denial::TooManyChannels, question.as_deref());
             return;
         }
         let key = self.next_key();
-        match self.stage_for(key, name, identity, false) {
+        match self.stage_for(key, name, identity, false, &mut question) {
             Ok(mut stage) => {
                 if let Stage::Parked(parked) = &mut stage {
                     parked.is_told = !self.is_to_be_learnt(name);
-                    if parked.is_told { self.park(name) } else { self.wait_to_retry() }
+                    if parked.is_told { self.park(name, parked.question.as_deref()) } else { self.wait_to_retry() }
                 }
                 // Most have one: a vector's own way would be room for four.
                 self.entries.reserve_exact(1);
                 self.entries.push(Entry { key, stage });
             }
-            Err(denial) => self.deny(name, denial),
+            Err(denial) => self.deny(name, denial, question.as_deref()),
         }
+    }
+
+    fn subscribe_again(&mut self, place: usize, name: &ChannelName, question: Option<Box<Question>>) {
+        let entry = &mut self.entries[place];
+        let (key, is_joined) = (entry.key, matches!(entry.stage, Stage::Joined(_)));
+        let waits = entry.stage.question();
+        let refused = match question {
+            Some(question) if !is_joined && waits.is_some() => {
+                waits.as_mut().and_then(|waits| waits.join(*question).err())
+            }
+            Some(question) => {
+                *waits = Some(question);
+                None
+            }
+            None => None,
+        };
+        if let Some(refused) = refused {
+            self.say_denied(name, Denial::OwnershipUnchecked, Some(&refused));
+        }
+        let Stage::Joined(joined) = &mut self.entries[place].stage else { return };
+        let (topic, question) = (joined.topic.clone(), joined.question.take());
+        let channel = topic.channel();
+        if self.is_second() {
+            self.say_subscribed(&channel, question.as_deref());
+        }
+        *self.entries[place].stage.question() = kept(&topic, question);
+        let had = self.mailbox.newest_version(&channel);
+        self.request_reading(key, &topic, Some(had));
     }
 
     /// Looks after a channel that was granted and joined elsewhere.
@@ -109,16 +136,26 @@ impl Subscriptions {
             self.await_queries(true);
         }
         let key = self.next_key();
-        let stage = self.joined(key, topic, membership, by_database);
+        let stage = self.joined(key, topic, membership, by_database, None);
         self.entries.reserve_exact(1);
         self.entries.push(Entry { key, stage });
     }
 
     /// A client wants no more of it.
-    pub(super) fn unsubscribe(&mut self, name: &ChannelName) {
+    pub(super) fn unsubscribe(&mut self, name: &ChannelName, reference: Option<&str>) {
         if let Some(place) = self.find(name) {
             self.remove(place);
         }
+        if self.is_second() {
+            let spelt =
+                self.context.gate().meaning(name).map_or_else(|_| name.to_string(), |topic| topic.name().to_string());
+            self.say_left(&spelt, Left::Asked, reference);
+        }
+    }
+
+    /// From where the connection goes on, as its client said.
+    pub(super) fn from(&self) -> Since {
+        self.replay.as_ref().map_or(Since::Now, |replay| replay.since())
     }
 
     /// The next thing that is waited for.
@@ -148,8 +185,9 @@ impl Subscriptions {
     }
 
     fn on_read(&mut self, key: u32, had: Option<u64>, reading: Result<Reading, Unavailable>) {
-        let Some(entry) = self.entries.iter().find(|entry| entry.key == key) else { return };
+        let Some(place) = self.entries.iter().position(|entry| entry.key == key) else { return };
         if let Ok(reading) = reading {
+            self.entries[place].stage.on_answered();
             let is_known = had == Some(reading.version);
             // A full mailbox is noticed when it is read.
             let push = if is_known { self.mailbox.push_again(&reading) } else { self.mailbox.push(&reading) };
@@ -159,10 +197,8 @@ impl Subscriptions {
             return;
         }
         self.context.metrics.refuse(RefusalReason::DatabaseUnavailable);
-        match entry.stage.defined() {
-            Some(defined) => self.say(failed(&Channel::Consulta(defined.consulta().clone()).to_string(), NO_RESULT)),
-            None => self.say(error(&NO_FIGURES)),
-        }
+        self.say_unread(&self.entries[place].stage);
+        self.entries[place].stage.on_answered();
     }
 
     /// When there is something to do by the clock.
@@ -196,18 +232,19 @@ impl Subscriptions {
             if self.find(&parked.name).is_some() {
                 continue;
             }
-            match self.stage_for(key, &parked.name, identity, parked.is_told) {
+            let Parked { name, is_told, mut question } = *parked;
+            match self.stage_for(key, &name, identity, is_told, &mut question) {
                 Ok(mut stage) => {
                     if let Stage::Parked(parked) = &mut stage
                         && !parked.is_told
                         && !self.is_to_be_learnt(&parked.name)
                     {
                         parked.is_told = true;
-                        self.deny(&parked.name, Denial::OwnershipUnchecked);
+                        self.deny(&parked.name, Denial::OwnershipUnchecked, parked.question.as_deref());
                     }
                     self.entries.push(Entry { key, stage });
                 }
-                Err(denial) => self.deny(&parked.name, denial),
+                Err(denial) => self.deny(&name, denial, question.as_deref()),
             }
         }
         if self.entries.iter().any(|entry| matches!(entry.stage, Stage::Parked(_))) {
@@ -216,70 +253,26 @@ impl Subscriptions {
     }
 
     /// How a subscription goes on: joined, being checked, parked, or refused. `is_told`: the client knows that it could not be
-    /// checked.
-    fn stage_for(&mut self, key: u32, name: &ChannelName, identity: &Identity, is_told: bool) -> Result<Stage, Denial> {
+    /// checked. `question` is taken unless it is refused.
+    fn stage_for(
+        &mut self,
+        key: u32,
+        name: &ChannelName,
+        identity: &Identity,
+        is_told: bool,
+        question: &mut Option<Box<Question>>,
+    ) -> Result<Stage, Denial> {
         let gate = self.context.gate();
         let right = gate.topic(name).and_then(|topic| Ok((gate.right(&topic, identity)?, topic)));
         match right {
-            Ok((Right::Token, topic)) => Ok(self.join(key, topic, false)),
+            Ok((Right::Token, topic)) => Ok(self.join(key, topic, false, question.take())),
             Ok((Right::Database(asked), topic)) => {
                 self.check(key, asked, false);
-                Ok(Stage::Checking { topic, again: is_told })
+                Ok(Stage::Checking { topic, again: is_told, question: question.take() })
             }
-            Err(Denial::OwnershipUnchecked) => Ok(Stage::parked(name.clone(), is_told)),
+            Err(Denial::OwnershipUnchecked) => Ok(Stage::parked(name.clone(), is_told, question.take())),
             Err(denial) => Err(denial),
         }
-    }
-
-    /// Joins first, then asks for what to begin with: what changes in between arrives by the hub.
-    fn join(&mut self, key: u32, topic: Topic, by_database: bool) -> Stage {
-        let channel = topic.channel();
-        let membership = if let Topic::Consulta(defined) = &topic {
-            let (hub, mailbox) = (&self.context.hub, &self.mailbox);
-            let joined = self.context.queries.while_defined(defined, || hub.join(channel, mailbox));
-            // Defined otherwise since it was asked for: it is judged anew.
-            let Some(joined) = joined else { return Stage::parked(topic.name(), false) };
-            joined
-        } else if channel.is_of_states() {
-            self.context.hub.join(channel, &self.mailbox)
-        } else {
-            self.join_events(channel)
-        };
-        self.joined(key, topic, membership, by_database)
-    }
-
-    fn joined(&mut self, key: u32, topic: Topic, membership: Membership, by_database: bool) -> Stage {
-        self.request_reading(key, &topic, None);
-        Stage::Joined(Joined {
-            topic,
-            _membership: membership,
-            by_database,
-            is_proven: by_database,
-            is_rechecked: false,
-        })
-    }
-
-    /// A channel of events is replayed once in a connection: who leaves it and comes back had its events.
-    fn join_events(&mut self, channel: Channel) -> Membership {
-        let most = self.context.limits.max_channels;
-        let since = self.replay.as_mut().map_or(Since::Now, |replay| replay.take(&channel, most));
-        self.context.hub.join_one_since(channel, &self.mailbox, since, RESYNC)
-    }
-
-    /// Figures to begin with; a channel of events has none.
-    fn request_reading(&mut self, key: u32, topic: &Topic, had: Option<u64>) {
-        let channel = topic.channel();
-        if !channel.is_of_states() {
-            return;
-        }
-        let refresher = Arc::clone(&self.context.refresher);
-        self.waiting.push(async move {
-            let reading = match had {
-                Some(_) => refresher.snapshot_again(&channel).await,
-                None => refresher.snapshot(&channel).await,
-            };
-            Settled::Read { key, had, reading }
-        });
     }
 
     /// Whether it is a matter of a moment until more is known: nothing to tell anybody.
@@ -315,9 +308,9 @@ impl Subscriptions {
     }
 
     /// The client is told once: a retry that fails says nothing new.
-    fn park(&mut self, name: &ChannelName) {
+    fn park(&mut self, name: &ChannelName, question: Option<&Question>) {
         self.wait_to_retry();
-        self.deny(name, Denial::OwnershipUnchecked);
+        self.deny(name, Denial::OwnershipUnchecked, question);
     }
 
     /// `at_once`: as if they had just changed.
@@ -352,22 +345,5 @@ impl Subscriptions {
                 pending().await
             });
         }
-    }
-
-    fn deny(&self, name: &ChannelName, why: Denial) {
-        self.context.metrics.refuse(why.reason());
-        self.say_denied(name, why);
-    }
-
-    fn say_denied(&self, name: &ChannelName, why: Denial) {
-        match name {
-            ChannelName::Consulta { .. } => self.say(failed(&name.to_string(), &denial(why))),
-            ChannelName::Estadisticas(_) | ChannelName::Canal { .. } => self.say(denied(why)),
-        }
-    }
-
-    fn say(&self, text: impl AsRef<str>) {
-        // A full mailbox is noticed when it is read.
-        let _ = self.mailbox.push_answer(text);
     }
 }

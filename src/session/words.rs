@@ -2,6 +2,8 @@
 //!
 //! The wire is fixed by the product's contract: every frame is one JSON object.
 
+pub mod second;
+
 use std::borrow::Cow;
 
 use serde::Serialize;
@@ -43,6 +45,10 @@ listed! {
         TokenMissing,
         #[error("token is given twice and differs")]
         TokenDiffers,
+        #[error("ref must be a string of 1 to 64 characters")]
+        NoReference,
+        #[error("since must be the id of an event, in a string")]
+        NoPosition,
     }
 }
 
@@ -51,20 +57,28 @@ pub const NO_FIGURES: &str = "figures are not available right now; they will fol
 
 impl ClientMessage {
     pub fn decode(text: &str) -> Result<Self, Misunderstood> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let Ok(Value::Object(message)) = serde_json::from_str(text) else {
-            return Err(Misunderstood::NotAnObject);
-        };
+        Self::of(&object(text)?)
+    }
+
+    fn of(message: &Map<String, Value>) -> Result<Self, Misunderstood> {
         match message.get("type").and_then(Value::as_str) {
-            Some("subscribe") => Ok(Self::Subscribe(channel_of(&message)?)),
-            Some("unsubscribe") => Ok(Self::Unsubscribe(channel_of(&message)?)),
+            Some("subscribe") => Ok(Self::Subscribe(channel_of(message)?)),
+            Some("unsubscribe") => Ok(Self::Unsubscribe(channel_of(message)?)),
             Some("ping") => Ok(Self::Ping),
             Some("auth") => {
-                let token = said_once(&message, "token", Misunderstood::TokenMissing, Misunderstood::TokenDiffers)?;
+                let token = said_once(message, "token", Misunderstood::TokenMissing, Misunderstood::TokenDiffers)?;
                 Ok(Self::Auth(token.to_owned()))
             }
             _ => Err(Misunderstood::UnknownType),
         }
+    }
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, Misunderstood> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match serde_json::from_str(text) {
+        Ok(Value::Object(message)) => Ok(message),
+        _ => Err(Misunderstood::NotAnObject),
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::hub::mailbox::{Mailbox, Outgoing};
 use crate::hub::outlet::Outlet;
-use crate::model::CloseReason;
+use crate::model::{CloseReason, Wording};
 use crate::publication::{Encoding, frame};
 use crate::rate_limit::RateLimit;
 use crate::session::Admitted;
@@ -50,10 +50,14 @@ pub fn enter(
     early: Vec<u8>,
     connection: Connection,
     admitted: Admitted,
+    wording: Wording,
     context: Arc<SessionContext>,
 ) -> impl Future<Output = Option<Carried<WebSocket<Transport>>>> + Send {
     let (capacity, wants_ids) = (context.limits.outbound_buffer, admitted.since.is_some());
-    let encoding = Encoding::Frames { with_ids: wants_ids };
+    let encoding = match wording {
+        Wording::First => Encoding::Frames { with_ids: wants_ids },
+        Wording::Second => Encoding::NamedFrames,
+    };
     let mailbox = Arc::new(Mailbox::with_outlet(capacity, Outlet::new(stream), encoding));
     enter_with(Transport::new(Arc::clone(&mailbox)), mailbox, early, connection, admitted, context)
 }

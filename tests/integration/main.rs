@@ -44,6 +44,7 @@ mod publish;
 mod readme;
 mod restaurant;
 mod rollup;
+mod second_words;
 mod shutdown;
 mod snippets;
 mod socketio_differential;

@@ -132,6 +132,18 @@ impl Claims {
             || is_true("is_superuser")
     }
 
+    /// The first role that it says its user has, as it spells it.
+    pub fn role(&self) -> Option<String> {
+        let first = |said: &Value| match said {
+            Value::Array(roles) => roles.iter().find_map(name),
+            role => name(role),
+        };
+        match &self.map.role {
+            Some(paths) => paths.iter().filter_map(|path| self.at(path)).find_map(first),
+            None => ["role", "roles"].iter().filter_map(|claim| self.said.get(*claim)).find_map(first),
+        }
+    }
+
     fn at(&self, path: &ClaimPath) -> Option<&Value> {
         path.find(&self.said)
     }

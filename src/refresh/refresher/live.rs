@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Refresher, is_of};
 use crate::database::{Admission, Urgency};
-use crate::model::{Channel, NegocioId};
+use crate::model::{Channel, Code, NegocioId};
 use crate::queries::{Live, LiveQuery, Standing};
 use crate::refresh::answer::Answer;
 use crate::refresh::state::Beginning;
@@ -47,13 +47,25 @@ pub(super) enum Trouble {
     Away,
     /// Of what is read.
     Own,
+    /// Of what is read: there is more of it than may be sent.
+    TooLarge,
 }
 
 impl Trouble {
     pub(super) fn of(channel: &Channel, failure: &StoreError) -> Self {
         match (channel, failure) {
             (Channel::Consulta(_), StoreError::Unreachable(_)) | (Channel::Estadisticas(_), _) => Self::Away,
+            (_, StoreError::Unsendable(_)) => Self::TooLarge,
             _ => Self::Own,
+        }
+    }
+
+    /// What its watchers are told is wrong, if it is of what is read.
+    pub(super) fn code(self) -> Option<Code> {
+        match self {
+            Self::Away => None,
+            Self::Own => Some(Code::Unavailable),
+            Self::TooLarge => Some(Code::TooLarge),
         }
     }
 }

@@ -257,10 +257,12 @@ impl Refresher {
 
     /// A read that has begun came to nothing. What fails by itself, its watchers are told once.
     pub(super) fn give_up(&self, channel: &Channel, trouble: Trouble) {
-        let told = (trouble == Trouble::Own).then(|| {
-            let payload = failed(channel);
-            Arc::new(Publication::state(channel.clone(), self.seq_of_failure(), payload, None))
-        });
+        let code = trouble.code();
+        let frame = |seq, payload: Arc<str>| {
+            let state = Publication::state(channel.clone(), seq, payload, None);
+            code.into_iter().fold(state, Publication::of_failure)
+        };
+        let told = code.map(|_| Arc::new(frame(self.seq_of_failure(), failed(channel).into())));
         let mut kept = self.lock();
         let Some(state) = kept.state_of(channel) else { return };
         let before = state.seq();
@@ -269,11 +271,10 @@ impl Refresher {
         if let Some(told) = failed.publish {
             // Whoever has a result of this very version is told as well.
             let is_again = before == Some(told.version);
-            let again =
-                || Arc::new(Publication::state(channel.clone(), told.version, Arc::clone(&told.payload), None).again());
+            let again = || Arc::new(frame(told.version, Arc::clone(&told.payload)).again());
             self.broker.tell(&if is_again { again() } else { Arc::clone(&told) });
         }
-        let unread = failed.told.filter(|_| trouble == Trouble::Own).map_or(Unread::Away, Unread::Failed);
+        let unread = failed.told.filter(|_| code.is_some()).map_or(Unread::Away, Unread::Failed);
         answer_all(failed.waiters, &Err(unread));
     }
 

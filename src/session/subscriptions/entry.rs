@@ -2,6 +2,7 @@
 //!
 //! Must not know how it comes any further.
 
+use super::question::Question;
 use crate::hub::Membership;
 use crate::model::{ChannelName, Defined, Topic};
 
@@ -18,20 +19,38 @@ pub(super) enum Stage {
     Checking {
         topic: Topic,
         again: bool,
+        question: Option<Box<Question>>,
     },
     Joined(Joined),
 }
 
 impl Stage {
     /// Of what is to be tried again. `is_told`: whether the client knows.
-    pub(super) fn parked(name: ChannelName, is_told: bool) -> Self {
-        Self::Parked(Box::new(Parked { name, is_told }))
+    pub(super) fn parked(name: ChannelName, is_told: bool, question: Option<Box<Question>>) -> Self {
+        Self::Parked(Box::new(Parked { name, is_told, question }))
     }
 
     /// Access cannot be checked any more, or not yet, which the client knows.
     pub(super) fn park(&mut self) {
-        if let Self::Checking { topic, .. } | Self::Joined(Joined { topic, .. }) = self {
-            *self = Self::parked(topic.name(), true);
+        if let Self::Checking { topic, question, .. } | Self::Joined(Joined { topic, question, .. }) = self {
+            *self = Self::parked(topic.name(), true, question.take());
+        }
+    }
+
+    /// Who waits for an answer, or spells it otherwise than it is spelt here.
+    pub(super) fn question(&mut self) -> &mut Option<Box<Question>> {
+        match self {
+            Self::Parked(parked) => &mut parked.question,
+            Self::Checking { question, .. } | Self::Joined(Joined { question, .. }) => question,
+        }
+    }
+
+    /// Who subscribed has been told how it stands, or that it cannot be.
+    pub(super) fn on_answered(&mut self) {
+        if let Self::Joined(Joined { topic, question, .. }) = self
+            && let Some(answered) = question.take()
+        {
+            *question = answered.answered(&topic.name().to_string());
         }
     }
 
@@ -56,6 +75,7 @@ pub(super) struct Parked {
     /// As the client spells it, for the column's type may not be known yet.
     pub(super) name: ChannelName,
     pub(super) is_told: bool,
+    pub(super) question: Option<Box<Question>>,
 }
 
 pub(super) struct Joined {
@@ -66,6 +86,8 @@ pub(super) struct Joined {
     /// The database has granted it: a check that cannot be made takes nothing back.
     pub(super) is_proven: bool,
     pub(super) is_rechecked: bool,
+    /// Answered when there is something to begin with.
+    pub(super) question: Option<Box<Question>>,
 }
 
 impl Entry {

@@ -16,6 +16,10 @@ impl Replay {
         (since != Since::Now).then(|| Box::new(Self { since, done: Vec::new() }))
     }
 
+    pub(super) fn since(&self) -> Since {
+        self.since
+    }
+
     /// From where `channel` is replayed now; `most` of them are.
     pub(super) fn take(&mut self, channel: &Channel, most: usize) -> Since {
         if self.done.len() >= most || self.done.contains(channel) {

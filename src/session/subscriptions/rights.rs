@@ -9,13 +9,15 @@ use futures_util::future::FutureExt as _;
 use tokio::time::Instant;
 
 use super::entry::{Entry, Joined, Stage};
+use super::question::Question;
 use super::recheck::a_little;
-use super::{Settled, Subscriptions};
+use super::{Left, Settled, Subscriptions};
 use crate::access::grant::Denial;
 use crate::access::named::{Right, all_hold, all_still_hold};
 use crate::access::ownership::{Asked, Unanswered, Verdict};
 use crate::access::token::Identity;
-use crate::model::{ChannelName, Topic};
+use crate::hub::history::Since;
+use crate::model::Topic;
 
 impl Subscriptions {
     /// What the token grants may have changed: what it is enough for needs no check, what it was enough for needs one, and what
@@ -36,23 +38,26 @@ impl Subscriptions {
                     self.recheck(place, identity);
                 }
                 (Stage::Joined(_), Err(Denial::OwnershipUnchecked)) => self.take_back(place),
-                (Stage::Joined(_), Err(_)) => self.withdraw(place),
-                (Stage::Checking { .. }, Ok(Right::Token)) => {
+                (Stage::Joined(_), Err(_)) => self.withdraw(place, Left::User, false),
+                (Stage::Checking { question, .. }, Ok(Right::Token)) => {
+                    let question = question.take();
                     // A new key: the answer that is under way no longer matters.
                     let key = self.next_key();
-                    let stage = self.join(key, topic, false);
+                    let stage = self.join(key, topic, false, question);
                     self.entries[place] = Entry { key, stage };
                 }
-                (Stage::Checking { again, .. }, Ok(Right::Database(asked))) if matches!(topic, Topic::Consulta(_)) => {
+                (Stage::Checking { again, question, .. }, Ok(Right::Database(asked)))
+                    if matches!(topic, Topic::Consulta(_)) =>
+                {
                     // Of several rules the token may say less than before, or more.
-                    let again = *again;
+                    let (again, question) = (*again, question.take());
                     let key = self.next_key();
                     self.check(key, asked, false);
-                    self.entries[place] = Entry { key, stage: Stage::Checking { topic, again } };
+                    self.entries[place] = Entry { key, stage: Stage::Checking { topic, again, question } };
                 }
                 (Stage::Checking { .. }, Err(denial)) if denial != Denial::OwnershipUnchecked => {
-                    self.remove(place);
-                    self.deny(&topic.name(), denial);
+                    let question = self.remove(place).question().take();
+                    self.deny(&topic.name(), denial, question.as_deref());
                 }
                 (Stage::Joined(_) | Stage::Checking { .. } | Stage::Parked(_), _) => {}
             }
@@ -67,15 +72,22 @@ impl Subscriptions {
             let live = self.context.queries.find(defined.consulta().query());
             match live.map(|live| live.query.fingerprint) {
                 Some(fingerprint) if fingerprint == defined.fingerprint() => {}
-                None => self.withdraw(place),
+                None => self.withdraw(place, Left::Withdrawn, true),
                 Some(_) => {
                     let name = Topic::Consulta(defined.clone()).name();
-                    self.remove(place);
+                    let mut stage = self.remove(place);
+                    let was_joined = matches!(stage, Stage::Joined(_));
+                    let mut question = stage.question().take();
+                    drop(stage);
                     // A new key: whatever is under way no longer matters.
                     let key = self.next_key();
-                    match self.stage_for(key, &name, identity, false) {
-                        Ok(stage) => self.entries.push(Entry { key, stage }),
-                        Err(_) => self.say_withdrawn(&name),
+                    if let Ok(stage) = self.stage_for(key, &name, identity, false, &mut question) {
+                        self.entries.push(Entry { key, stage });
+                    } else {
+                        self.say_withdrawn(&name, false, question.as_deref());
+                        if was_joined {
+                            self.say_left(&name.to_string(), Left::Withdrawn, None);
+                        }
                     }
                 }
             }
@@ -89,26 +101,26 @@ impl Subscriptions {
     pub(super) fn on_checked(&mut self, key: u32, verdict: Verdict, is_known: bool) {
         let Some(place) = self.entries.iter().position(|entry| entry.key == key) else { return };
         match (&mut self.entries[place].stage, verdict) {
-            (Stage::Checking { topic, .. }, Ok(true)) if is_known => {
-                let topic = topic.clone();
-                self.entries[place].stage = self.join(key, topic, true);
+            (Stage::Checking { topic, question, .. }, Ok(true)) if is_known => {
+                let (topic, question) = (topic.clone(), question.take());
+                self.entries[place].stage = self.join(key, topic, true, question);
             }
             (Stage::Checking { topic, .. }, Ok(_)) => {
                 let name = topic.name();
-                self.remove(place);
-                self.deny(&name, Denial::NotAllowed);
+                let question = self.remove(place).question().take();
+                self.deny(&name, Denial::NotAllowed, question.as_deref());
             }
             (stage @ Stage::Checking { again: true, .. }, Err(_)) => {
                 stage.park();
                 self.wait_to_retry();
             }
             (Stage::Checking { again: false, .. }, Err(Unanswered::CannotCheck)) => self.take_back(place),
-            (Stage::Checking { topic, again: false }, Err(Unanswered::TooMany)) => {
+            (Stage::Checking { topic, again: false, .. }, Err(Unanswered::TooMany)) => {
                 let name = topic.name();
-                self.remove(place);
-                self.deny(&name, Denial::TooManyChecks);
+                let question = self.remove(place).question().take();
+                self.deny(&name, Denial::TooManyChecks, question.as_deref());
             }
-            (Stage::Joined(joined), Ok(false)) if joined.by_database => self.withdraw(place),
+            (Stage::Joined(joined), Ok(false)) if joined.by_database => self.withdraw(place, Left::Withdrawn, false),
             // Nothing grants it just now: neither the token any more, nor the database yet.
             (Stage::Joined(joined), Err(_)) if joined.by_database && !joined.is_proven => self.take_back(place),
             (Stage::Joined(joined), verdict) => {
@@ -130,7 +142,7 @@ impl Subscriptions {
                 self.check(key, asked, true);
             }
             Err(Denial::OwnershipUnchecked) => self.on_checked(key, Err(Unanswered::CannotCheck), true),
-            Err(_) => self.withdraw(place),
+            Err(_) => self.withdraw(place, Left::Withdrawn, false),
         }
     }
 
@@ -153,33 +165,44 @@ impl Subscriptions {
         }
     }
 
-    /// Ends a subscription that was live.
-    fn withdraw(&mut self, place: usize) {
-        let name = match self.remove(place) {
+    /// Ends a subscription that was live. `is_removed`: there is no such live query any more.
+    fn withdraw(&mut self, place: usize, why: Left, is_removed: bool) {
+        let mut stage = self.remove(place);
+        let was_joined = matches!(stage, Stage::Joined(_));
+        let question = stage.question().take();
+        let name = match &stage {
             Stage::Joined(Joined { topic, .. }) | Stage::Checking { topic, .. } => Some(topic.name()),
             Stage::Parked(_) => None,
         };
         // It has left by now: nothing is heard behind the word.
-        if let Some(name) = name {
-            self.say_withdrawn(&name);
+        drop(stage);
+        let Some(name) = name else { return };
+        self.say_withdrawn(&name, is_removed, question.as_deref());
+        if was_joined {
+            self.say_left(&name.to_string(), why, None);
         }
-    }
-
-    fn say_withdrawn(&self, name: &ChannelName) {
-        self.context.metrics.withdrawn.inc();
-        self.say_denied(name, Denial::Withdrawn);
     }
 
     /// Nothing says any more, or yet, whether it may be heard.
     fn take_back(&mut self, place: usize) {
+        let is_second = self.is_second();
         let stage = &mut self.entries[place].stage;
         if let Stage::Joined(joined) = stage {
-            self.mailbox.forget_channel(&joined.topic.channel());
+            let channel = joined.topic.channel();
+            if is_second && channel.is_of_events() {
+                // It goes on from here when it may be heard again.
+                let since = Since::After(self.mailbox.newest_version(&channel));
+                let spelling = joined.topic.name().to_string();
+                let question = joined.question.get_or_insert_with(|| Box::new(Question::new(&spelling, None, None)));
+                question.since = Some(since);
+            }
+            self.mailbox.forget_channel(&channel);
         }
         stage.park();
         if let Stage::Parked(parked) = stage {
-            let name = parked.name.clone();
-            self.park(&name);
+            let (name, question) = (parked.name.clone(), parked.question.take());
+            self.park(&name, question.as_deref());
+            *self.entries[place].stage.question() = question;
         }
     }
 }

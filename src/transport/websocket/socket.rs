@@ -17,8 +17,10 @@ use tokio::time::timeout;
 use super::reader::Reader;
 use crate::config::ClientLimits;
 use crate::hub::mailbox::{Mailbox, Next, Outgoing};
-use crate::model::CloseReason;
+use crate::model::{CloseReason, Wording};
+use crate::publication::frame;
 use crate::session::life::Ending;
+use crate::session::words::second::closing;
 
 pub(in crate::transport) use super::reader::Event;
 
@@ -110,9 +112,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// where it is the node that leaves: who is ended for what it is or does gets nothing more than what is half out.
     pub(in crate::transport) async fn close(mut self, reason: CloseReason) {
         self.mailbox.close(reason == CloseReason::GoingAway);
+        let last = self.last_frames(reason);
         let farewell = async {
             self.empty_mailbox().await?;
-            self.stream.write_all(&close_frame(reason)).await?;
+            self.stream.write_all(&last).await?;
             let Self { stream, reader, .. } = &mut self;
             let mut said = 0;
             while said < LAST_BYTES {
@@ -138,9 +141,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// As [`Self::close`] after a breach: what the peer sends no longer means anything.
     pub(in crate::transport) async fn close_after_breach(mut self, reason: CloseReason) {
         self.mailbox.close(false);
+        let last = self.last_frames(reason);
         let farewell = async {
             self.empty_mailbox().await?;
-            self.stream.write_all(&close_frame(reason)).await?;
+            self.stream.write_all(&last).await?;
             self.stream.shutdown().await?;
             // Closing with unread bytes would reset the line before the peer has read the code.
             let mut sink = [0; 1024];
@@ -161,6 +165,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.mailbox.close(true);
         let _ = timeout(CLOSE_TIMEOUT, self.empty_mailbox()).await;
         self.shut_down().await;
+    }
+
+    /// The close, and what is said before it in the second version.
+    fn last_frames(&self, reason: CloseReason) -> Vec<u8> {
+        match self.mailbox.wording() {
+            Wording::First => close_frame(reason),
+            Wording::Second => [frame::text(&closing(reason)).as_ref(), &close_frame(reason)].concat(),
+        }
     }
 
     /// Writes what is half out, and what waits.

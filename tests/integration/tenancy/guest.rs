@@ -38,8 +38,10 @@ impl Door {
             (Matter::Kiosk, _) => &[Plain, Since],
             (Matter::Changes, _) => &[Plain, Polling],
             // Who has been let in as somebody else has a right to it.
-            (Matter::Query(Access::Everybody), Place::Dashboard) => &[Plain, Header, Both, FirstMessage, Since],
-            (_, Place::Dashboard) => &[Plain, Header, Both, FirstMessage, Renewal, Since],
+            (Matter::Query(Access::Everybody), Place::Dashboard | Place::Named) => {
+                &[Plain, Header, Both, FirstMessage, Since]
+            }
+            (_, Place::Dashboard | Place::Named) => &[Plain, Header, Both, FirstMessage, Renewal, Since],
             (_, Place::Socket(_)) => &[Plain, Header, Both, Since],
             (_, Place::Stream(_)) => &[Plain, Header, Since],
             (_, Place::Namespace(_)) => &[Plain, Header, Since, Polling],
@@ -74,6 +76,7 @@ impl Guest {
     pub(super) async fn enter(pulso: &Running, way: Way, (secret, device): &(String, &str), since: &str) -> Self {
         match way.place {
             Place::Dashboard => Self::socket(pulso, way, "/ws", secret, since).await,
+            Place::Named => Self::socket(pulso, way, "/ws?v=2", secret, since).await,
             Place::Socket(path) => {
                 let query = if device.is_empty() { String::new() } else { format!("?device_uid={device}") };
                 Self::socket(pulso, way, &format!("{path}{query}"), secret, since).await
@@ -108,7 +111,7 @@ impl Guest {
         // Where it is not understood it may end the connection before all is said.
         let auth = json!({ "type": "auth", "token": token }).to_string();
         let auth = matches!(way.door, FirstMessage | Renewal).then_some(auth);
-        let subscribe = way.matter.subscribe().map(|subscribe| subscribe.to_string());
+        let subscribe = way.matter.subscribe(way.place).map(|subscribe| subscribe.to_string());
         for text in auth.into_iter().chain(subscribe) {
             if socket.try_send_text(&text).await.is_err() {
                 break;
@@ -183,6 +186,7 @@ impl Guest {
                         Some("pong") => break,
                         Some("error") if said["message"] == "authenticate first" => break,
                         Some("error") => {}
+                        _ if is_courtesy(&said, way) => {}
                         _ => heard.push(text),
                     }
                 }
@@ -194,7 +198,13 @@ impl Guest {
     /// The number of the next event of one who has a right to it; what has no numbers has none.
     pub(super) async fn next_number(&mut self, way: Way) -> Option<u64> {
         let packet = match self {
-            Self::Socket(socket) => return way.matter.number(&socket.next().await),
+            Self::Socket(socket) => loop {
+                let said = socket.next().await;
+                let is_told = ["hello", "authenticated", "subscribed"].iter().any(|word| said["type"] == *word);
+                if way.place != Place::Named || !is_told {
+                    return way.matter.number(&said);
+                }
+            },
             Self::Stream(stream) => return way.matter.number(&stream.message().await),
             Self::Refused => panic!("the rightful one was refused: {way:?}"),
             Self::Session(session) => loop {
@@ -209,4 +219,14 @@ impl Guest {
         let said = packet.find('[').and_then(|at| serde_json::from_str::<Value>(&packet[at..]).ok());
         said.and_then(|said| way.matter.number(&said[1]))
     }
+}
+
+/// What everybody is told who is let in, of herself and of what is her own.
+fn is_courtesy(said: &Value, way: Way) -> bool {
+    way.place == Place::Named
+        && match said["type"].as_str() {
+            Some("hello" | "authenticated" | "unsubscribed" | "closing") => true,
+            Some("subscribed") => way.matter.name().is_none_or(|name| said["channel"] != name.as_str()),
+            _ => false,
+        }
 }

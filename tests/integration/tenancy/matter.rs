@@ -80,6 +80,8 @@ impl Access {
 pub(super) enum Place {
     /// `/ws`.
     Dashboard,
+    /// The same in the second version, where everything is asked for by its name.
+    Named,
     /// A WebSocket of its own, by its path.
     Socket(&'static str),
     /// A stream, by the form of its channel.
@@ -141,12 +143,25 @@ impl Matter {
     }
 
     pub(super) fn places(self) -> impl Iterator<Item = Place> {
-        listened().into_iter().filter(move |(matter, _)| *matter == self).map(|(_, place)| place)
+        let named = self.name().map(|_| Place::Named);
+        listened().into_iter().filter(move |(matter, _)| *matter == self).map(|(_, place)| place).chain(named)
     }
 
-    /// What subscribes to it on `/ws`, where that has to be asked for.
-    pub(super) fn subscribe(self) -> Option<Value> {
-        Some(json!({ "type": "subscribe", "channel": self.channel()? }))
+    /// As it is asked for on `/ws` in the second version.
+    pub(super) fn name(self) -> Option<String> {
+        match self {
+            Sales => Some(format!("negocio:{NEGOCIO}")),
+            Staff => Some(format!("staff_orders:{NEGOCIO}")),
+            Orders => Some(format!("restaurante:{RESTAURANT}")),
+            Figures | Canal | Query(_) => self.channel(),
+            Kiosk | Changes => None,
+        }
+    }
+
+    /// What subscribes to it at a place where that has to be asked for.
+    pub(super) fn subscribe(self, place: Place) -> Option<Value> {
+        let name = if place == Place::Named { self.name() } else { self.channel() };
+        Some(json!({ "type": "subscribe", "channel": name? }))
     }
 
     /// Of figures, of live queries and of the word that changes are pending the newest is enough: they have no numbers.
@@ -193,7 +208,7 @@ impl Matter {
             Sales => said["data"]["tableId"].as_u64(),
             Canal => said["data"].as_u64(),
             Staff | Kiosk => said["order_id"].as_u64(),
-            Orders => said["orderId"].as_str()?.parse().ok(),
+            Orders => said["orderId"].as_str().or(said["data"]["orderId"].as_str())?.parse().ok(),
             Figures | Changes | Query(_) => None,
         }
     }

@@ -41,7 +41,7 @@ async fn join(context: &Arc<SessionContext>, buffer: u32) -> (TcpStream, JoinHan
     let admitted = Admitted { purpose, since: None };
     let context = Arc::clone(context);
     let served = tokio::spawn(async move {
-        if let Some(client) = enter(stream, Vec::new(), line(), admitted, context).await {
+        if let Some(client) = enter(stream, Vec::new(), line(), admitted, Wording::First, context).await {
             client.serve(()).await;
         }
     });
