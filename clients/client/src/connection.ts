@@ -1,10 +1,12 @@
 // Owns what ties a machine to its platform: sockets, timers, the window, storage, an application's listeners.
 
 import type { Frame } from './channels.js';
+import { whose } from './claims.js';
 import { PulsoError } from './errors.js';
 import { parse } from './exact.js';
+import type { Timer } from './io.js';
 import { listeners } from './listeners.js';
-import { machine, type Timer, whose } from './machine.js';
+import { machine } from './machine.js';
 import { type Line, socket, type Told } from './socket.js';
 import { subscription } from './subscription.js';
 import type { Clock, PulsoEvents, PulsoOptions, Session, Subscription } from './types.js';

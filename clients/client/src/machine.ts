@@ -1,60 +1,16 @@
 // Owns the line: when it is opened, with what token, when it is tried again, when it stops. Pure: inputs in, what is to be done
 // to its `Io`. Must not know sockets, clocks, platforms.
 
-import { type Channels, channels, type Frame, isOwnMessage, type Out } from './channels.js';
+import { type Channels, channels, type Frame, isOwnMessage } from './channels.js';
+import { claims, whose } from './claims.js';
+import { type Closed, ending } from './endings.js';
 import { PulsoError, type PulsoErrorCode, type PulsoErrorDetails } from './errors.js';
+import type { Io, MachineOptions, Timer } from './io.js';
 import type { Session, State, Status, TokenContext, Transport } from './types.js';
-
-export type Timer = 'retry' | 'answer' | 'beat' | 'renew' | 'token' | 'linger' | 'settle';
-
-export interface Io extends Pick<Out, 'emit' | 'now' | 'save'> {
-  random(): number;
-  /** Opens a line; the one before has been dropped. */
-  open(transport: Transport, since: string): void;
-  drop(): void;
-  send(frame: object): void;
-  /** `null` stops it. */
-  timer(name: Timer, ms: number | null): void;
-  /** Asks for a token, of whom nobody is asked just now. */
-  ask(reason: TokenContext['reason'], previous: string | null): void;
-  unask(): void;
-}
-
-export interface MachineOptions {
-  min: number;
-  max: number;
-  pingEvery?: number | undefined;
-  answerWithin?: number | undefined;
-  linger: number;
-  transports: Transport[];
-  token?: string | null | undefined;
-  /** Whether tokens can be asked for. */
-  asks: boolean;
-  /** A kiosk, which needs no token and is never told to stop. */
-  device?: boolean;
-}
 
 const SLEPT_MS = 15_000;
 const STEADY_MS = 5_000;
-const MINUTE_MS = 60_000;
 const MOST_REFUSALS = 3;
-
-/** What a token says of itself, unverified: only to compare it, and to reckon how long it lives. */
-export function claims(token: string | null): Record<string, unknown> {
-  try {
-    return Object(JSON.parse(atob(token!.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'))));
-  } catch {
-    return {};
-  }
-}
-/** Whose a token is, if it says so. */
-export const whose = (token: string | null) => {
-  const { id, user_id, sub, userId } = claims(token);
-  const user = id ?? user_id ?? sub ?? userId;
-  return user === undefined ? user : String(user);
-};
-
-export type Machine = ReturnType<typeof machine>;
 
 export function machine(options: MachineOptions, io: Io) {
   const { asks, device } = options;
@@ -83,13 +39,7 @@ export function machine(options: MachineOptions, io: Io) {
   let isAsking = false;
   let expires = 0;
 
-  const subscriptions: Channels = channels({
-    now: io.now,
-    emit: io.emit,
-    save: io.save,
-    send: (frame) => phase > 2 && io.send(frame),
-    settleIn: (ms) => io.timer('settle', ms),
-  });
+  const subscriptions: Channels = channels({ ...io, send: (frame) => phase > 2 && io.send(frame), settleIn: (ms) => io.timer('settle', ms) });
 
   const error = (code: PulsoErrorCode, message?: string, details?: PulsoErrorDetails) => new PulsoError(code, message, details);
   const isWanted = () => isPinned || subscriptions.size > 0;
@@ -289,15 +239,9 @@ export function machine(options: MachineOptions, io: Io) {
   }
 
   const self = {
-    get status() {
-      return status;
-    },
-    get session() {
-      return session;
-    },
-    get token() {
-      return token;
-    },
+    get status() { return status; },
+    get session() { return session; },
+    get token() { return token; },
     channels: subscriptions,
     connect() {
       isPinned = true;
@@ -317,7 +261,7 @@ export function machine(options: MachineOptions, io: Io) {
       refused = null;
       if (next !== null) {
         const { state } = status;
-        // Whoever waited for an answer goes on with self.
+        // Whoever waited for an answer goes on with this.
         take(next);
         if (!phase && state !== 'idle') isWanted() ? begin() : rest('idle');
         return;
@@ -406,28 +350,22 @@ export function machine(options: MachineOptions, io: Io) {
       } else subscriptions.frame(frame);
     },
     /** The line is closed, or could not be opened. */
-    closed(code: number, said: string, details: PulsoErrorDetails & { after?: number | undefined } = {}) {
+    closed(closed: number, said: string, details: Closed = {}) {
       if (phase < 2) return;
-      code = ({ 400: 1002, 401: 4001, 403: 4003, 404: 1002, 405: 1002 } as Record<number, number>)[details.status!] ?? code;
-      const why = (name: PulsoErrorCode, retry = true) =>
-        error(name, said || `closed with ${code}`, { closeCode: code, retry, status: details.status, cause: details.cause });
-      const { after } = details;
-      if (device && (code === 4001 || (code === 1013 && said.includes('unknown')))) return fail(why('forbidden'), MINUTE_MS);
-      if (code === 4003) return rest('stopped', why(said === 'origin' ? said : 'forbidden', false));
-      if (code === 1002 || code === 1007 || code === 1009 || (code !== 4001 && closing?.again === false)) return rest('stopped', why('protocol', false));
-      if (code === 4001 && said.includes('another user')) {
-        subscriptions.forget();
-        return fail(why('bad_token'), 0);
-      }
-      if (code === 4001 && !/time-?out/.test(said)) {
-        const isOver = why(said.includes('expired') ? 'expired_token' : 'bad_token');
-        if (phase < 4) return refuse(isOver);
+      const { code, name, then, wait } = ending(closed, said, details, closing, !!device, io.random);
+      const { status, cause } = details;
+      const why = error(name, said || `closed with ${code}`, { closeCode: code, retry: then !== 'stop', status, cause });
+      if (code === 1008) failures = Math.max(failures, 4);
+      if (then === 'stop') rest('stopped', why);
+      else if (then === 'token' && phase < 4) refuse(why);
+      else if (then === 'token') {
         if (!isFresh) refused = token;
         reason = 'rejected';
-        return asks && refusals < MOST_REFUSALS ? fail(isOver) : rest('stopped', isOver);
+        asks && refusals < MOST_REFUSALS ? fail(why) : rest('stopped', why);
+      } else {
+        if (then === 'user') subscriptions.forget();
+        fail(why, wait);
       }
-      if (code === 1008) failures = Math.max(failures, 4);
-      fail(why('network'), after ?? (code === 1001 && !closing ? io.random() * 5_000 : undefined));
     },
     /** `late`: by how much the timer is. */
     timer(name: Timer, late: number) {

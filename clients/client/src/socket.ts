@@ -1,6 +1,6 @@
 // Owns a WebSocket as a line: what is open, what came, why it ended, each said once. Must not know what is said on it.
 
-import type { PulsoErrorDetails } from './errors.js';
+import type { Closed } from './endings.js';
 
 /** A line, whatever carries it. */
 export interface Line {
@@ -13,13 +13,13 @@ export interface Told {
   opened(): void;
   frame(text: string): void;
   /** By a close with `code`, or in place of a line an HTTP answer with `status`. */
-  closed(code: number, reason: string, details?: PulsoErrorDetails & { after?: number | undefined }): void;
+  closed(code: number, reason: string, details?: Closed): void;
 }
 
 export function socket(address: string, WebSocket: new (address: string) => WebSocket, told: Told): Line {
   let isOver = false;
   const web = new WebSocket(address);
-  const end = (code: number, reason: string, details?: PulsoErrorDetails) => {
+  const end = (code: number, reason: string, details?: Closed) => {
     if (isOver) return;
     isOver = true;
     told.closed(code, reason, details);
