@@ -37,6 +37,7 @@ mod nodes;
 mod operations;
 mod origins;
 mod outage;
+mod packages;
 mod pooler;
 mod pos;
 mod provider;

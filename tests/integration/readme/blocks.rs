@@ -6,7 +6,7 @@ use super::book::{files, page};
 use super::{ENGLISH, SPANISH};
 
 /// Everything here that runs blocks, by `block("…")` and its like.
-const RUNNERS: [&str; 11] = [
+const RUNNERS: [&str; 12] = [
     include_str!("browser.rs"),
     include_str!("console.rs"),
     include_str!("environment.rs"),
@@ -17,6 +17,7 @@ const RUNNERS: [&str; 11] = [
     include_str!("tour.rs"),
     include_str!("../compose.rs"),
     include_str!("../frameworks.rs"),
+    include_str!("../packages/client/documented.rs"),
     include_str!("../tokens.rs"),
 ];
 

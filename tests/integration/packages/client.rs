@@ -1,0 +1,6 @@
+//! `@pulso/client` under Node.js: one line for all, renewed in place, resumed without a loss, stopped where it must.
+
+mod documented;
+mod lines;
+mod program;
+mod tokens;
