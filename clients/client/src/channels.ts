@@ -37,6 +37,8 @@ export interface Out {
 
 const isOfStates = (name: string) => /^(estadisticas|consulta):/.test(name);
 const isNewer = (a: string, b: string) => a.length - b.length || (a > b ? 1 : a < b ? -1 : 0);
+/** Greater than every position. */
+const UNKNOWN = '9'.repeat(30);
 const UUID = /[\da-f]{8}-([\da-f]{4}-){3}/;
 const FIGURES = ['citas_hoy', 'total_citas', 'citas_completadas', 'citas_canceladas', 'timestamp'] as const;
 
@@ -125,7 +127,10 @@ export function channels(out: Out) {
   };
   /** All that was joined before `id` is up to date when it comes. */
   const seeAll = (channel: string, id: string) => {
-    for (const other of seen.keys()) if (version < 2 || isNewer(id, joined.get(other) ?? id) > 0) seen.set(other, id);
+    for (const [other, before] of seen) {
+      // Never back: what is replayed of one channel may be older than what another has heard.
+      if (isNewer(id, before) > 0 && (version < 2 || isNewer(id, joined.get(other) ?? id) > 0)) seen.set(other, id);
+    }
     see(channel, id);
   };
 
@@ -292,6 +297,10 @@ export function channels(out: Out) {
         for (const entry of all(channel)) tell(entry, 'value', frame);
       }
       out.emit('event', frame as PulsoEvents['event']);
+    },
+    /** Another stream takes over, and says anew from where on each channel is heard. */
+    rejoin() {
+      for (const channel of joined.keys()) joined.set(channel, UNKNOWN);
     },
     lost() {
       joined.clear();

@@ -336,6 +336,7 @@ export function machine(options: MachineOptions, io: Io) {
         isFresh = false;
         reason = 'reconnect';
         expires = frame.expires;
+        if (transport === 'sse') subscriptions.rejoin();
         lives(expires - frame.now, 0.5);
       } else if (type === 'expiring') {
         if (frame.expires >= expires) renew();

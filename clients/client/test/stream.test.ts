@@ -165,6 +165,35 @@ test('one more name and a new token open the next stream before the one before e
   assert.deepEqual([streams.open.length, pulso.status.state], [1, 'connected']);
 });
 
+test('a stream that takes over repeats nothing and skips nothing, whatever channel it begins with', async () => {
+  const { streams, pulso, time } = await streaming();
+  const [caja, sales] = [heard<any>(pulso.channel('canal:a:caja')), heard<any>(pulso.sales())];
+  const own = (id: number) => ({ id: String(id), type: 'turno', channel: 'canal:a:caja', data: {}, timestamp: '' });
+  const position = (channel: string, id: string) => ({ type: 'subscribed', channel, id });
+  // The shops are known by what hello says: they come with the second stream.
+  await until(time, () => streams.all.length === 1);
+  await streams.last.welcomes();
+  await until(time, () => streams.all.length === 2);
+  await streams.last.welcomes();
+  await streams.last.says(sale(101), own(102));
+  await time.pass(10_000);
+  await streams.last.ends();
+  await time.pass(1_000);
+  await until(time, () => streams.all.length === 3);
+  assert.match(streams.last.address, /since=102$/);
+  await streams.last.says({ type: 'hello', ...HELLO, id: '106' }, position('canal:a:caja', '106'), own(103));
+  await until(time, () => streams.all.length === 4);
+  await streams.all[2]!.says(own(108));
+  // Of the shop nothing has been heard since 101; it was sold at 105 and 107.
+  await streams.last.says({ type: 'hello', ...HELLO, id: '110' }, position('negocio:a', '110'), sale(105), sale(107), position('canal:a:caja', '110'), own(108), own(109), sale(111));
+  assert.deepEqual([caja.map(({ id }) => id), sales.map(({ id }) => id)], [['102', '103', '108', '109'], ['101', '105', '107', '111']]);
+  await time.pass(10_000);
+  await streams.last.ends();
+  await time.pass(1_000);
+  await until(time, () => streams.all.length === 5);
+  assert.match(streams.last.address, /since=111$/);
+});
+
 test('what is refused, and how a stream ends, means what it means on a socket', async () => {
   for (const [answer, expected] of [
     [() => Response.json({ error: 'unauthorized', message: 'bad' }, { status: 401 }), ['stopped', 'bad_token', 401]],
