@@ -45,10 +45,7 @@ enum Command {
     /// Serve dashboards and hooks, configured by the environment (or a .env file)
     #[command(after_help = settings_help())]
     Serve,
-    /// Show every feed at work on an embedded SQLite: nothing configured, nothing installed, nothing left behind
-    ///
-    /// Honours PORT (8080) and LISTEN_ADDR (127.0.0.1).
-    Demo,
+    Demo(demo::DemoArgs),
     Token(token::TokenArgs),
     /// Try the configuration against the real database and say what to mend
     ///
@@ -82,7 +79,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let code = match Cli::parse().command {
         Command::Serve => serve::run(),
-        Command::Demo => demo::run(),
+        Command::Demo(args) => demo::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Check => check::run(),
         Command::Migrate(args) => migrate::run(&args),

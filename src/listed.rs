@@ -12,7 +12,7 @@ macro_rules! listed {
 
         impl $name {
             /// Every one, in the order of their definition; of one that says more, an example.
-            pub const ALL: &'static [Self] = &[$(Self::$variant $(($example))?),+];
+            $visible const ALL: &'static [Self] = &[$(Self::$variant $(($example))?),+];
         }
     };
 }

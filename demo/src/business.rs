@@ -52,6 +52,14 @@ pub struct Business {
     cast: Cast,
 }
 
+/// By which names the world knows the business.
+#[derive(Debug)]
+pub(super) struct Ids {
+    negocio: String,
+    owner: String,
+    restaurant: String,
+}
+
 /// Who and what appears in appointments.
 #[derive(Debug)]
 pub(super) struct Cast {
@@ -62,24 +70,27 @@ pub(super) struct Cast {
 }
 
 impl Business {
-    /// A new database with four weeks of past, a day under way and bookings ahead, by `clock`'s calendar.
-    pub async fn create(clock: &Clock) -> Result<Self, DemoError> {
-        Self::create_with(&mut StdRng::from_os_rng(), clock).await
+    /// A new database with four weeks of past, a day under way and bookings ahead, by `clock`'s calendar. Whoever gives the
+    /// same `seed` gets the same ids, and the same past on the same day; without one the ids are those of the documents.
+    pub async fn create(seed: Option<u64>, clock: &Clock) -> Result<Self, DemoError> {
+        let mut rng = StdRng::seed_from_u64(seed.unwrap_or_default());
+        let ids = if seed.is_some() { Ids::any(&mut rng) } else { Ids::documented() };
+        Self::create_with(ids, &mut rng, clock).await
     }
 
-    pub(super) async fn create_with(rng: &mut StdRng, clock: &Clock) -> Result<Self, DemoError> {
+    pub(super) async fn create_with(ids: Ids, rng: &mut StdRng, clock: &Clock) -> Result<Self, DemoError> {
         // Never from `rng`: two businesses of one seed must not share a database.
         let name = uuid(&mut StdRng::from_os_rng());
         let database_url = format!("sqlite://file:pulso-demo-{name}?mode=memory&cache=shared");
         let options = SqliteConnectOptions::from_str(&database_url)?.create_if_missing(true);
-        let negocio_id = uuid(rng);
+        let Ids { negocio: negocio_id, owner: owner_id, restaurant: restaurant_id } = ids;
         let mut connection = options.disable_statement_logging().connect().await?;
         sqlx::raw_sql(SCHEMA).execute(&mut connection).await?;
         sqlx::raw_sql(TABLES).execute(&mut connection).await?;
         let mut business = Self {
             negocio_id: negocio_id.clone(),
-            owner_id: uuid(rng),
-            restaurant_id: uuid(rng),
+            owner_id,
+            restaurant_id,
             name: NAME,
             ledger: Arc::new(Ledger::open(&database_url).await?),
             database_url,
@@ -150,6 +161,21 @@ impl Business {
             ledger.close().await?;
         }
         self.connection.close().await
+    }
+}
+
+impl Ids {
+    /// Those that the documents' examples use.
+    fn documented() -> Self {
+        Self {
+            negocio: "6f1c2b3a-1b7e-4c55-9d0a-0a4b5c6d7e8f".to_owned(),
+            owner: "11111111-1111-4111-8111-111111111111".to_owned(),
+            restaurant: "r-1".to_owned(),
+        }
+    }
+
+    pub(super) fn any(rng: &mut StdRng) -> Self {
+        Self { negocio: uuid(rng), owner: uuid(rng), restaurant: uuid(rng) }
     }
 }
 

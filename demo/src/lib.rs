@@ -154,6 +154,7 @@ impl Demo {
             loop {
                 pace.next().await;
                 api.clinic.advance().await;
+                api.clinic.keep_kiosk_busy().await;
             }
         };
         let sync = async {

@@ -32,7 +32,7 @@ fn clock() -> (Clock, Arc<AtomicI64>) {
 }
 
 async fn business(rng: &mut StdRng, clock: &Clock) -> Business {
-    Business::create_with(rng, clock).await.unwrap()
+    Business::create_with(Ids::any(rng), rng, clock).await.unwrap()
 }
 
 /// Total, today, attended, cancelled, as the server reads them.
@@ -214,7 +214,7 @@ const FINE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 /// A hurried demo whose hooks are answered with `answers`.
 async fn open(answers: &'static [&'static str]) -> (Demo, mpsc::Receiver<Heard>) {
     let (clock, _) = clock();
-    let business = Business::create(&clock).await.unwrap();
+    let business = Business::create(None, &clock).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let hooks = Hooks::new(&format!("http://{}", listener.local_addr().unwrap()), "llave");
     let (sender, heard) = mpsc::channel(10_000);

@@ -1,25 +1,29 @@
 //! `pulso demo`: the real server on a database in memory, with little businesses at work in it.
 
+mod invitation;
+mod keys;
+mod links;
 mod queries;
 
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use http::{HeaderValue, StatusCode};
 use jiff::tz::TimeZone;
-use pulso_demo::{ADMIN, Api, Business, CLINIC_PASSWORD, Demo, Hooks, KIOSK, KITCHEN, PASSWORD, QUERIES, WAITER};
+use pulso_demo::{Api, Business, Demo, Hooks, QUERIES};
+use serde_json::json;
 
 use super::destination::destination;
 use super::signals::{self, HangUp};
 use super::{block_on, cannot_start, complain, or_complain};
-use crate::access::token::{Holder, mint};
 use crate::clock::Clock;
 use crate::config::{
     AuthConfig, ClientLimits, ClinicConfig, Config, ConnectionLimits, DEFAULT_SHUTDOWN_GRACE, DatabaseConfig,
-    DatabaseUrl, Feeds, HookConfig, ListenConfig, PublishConfig, QueriesConfig, Secret, StatsConfig, SyncConfig, env,
+    DatabaseUrl, Feeds, HookConfig, ListenConfig, MIN_SECRET_BYTES, PublishConfig, QueriesConfig, Secret, StatsConfig,
+    SyncConfig, env,
 };
 use crate::http::mount::{self, Mount};
 use crate::model::Tenant;
@@ -27,19 +31,42 @@ use crate::server::Server;
 use crate::store;
 use crate::telemetry::log;
 
+use invitation::Invitation;
+use keys::Keys;
+use links::{Board, Links};
+
 /// WebSockets at once: plenty for a demo, and no reason to warn of a low descriptor limit.
 const VISITORS: usize = 1_000;
-/// How long the printed link is good.
-const LINK_LIFE: Duration = Duration::from_hours(7 * 24);
 
-/// Made for this one run.
-struct Keys {
-    jwt: Secret,
-    hook: Secret,
-    cloud: Secret,
+/// Show every feed at work on an embedded SQLite: nothing configured, nothing installed, nothing left behind
+///
+/// Its ids and keys are those of the documents' examples, so that every example works against it, and the same at each
+/// start. Honours PORT (8080) and LISTEN_ADDR (127.0.0.1); with another address the links lead to this machine from others.
+#[derive(Debug, clap::Args)]
+pub(super) struct DemoArgs {
+    /// Open the page in this machine's browser.
+    #[arg(long)]
+    open: bool,
+    /// Other ids, and another past of the businesses: the same at each start with the same number (0 to 2^64 - 1).
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// Other keys, the same at each start with the same text: what signs its tokens, and what its hooks' keys are made of.
+    #[arg(long, value_name = "TEXT", value_parser = parse_secret)]
+    secret: Option<Secret>,
 }
 
-pub(super) fn run() -> ExitCode {
+/// As `JWT_SECRET` wants it.
+fn parse_secret(text: &str) -> Result<Secret, String> {
+    let is_long = text.len() >= MIN_SECRET_BYTES;
+    let problem = || {
+        format!(
+            "it is shorter than {MIN_SECRET_BYTES} bytes: write a random one, such as the output of `openssl rand -base64 48`"
+        )
+    };
+    is_long.then(|| Secret::new(text)).ok_or_else(problem)
+}
+
+pub(super) fn run(args: &DemoArgs) -> ExitCode {
     let listen = match or_complain(env::load_demo_listen()) {
         Ok(listen) => listen,
         Err(code) => return code,
@@ -49,7 +76,7 @@ pub(super) fn run() -> ExitCode {
         return cannot_start(&error);
     }
     block_on(async {
-        match show(listen).await {
+        match show(args, listen).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 complain(&[error]);
@@ -59,19 +86,13 @@ pub(super) fn run() -> ExitCode {
     })
 }
 
-async fn show(listen: ListenConfig) -> Result<(), Box<dyn std::error::Error>> {
+async fn show(args: &DemoArgs, listen: ListenConfig) -> Result<(), Box<dyn std::error::Error>> {
     // Ended by whatever ends the terminal that it was started from.
     let stop = signals::stop_on_signals(HangUp::Stops)?;
     let clock = Clock::system(TimeZone::UTC);
-    let business = Business::create(&calendar(clock.clone())).await?;
-    let keys = Keys { jwt: random_key(), hook: random_key(), cloud: random_key() };
-    let everything = Holder {
-        user: business.owner_id.clone(),
-        negocios: vec![business.negocio_id.clone()],
-        restaurant: Some(business.restaurant_id.clone()),
-        role: Some("ADMIN".to_owned()),
-    };
-    let token = mint(&keys.jwt, &everything, LINK_LIFE, clock.now())?;
+    let business = Business::create(args.seed, &calendar(clock.clone())).await?;
+    let keys = args.secret.as_ref().map_or_else(Keys::documented, |secret| Keys::of(secret.expose()));
+    let links = Links::new(&business, &keys.jwt, clock.clone());
     let config = config(listen, &keys, &business)?;
     let store = store::open(&config.database)?;
     if let Some(outbox) = store.outbox() {
@@ -79,10 +100,13 @@ async fn show(listen: ListenConfig) -> Result<(), Box<dyn std::error::Error>> {
     }
     let server = Server::bind(config, store)?;
     let address = server.address();
-    let invitation = invitation(address, &business, &token, &keys);
+    let (host, is_for_others) = links::host(address);
+    let invitation =
+        Invitation { host: &host, is_for_others, links: &links, keys: &keys, business: &business }.text()?;
+    let page = args.open.then(|| format!("{host}{}", Board::Everything.path()));
     let hooks = Hooks::new(&format!("http://{}", destination(address)), keys.hook.expose());
     let demo = Demo::new(business, keys.jwt.expose(), hooks, calendar(clock));
-    let server = server.with_mount(mount(demo.api()));
+    let server = server.with_mount(mount(demo.api(), links));
     let ready = server.until_ready();
     let life = tokio::spawn({
         let stop = stop.clone();
@@ -92,6 +116,11 @@ async fn show(listen: ListenConfig) -> Result<(), Box<dyn std::error::Error>> {
                 () = stop.cancelled() => return,
             }
             say(invitation);
+            if let Some(page) = page
+                && let Err(error) = open::that_detached(&page)
+            {
+                tracing::warn!(%error, "demo: no browser could be opened; follow the link by hand");
+            }
             demo.run(stop).await;
         }
     });
@@ -105,16 +134,26 @@ fn calendar(clock: Clock) -> pulso_demo::Clock {
     pulso_demo::Clock::new(move || clock.now().to_zoned(TimeZone::UTC))
 }
 
-/// The customers' own APIs, on the same port.
-fn mount(api: Arc<Api>) -> Mount {
-    Mount::new(Api::owns, move |mount::Call { method, path, headers, body }| {
-        let api = Arc::clone(&api);
-        Box::pin(async move {
-            let call = pulso_demo::Call { method, path, headers, body };
-            let pulso_demo::Answer { status, body } = api.answer(&call).await;
-            mount::Answer { status, body }
-        })
-    })
+/// The customers' own APIs and the short links, on the same port.
+fn mount(api: Arc<Api>, links: Links) -> Mount {
+    let links = Arc::new(links);
+    Mount::new(
+        |path| Api::owns(path) || Links::board(path).is_some(),
+        move |mount::Call { method, path, headers, body }| {
+            let (api, links) = (Arc::clone(&api), Arc::clone(&links));
+            Box::pin(async move {
+                let Some(board) = Links::board(&path) else {
+                    let call = pulso_demo::Call { method, path, headers, body };
+                    let pulso_demo::Answer { status, body } = api.answer(&call).await;
+                    return mount::Answer::Json(status, body);
+                };
+                match links.long(board).ok().and_then(|link| HeaderValue::try_from(link).ok()) {
+                    Some(link) => mount::Answer::Elsewhere(link),
+                    None => mount::Answer::Json(StatusCode::INTERNAL_SERVER_ERROR, json!({ "error": "unavailable" })),
+                }
+            })
+        },
+    )
 }
 
 fn config(listen: ListenConfig, keys: &Keys, business: &Business) -> Result<Config, queries::BadQuery> {
@@ -143,52 +182,6 @@ fn config(listen: ListenConfig, keys: &Keys, business: &Business) -> Result<Conf
         shutdown_delay: Duration::ZERO,
         shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
     })
-}
-
-fn random_key() -> Secret {
-    Secret::new(format!("{:032x}", rand::random::<u128>()))
-}
-
-/// The printed links, and what else to try.
-fn invitation(address: SocketAddr, business: &Business, token: &str, keys: &Keys) -> String {
-    // A browser's `localhost` is these; elsewhere in 127.0.0.0/8 it would find nobody.
-    let is_localhost = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].contains(&address.ip());
-    let host = if is_localhost || address.ip().is_unspecified() {
-        format!("http://localhost:{}", address.port())
-    } else {
-        format!("http://{address}")
-    };
-    let (name, negocio, restaurant) = (business.name, &business.negocio_id, &business.restaurant_id);
-    let (hook_key, cloud_key) = (keys.hook.expose(), keys.cloud.expose());
-    format!(
-        r#"{name} is open. Watch its appointments, sales, restaurant and clinic live:
-
-  {host}/#token={token}&negocio={negocio}&consulta=cocina:{restaurant}&consulta=sala-de-espera:{negocio}&consulta=ventas-por-hora:{negocio}
-
-and what a guest in room 101 of the clinic sees of the orders there:
-
-  {host}/#device={KIOSK}
-
-Rows are written to an embedded SQLite, then a hook is called, as your API would:
-
-  curl -X POST {host}/notify/cita -H 'Content-Type: application/json' \
-    -d '{{"negocio_id":"{negocio}","action":"updated"}}'
-
-A hook that carries data wants its key:
-
-  curl -X POST {host}/notify/mesa -H 'X-API-Key: {hook_key}' -H 'Content-Type: application/json' \
-    -d '{{"negocio_id":"{negocio}","tableId":7,"action":"status_changed","status":"reserved"}}'
-
-The walk-throughs' own APIs are played here too:
-
-  restaurant   POST {host}/api/v1/auth/login   {WAITER} or {KITCHEN}, {PASSWORD}
-  clinic       POST {host}/api/auth/login      {ADMIN}, {CLINIC_PASSWORD}
-  order sync   {host}/sync                     CLOUD_API_KEY={cloud_key}
-
-Ctrl-C ends it and leaves nothing behind.
-
-"#
-    )
 }
 
 /// On a thread of its own: whoever does not read it, or has read enough (`pulso demo | head`), or has no room for it, ends

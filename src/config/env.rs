@@ -25,6 +25,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use super::dotenv::Environment;
+use super::known;
 use super::reader::{Reader, quote};
 use super::{
     AccessPolicy, AuthConfig, Config, DEFAULT_SHUTDOWN_GRACE, DatabaseConfig, LogConfig, LogFormat, Mistake, OwnTokens,
@@ -80,6 +81,7 @@ impl Config {
         let client = limits::client(&mut reader);
         let stats = limits::stats(&mut reader);
         let queries = queries::read(&mut reader, database.as_ref(), &stats.zone);
+        known::refuse(&mut reader);
         let log = log(&mut reader);
         let io_uring = reader.choice("IO_URING", &[("auto", true), ("off", false)], true);
         let grace = Duration::from_secs(1)..=Duration::from_mins(5);

@@ -2,6 +2,8 @@
 //!
 //! Must not know who keeps to them.
 
+/// A `JWT_SECRET` shorter than this can be guessed from one token.
+pub const MIN_SECRET_BYTES: usize = 32;
 /// Longest `Idempotency-Key`.
 pub const MAX_KEY_BYTES: usize = 255;
 /// A request head may have this many bytes; more is a 431.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Method, StatusCode};
+use http::header::{CACHE_CONTROL, LOCATION};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use warp::reply::Response;
@@ -26,7 +27,7 @@ pub struct Additions {
     pub has_echo: bool,
 }
 
-/// An application that answers JSON.
+/// An application that answers JSON, or leads elsewhere.
 #[derive(Clone)]
 pub struct Mount {
     owns: fn(&str) -> bool,
@@ -43,9 +44,10 @@ pub struct Call {
 }
 
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub body: Value,
+pub enum Answer {
+    Json(StatusCode, Value),
+    /// To an address of this server's, which nobody else is told.
+    Elsewhere(HeaderValue),
 }
 
 impl Mount {
@@ -81,8 +83,16 @@ pub(super) async fn call(
     match body {
         Ok(body) => {
             let body = without_mark(body);
-            let Answer { status, body } = (mount.answer)(Call { method, path, headers, body }).await;
-            answer::json(status, &body)
+            match (mount.answer)(Call { method, path, headers, body }).await {
+                Answer::Json(status, body) => answer::json(status, &body),
+                Answer::Elsewhere(location) => {
+                    let mut response = Response::default();
+                    *response.status_mut() = StatusCode::SEE_OTHER;
+                    response.headers_mut().insert(LOCATION, location);
+                    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                    response
+                }
+            }
         }
         Err(refusal) => refusal.into_response(),
     }

@@ -24,7 +24,7 @@ fn now() -> Zoned {
 async fn api() -> Api {
     let clock = Clock::new(now);
     let hooks = Hooks::new("http://127.0.0.1:9", "llave");
-    let ledger = Business::create(&clock).await.unwrap().ledger;
+    let ledger = Business::create(None, &clock).await.unwrap().ledger;
     Api {
         accounts: Accounts::new(SECRET, RESTAURANT.into(), "clinica".into(), clock.clone()),
         restaurant: Arc::new(Restaurant::new(RESTAURANT.into(), ledger, hooks.clone(), clock.clone())),

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use super::issuers;
 use crate::config::reader::Reader;
-use crate::config::{AccessPolicy, AuthConfig, OwnTokens, Secret};
+use crate::config::{AccessPolicy, AuthConfig, MIN_SECRET_BYTES, OwnTokens, Secret};
 
-/// A key shorter than this can be guessed from one token.
-const MIN_SECRET_BYTES: usize = 32;
 const REMEDY_SECRET: &str = "Write a random key, such as the output of `openssl rand -base64 48`";
 
 /// `None` if there is no usable key and there must be one.

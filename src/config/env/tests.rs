@@ -1,6 +1,7 @@
 //! What an operator's environment turns into.
 
 mod issuers;
+mod known;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -91,7 +91,7 @@ impl Demo {
 
     fn word_after(&self, before: &str) -> &str {
         let (_, after) = self.invitation.split_once(before).unwrap_or_else(|| panic!("no {before} is printed"));
-        after.split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default()
+        after.split(|letter: char| letter.is_whitespace() || letter == '\'').next().unwrap_or_default()
     }
 }
 

@@ -116,6 +116,60 @@ async fn the_printed_calls_are_accepted_as_they_stand() {
     assert_eq!(http::exchange(demo.port(), keyless, "{}").await.status, 401);
 }
 
+/// One short link a board, each with what it needs to be let in.
+#[tokio::test]
+async fn every_short_link_leads_to_a_board_that_moves() {
+    let scratch = Scratch::new();
+    let demo = demo("127.0.0.1", 0, &scratch).await;
+    let port = demo.port();
+    for board in ["", "/citas", "/cocina", "/caja", "/clinica", "/kiosko"] {
+        assert!(demo.invitation.contains(&format!("{}/demo{board} ", demo.url())), "{board} is printed");
+        let answer = http::exchange(port, &format!("GET /demo{board} HTTP/1.1"), "").await;
+        assert_eq!(answer.status, 303, "{board}");
+        let header =
+            |name: &str| answer.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        assert!(header("location").is_some_and(|link| link.starts_with("/#")), "{:?}", answer.headers);
+        assert_eq!(header("cache-control"), Some("no-store"), "it may hold a token");
+    }
+    assert_eq!(http::exchange(port, "GET /demo/otro HTTP/1.1", "").await.status, 404);
+    // The printed kiosk always has an order under way.
+    let mut kiosk = Dashboard::connect(port, "/ws/kiosk/orders/?device_uid=ipad-room-101", &[]).await;
+    assert_eq!(kiosk.next().await["device_uid"], "ipad-room-101");
+}
+
+/// The documents' ids and keys, unless others are asked for; then the same for the same wish.
+#[tokio::test]
+async fn a_demo_is_the_same_at_each_start() {
+    let scratch = Scratch::new();
+    let start = async |arguments: &[&str]| {
+        let mut command = command("127.0.0.1", 0, &scratch);
+        command.args(arguments);
+        let demo = Demo::start(command).await;
+        (demo.negocio().to_owned(), demo.hook_key().to_owned(), demo.cloud_key().to_owned())
+    };
+    let documented = ("6f1c2b3a-1b7e-4c55-9d0a-0a4b5c6d7e8f", "pulso-demo-hook-key", "pulso-demo-cloud-key");
+    let owned = |(negocio, hook, cloud): (&str, &str, &str)| (negocio.to_owned(), hook.to_owned(), cloud.to_owned());
+    assert_eq!(start(&[]).await, owned(documented));
+    let other = ["--seed", "7", "--secret", "another secret that is long enough"];
+    let (first, second) = tokio::join!(start(&other), start(&other));
+    assert_eq!(first, second);
+    assert!(first.0 != documented.0 && first.1 != documented.1 && first.2 != documented.2);
+}
+
+#[test]
+fn a_seed_or_a_secret_that_cannot_be_one_ends_the_demo_with_the_way_to_write_it() {
+    let scratch = Scratch::new();
+    for (arguments, remedy) in [
+        (["--seed", "siete"], "--seed <NUMBER>"),
+        (["--seed", "-1"], "--seed <NUMBER>"),
+        (["--secret", "short"], "openssl rand -base64 48"),
+    ] {
+        let ended = command("127.0.0.1", 0, &scratch).args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(!ended.status.success() && said.contains(remedy), "{arguments:?}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_serves_has_none_of_the_customers_apis() {
     let running = pulso("sqlite:///nowhere/pulso.db").start().await;
