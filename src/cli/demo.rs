@@ -48,7 +48,7 @@ pub(super) struct DemoArgs {
     #[arg(long)]
     open: bool,
     /// Other ids, and another past of the businesses: the same at each start with the same number (0 to 2^64 - 1).
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Other keys, the same at each start with the same text: what signs its tokens, and what its hooks' keys are made of.
     #[arg(long, value_name = "TEXT", value_parser = parse_secret)]
