@@ -76,6 +76,14 @@ Ctrl-C ends it and leaves nothing behind.
         }
         let link = format!("{}{}", self.host, Board::Everything.path());
         // What is too long for a code is followed by hand.
-        QrCode::new(link).map_or_else(|_| String::new(), |code| format!("\n{}\n", code.render::<Dense1x2>().build()))
+        QrCode::new(link).map_or_else(
+            |_| String::new(),
+            |code| {
+                format!(
+                    "\n{}\n",
+                    code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build()
+                )
+            },
+        )
     }
 }
