@@ -1,5 +1,9 @@
 //! The packages that we offer to those who use Pulso: from what is packed, never from the source, against the real server.
 
+mod back_ends;
 mod browsers;
 mod client;
+pub mod node_server;
 mod packed;
+mod pages;
+pub mod python_server;
