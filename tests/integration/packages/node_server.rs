@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use pulso_harness::Scratch;
 use pulso_harness::process::{find, run};
 
-use super::back_ends::tells_everything_once_and_in_order;
+use super::back_ends::{Library, tells_everything_once_and_in_order};
 
 const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
 /// What the apps stand on beside the package.
@@ -35,7 +35,7 @@ fn tarball() -> &'static Path {
 }
 
 /// The apps, built against what is in the tarball with its types looked at.
-fn built() -> &'static Path {
+pub fn built() -> &'static Path {
     static BUILT: OnceLock<Scratch> = OnceLock::new();
     let folder = BUILT.get_or_init(|| {
         let folder = Scratch::new();
@@ -67,17 +67,17 @@ fn app(name: &str) -> Command {
 
 #[tokio::test]
 async fn an_express_app_tells_everything_once_and_in_order() {
-    tells_everything_once_and_in_order(app("express.js"), "python_client.py").await;
+    tells_everything_once_and_in_order(app("express.js"), Library::Websockets).await;
 }
 
 #[tokio::test]
 async fn a_fastify_app_tells_everything_once_and_in_order() {
-    tells_everything_once_and_in_order(app("fastify.js"), "python_client.py").await;
+    tells_everything_once_and_in_order(app("fastify.js"), Library::Websockets).await;
 }
 
 #[tokio::test]
 async fn a_nest_app_tells_everything_once_and_in_order() {
-    tells_everything_once_and_in_order(app("nest.js"), "python_client.py").await;
+    tells_everything_once_and_in_order(app("nest.js"), Library::Websockets).await;
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn its_tarball_is_what_every_kind_of_import_finds() {
     let linted = run(tool("publint").arg(tarball()).arg("--strict"), "publint");
     assert!(linted.contains("All good!"), "{linted}");
     run(tool("attw").arg(tarball()), "attw");
-    let listed = run(Command::new(find("tar", "tar")).arg("-tzf").arg(tarball()), "tar");
-    let mut files: Vec<&str> = listed.lines().collect();
+    let contents = run(Command::new(find("tar", "tar")).arg("-tzf").arg(tarball()), "tar");
+    let mut files: Vec<&str> = contents.lines().collect();
     files.sort_unstable();
     let dist = ["index.cjs", "index.d.cts", "index.d.ts", "index.js"].map(|name| format!("package/dist/{name}"));
     let mut wanted: Vec<&str> = dist.iter().map(String::as_str).collect();

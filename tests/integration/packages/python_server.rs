@@ -8,7 +8,7 @@ use pulso_harness::Scratch;
 use pulso_harness::process::run;
 use pulso_harness::script::{installed, python_tool};
 
-use super::back_ends::tells_everything_once_and_in_order;
+use super::back_ends::{Library, tells_everything_once_and_in_order};
 
 const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/python");
 
@@ -45,6 +45,11 @@ impl Environment {
     }
 }
 
+/// The Python that has the wheel.
+pub fn python() -> PathBuf {
+    Environment::get().python()
+}
+
 fn site_packages(environment: &Path) -> PathBuf {
     let versions = std::fs::read_dir(environment.join("lib")).unwrap();
     let found = versions.map(|entry| entry.unwrap().path().join("site-packages")).find(|path| path.exists());
@@ -52,24 +57,24 @@ fn site_packages(environment: &Path) -> PathBuf {
 }
 
 fn app(name: &str) -> Command {
-    let mut command = Command::new(Environment::get().python());
+    let mut command = Command::new(python());
     command.arg(Path::new(PACKAGE).join("tests/apps").join(name));
     command
 }
 
 #[tokio::test]
 async fn a_django_app_tells_everything_once_and_in_order() {
-    tells_everything_once_and_in_order(app("django_app.py"), "ws_client.mjs").await;
+    tells_everything_once_and_in_order(app("django_app.py"), Library::Ws).await;
 }
 
 #[tokio::test]
 async fn a_fastapi_app_tells_everything_once_and_in_order() {
-    tells_everything_once_and_in_order(app("fastapi_app.py"), "ws_client.mjs").await;
+    tells_everything_once_and_in_order(app("fastapi_app.py"), Library::Ws).await;
 }
 
 #[test]
 fn its_own_tests_pass() {
-    let mut tests = Command::new(Environment::get().python());
+    let mut tests = Command::new(python());
     tests.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).current_dir(PACKAGE);
     run(&mut tests, "pytest");
 }
@@ -84,7 +89,7 @@ fn its_types_are_complete_and_its_users_see_them() {
     };
     run(&mut mypy(), "mypy");
     let mut user = mypy();
-    user.arg("--strict").arg("--python-executable").arg(Environment::get().python());
+    user.arg("--strict").arg("--python-executable").arg(python());
     run(user.arg("tests/apps/fastapi_app.py"), "mypy");
 }
 
@@ -98,7 +103,7 @@ fn its_wheel_has_its_code_and_says_what_it_needs() {
         assert!(files.contains(&wanted), "{wanted}: {files:?}");
     }
     assert!(files.iter().all(|file| file.starts_with("pulso/") || file.contains(".dist-info/")), "{files:?}");
-    let mut metadata = Command::new(Environment::get().python());
+    let mut metadata = Command::new(python());
     metadata.args(["-c", "import importlib.metadata as m; print(m.metadata('pulso'))"]);
     let metadata = run(&mut metadata, "metadata");
     for said in ["Requires-Python: >=3.10", "Requires-Dist: httpx<1,>=0.27", "Classifier: Typing :: Typed"] {

@@ -6,7 +6,7 @@ use super::book::{files, page};
 use super::{ENGLISH, SPANISH};
 
 /// Everything here that runs blocks, by `block("…")` and its like.
-const RUNNERS: [&str; 12] = [
+const RUNNERS: [&str; 13] = [
     include_str!("browser.rs"),
     include_str!("console.rs"),
     include_str!("environment.rs"),
@@ -18,6 +18,7 @@ const RUNNERS: [&str; 12] = [
     include_str!("../compose.rs"),
     include_str!("../frameworks.rs"),
     include_str!("../packages/client/documented.rs"),
+    include_str!("../packages/pages.rs"),
     include_str!("../tokens.rs"),
 ];
 

@@ -48,6 +48,13 @@ impl Shell {
         self.folder.path()
     }
 
+    /// From now on these are the packages of Node.js that are installed.
+    pub fn install(&self, node_modules: &Path) {
+        let there = self.path().join("node_modules");
+        std::fs::remove_file(&there).unwrap();
+        symlink(node_modules, there).unwrap();
+    }
+
     pub fn export(&mut self, name: &str, value: &str) {
         self.environment.insert(name.to_owned(), value.to_owned());
     }

@@ -37,7 +37,6 @@ pulso = Pulso(url=os.environ["PULSO_URL"], key=os.environ["PULSO_KEY"])
 def ventas(request):
     sale = json.loads(request.body)
     with transaction.atomic():
-        on_commit(pulso.mesa, {"negocio_id": sale["negocio"], "tableId": sale["saleId"], "action": "served"})
         venta = sell(sale)
         on_commit(pulso.venta, venta)
     return JsonResponse({"saleId": venta["saleId"]}, status=201)
