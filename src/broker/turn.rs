@@ -10,15 +10,15 @@ use super::Broker;
 /// Whose turn it is, as one node knows it.
 #[derive(Debug)]
 pub struct Turn {
-    pub(in crate::broker) duty: &'static str,
+    pub(in crate::broker) duty: Box<str>,
     is_ours: watch::Sender<bool>,
     passed: Notify,
 }
 
 impl Turn {
     /// `duty`: by what name all nodes know it.
-    pub fn new(duty: &'static str) -> Self {
-        Self { duty, is_ours: watch::Sender::new(false), passed: Notify::new() }
+    pub fn new(duty: &str) -> Self {
+        Self { duty: duty.into(), is_ours: watch::Sender::new(false), passed: Notify::new() }
     }
 
     /// Whether it is this node's, and every change of that.

@@ -32,7 +32,8 @@ pub const FEED: Definition = Definition {
 fn start(with: &Start<'_>) {
     if let Some(source) = with.hints.cloned() {
         with.workers.spawn("the ear of hints", with.stop, |stop| {
-            ear::hear(source, Arc::clone(&with.node.queries), Arc::clone(&with.node.refresher), stop)
+            let (queries, refresher) = (Arc::clone(&with.node.queries), Arc::clone(&with.node.refresher));
+            ear::hear(source, queries, Arc::clone(&with.node.broker), refresher, stop)
         });
     }
 }

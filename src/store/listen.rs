@@ -105,14 +105,18 @@ async fn until(changes: &mut watch::Receiver<bool>, wanted: bool) {
     }
 }
 
-/// As [`listen`], all the time, for what the triggers of `pulso migrate --listen` send.
-pub async fn listen_for_hints(source: &ListenSource, on: impl Fn(ListenEvent) + Send + Sync, stop: CancellationToken) {
+/// As [`listen`], for what the triggers of `pulso migrate --listen` send.
+pub async fn listen_for_hints(
+    source: &ListenSource,
+    is_due: watch::Receiver<bool>,
+    on: impl Fn(ListenEvent) + Send + Sync,
+    stop: CancellationToken,
+) {
     let on = |event| match event {
         ListenEvent::Notice(payload) => on(hint(&payload)),
         other => on(other),
     };
-    let always = watch::Sender::new(true);
-    listen(source, always.subscribe(), on, stop).await;
+    listen(source, is_due, on, stop).await;
 }
 
 /// A key may hold spaces, a subject holds none.

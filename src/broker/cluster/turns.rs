@@ -54,7 +54,7 @@ impl Cluster {
     /// Whether it is this node's; `None` where that cannot be asked just now.
     async fn seek_turn(&self, turn: &Turn) -> Option<bool> {
         let joined = self.link.now()?;
-        match timeout(PATIENCE, joined.line.hold(turn.duty, self.node, LASTING)).await {
+        match timeout(PATIENCE, joined.line.hold(&turn.duty, self.node, LASTING)).await {
             Ok(Ok(is_ours)) => Some(is_ours),
             Ok(Err(trouble)) => {
                 self.drop_line(&joined, &trouble);
@@ -67,7 +67,7 @@ impl Cluster {
     async fn release_turn(&self, turn: &Turn, within: Duration) {
         if let Some(joined) = self.link.now() {
             // Without an answer it lapses.
-            let _ = timeout(within, joined.line.release(turn.duty, self.node)).await;
+            let _ = timeout(within, joined.line.release(&turn.duty, self.node)).await;
         }
     }
 }

@@ -69,7 +69,8 @@ pub(super) async fn watch(
                         refresher.hint(&channel);
                     }
                 };
-                listen_for_hints(&source, hear, stop).await;
+                let always = tokio::sync::watch::Sender::new(true).subscribe();
+                listen_for_hints(&source, always, hear, stop).await;
             }
         });
     }

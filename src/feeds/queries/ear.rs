@@ -1,14 +1,15 @@
 //! What the triggers of any table tell on `HINTS_CHANNEL`: a subject, and the key that it is about.
 //!
-//! Must not know how triggers are listened to.
+//! Of all nodes that have the same queries one hears them, for all of these. Must not know how triggers are listened to.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::broker::{Broker, Turn};
 use crate::config::ListenSource;
-use crate::model::Channel;
+use crate::model::{Channel, Consulta, QueryName};
 use crate::queries::{Hint, Queries};
 use crate::refresh::Refresher;
 use crate::store::listen::{ListenEvent, listen_for_hints};
@@ -17,27 +18,45 @@ use crate::store::listen::{ListenEvent, listen_for_hints};
 pub(super) async fn hear(
     source: ListenSource,
     queries: Arc<Queries>,
+    broker: Arc<Broker>,
     refresher: Arc<Refresher>,
     stop: CancellationToken,
 ) {
     let mut changes = queries.changes();
-    let on = |event| on_event(&queries, &refresher, event);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = until(&mut changes, || listens(&queries)) => {}
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = listen_for_hints(&source, on, stop.child_token()) => {}
-            () = until(&mut changes, || !listens(&queries)) => {}
-        }
+    while !stop.is_cancelled() {
+        let Some(duty) = duty(&queries) else {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = until(&mut changes, || self::duty(&queries).is_some()) => {}
+            }
+            continue;
+        };
+        let (turn, enough) = (Turn::new(&duty), stop.child_token());
+        let on = |event| on_event(&queries, &turn, &broker, &refresher, event);
+        let watch = async {
+            tokio::select! {
+                () = enough.cancelled() => {}
+                () = until(&mut changes, || self::duty(&queries).as_ref() != Some(&duty)) => enough.cancel(),
+            }
+        };
+        tokio::join!(
+            broker.take_turns(&turn, enough.clone()),
+            listen_for_hints(&source, turn.is_ours(), on, enough.clone()),
+            watch
+        );
     }
 }
 
-fn listens(queries: &Queries) -> bool {
+/// What is to be heard, by a name that nodes with the same queries have in common: while files are replaced, nodes with the
+/// older ones hear for each other, and those with the newer ones too. `None` where no query names a subject.
+fn duty(queries: &Queries) -> Option<String> {
     let is_subject = |hint: &Hint| matches!(hint, Hint::Listen(_));
-    queries.all().iter().any(|live| live.query.hints.iter().any(is_subject))
+    let all = queries.all();
+    let mut hinted = all.iter().filter(|live| live.query.hints.iter().any(is_subject)).peekable();
+    hinted.peek()?;
+    // In the order of their names.
+    let of_all = hinted.fold(0_u64, |of_all, live| of_all.rotate_left(1) ^ live.query.fingerprint);
+    Some(format!("hints:{of_all:016x}"))
 }
 
 async fn until(changes: &mut watch::Receiver<u64>, is: impl Fn() -> bool) {
@@ -49,21 +68,37 @@ async fn until(changes: &mut watch::Receiver<u64>, is: impl Fn() -> bool) {
     }
 }
 
-fn on_event(queries: &Queries, refresher: &Arc<Refresher>, event: ListenEvent) {
+fn on_event(queries: &Queries, turn: &Turn, broker: &Broker, refresher: &Arc<Refresher>, event: ListenEvent) {
     match event {
         ListenEvent::Hint { subject, key } => {
             for live in queries.listening_to(&subject) {
                 let Some(key) = &key else {
-                    refresher.hint_all(&live.query.name);
+                    all_keys_of(&live.query.name, broker, refresher);
                     continue;
                 };
                 // What is no key of this query says nothing about it.
                 if let Some(consulta) = live.consulta(live.query.is_keyed.then_some(key)) {
-                    refresher.triggered(&Channel::Consulta(consulta));
+                    let channel = Channel::Consulta(consulta);
+                    refresher.triggered(&channel);
+                    // Where it is watched here too, what is read here is told.
+                    if refresher.subscribers(&channel) == 0 {
+                        broker.tell_of_change(&channel);
+                    }
                 }
             }
         }
-        ListenEvent::Gap => refresher.after_a_gap(),
-        ListenEvent::Notice(_) | ListenEvent::Deaf => {}
+        ListenEvent::Gap => {
+            refresher.after_a_gap();
+            broker.ring_all();
+        }
+        ListenEvent::Deaf => turn.pass(),
+        ListenEvent::Notice(_) => {}
     }
+}
+
+/// Nobody knows which keys are watched elsewhere: whoever watches any of them reads it. That is said by the name alone, which is
+/// no channel of a query that has keys.
+fn all_keys_of(query: &QueryName, broker: &Broker, refresher: &Arc<Refresher>) {
+    refresher.hint_all(query);
+    broker.tell_of_change(&Channel::Consulta(Consulta::new(query.clone(), None)));
 }

@@ -28,7 +28,7 @@ impl Refresher {
         }
     }
 
-    /// The database's own trigger announced a change, after its commit. Every node hears it.
+    /// The database's own trigger announced a change, after its commit.
     pub fn triggered(self: &Arc<Self>, channel: &Channel) {
         self.metrics.listen_notices.inc();
         let now = Instant::now();
@@ -50,6 +50,12 @@ impl Refresher {
             watched.state.on_hint(now, None);
             self.ensure_runner(channel, watched);
         }
+    }
+
+    /// Whether others mean all keys of a live query: its name alone, where it is read for keys.
+    pub(super) fn means_all_keys(&self, channel: &Channel) -> bool {
+        let Channel::Consulta(consulta) = channel else { return false };
+        consulta.key().is_none() && self.queries.find(consulta.query()).is_some_and(|live| live.query.is_keyed)
     }
 
     /// Reads again what was read on another day than today.

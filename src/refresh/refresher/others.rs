@@ -144,6 +144,11 @@ impl Refresher {
     }
 
     fn read_for_itself(self: &Arc<Self>, channel: &Channel) {
+        if let Channel::Consulta(consulta) = channel
+            && self.means_all_keys(channel)
+        {
+            return self.hint_all(consulta.query());
+        }
         let mut kept = self.lock();
         let Some(watched) = kept.channels.get_mut(channel) else { return };
         if self.is_watched(channel) {

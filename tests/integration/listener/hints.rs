@@ -7,7 +7,7 @@ use pulso::store::listen::{ListenEvent, listen_for_hints};
 use pulso::store::{HintChange, HintTrigger, Store, StoreError};
 use pulso_harness::{Database, Postgres, Pulso};
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -29,7 +29,8 @@ impl Ear {
         let source = ListenSource { channel: "pulso_hints".to_owned(), url: Secret::new(database.url()) };
         let token = stop.clone();
         tokio::spawn(async move {
-            listen_for_hints(&source, |event| sender.try_send(event).unwrap(), token).await;
+            let always = watch::Sender::new(true).subscribe();
+            listen_for_hints(&source, always, |event| sender.try_send(event).unwrap(), token).await;
         });
         let mut ear = Self { events, database, _stop: stop.drop_guard() };
         assert_eq!(ear.next().await, ListenEvent::Gap);
