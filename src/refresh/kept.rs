@@ -44,7 +44,7 @@ pub(super) struct Watched {
     number: u64,
     change_at: Option<Timestamp>,
     interval_at: Option<Instant>,
-    /// `$3` of the last read, where that said when it changes.
+    /// `$3` of the last read, where one has said when it changes.
     read_at: Option<Timestamp>,
 }
 
@@ -66,7 +66,8 @@ impl Kept {
         let Some(watched) = self.channels.get_mut(channel) else { return false };
         let after = |pause: SignedDuration| read_at.saturating_add(pause).unwrap_or(Timestamp::MAX);
         let at = next.map(|next| if next <= read_at { after(AGAIN_AFTER) } else { next.max(after(LEAST_BETWEEN)) });
-        watched.read_at = at.map(|_| read_at);
+        // Also once it does not say so any more: what was read for a later time may have passed all of them.
+        watched.read_at = at.or(watched.read_at).map(|_| read_at);
         let before = self.changes.first();
         self.changes.set(&mut watched.change_at, at, watched.number, channel);
         self.changes.first() != before
@@ -187,6 +188,8 @@ mod tests {
         assert!(kept.read_after(at("05")).is_empty(), "it does not change with the time");
         kept.changes_at(&key, at("10"), Some(at("20")));
         assert!(kept.read_after(at("10")).is_empty());
-        assert_eq!(kept.read_after(at("05")), [key]);
+        assert_eq!(kept.read_after(at("05")), std::slice::from_ref(&key));
+        kept.changes_at(&key, at("30"), None);
+        assert_eq!(kept.read_after(at("15")), [key], "all of its times have passed, and are to come again");
     }
 }
