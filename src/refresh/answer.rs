@@ -16,13 +16,10 @@ pub(super) enum Answer {
     Data(Arc<str>),
 }
 
-/// By what two answers are told apart, though only one of them is at hand.
+/// By what two answers are told apart, though only one of them is at hand: by a key that nobody knows, so that who writes
+/// results cannot make two that have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
-    Figures(Figures),
-    /// Of the bytes of a result, by a key that nobody knows: who writes results cannot make two that have the same.
-    Digest(u64),
-}
+pub(super) struct Mark(u64);
 
 impl Answer {
     /// `second`: Unix seconds of the read.
@@ -38,10 +35,10 @@ impl Answer {
     }
 
     pub(super) fn mark(&self, digests: &RandomState) -> Mark {
-        match self {
-            Self::Figures(figures) => Mark::Figures(*figures),
-            Self::Data(data) => Mark::Digest(digests.hash_one(data.as_bytes())),
-        }
+        Mark(match self {
+            Self::Figures(figures) => digests.hash_one(figures),
+            Self::Data(data) => digests.hash_one(data.as_bytes()),
+        })
     }
 }
 

@@ -48,7 +48,8 @@ pub(super) struct RefreshState {
     /// What every subscriber has been handed.
     latest: Option<Latest>,
     next: Demand,
-    running: Option<Running>,
+    /// Apart: of most keys nothing is read at any moment.
+    running: Option<Box<Running>>,
     /// When to look again for a commit that came after its notice.
     trailing_due: Option<Instant>,
     /// When to read for newcomers who were given what was not quite new.
@@ -243,7 +244,7 @@ impl RefreshState {
             verifies: wanted.unasked.contains(Unasked::Sentinel),
             why: wanted.why(),
         };
-        self.running = Some(Running { wanted, begun: now, outdated: false });
+        self.running = Some(Box::new(Running { wanted, begun: now, outdated: false }));
         beginning
     }
 
@@ -256,8 +257,8 @@ impl RefreshState {
     pub(super) fn put_back(&mut self, now: Instant) {
         self.is_quick = false;
         self.not_before = None;
-        if let Some(Running { wanted, .. }) = self.running.take() {
-            self.next.take_back(wanted);
+        if let Some(running) = self.running.take() {
+            self.next.take_back(running.wanted);
         }
         self.seek_again(now);
     }
@@ -265,7 +266,7 @@ impl RefreshState {
     /// The read has its answer, after `took` of its own.
     pub(super) fn succeed(&mut self, fresh: Fresh, now: Instant, took: Duration) -> Option<Finished> {
         let Fresh { reading, room, version, mark, day, seen } = fresh;
-        let Running { wanted, begun, outdated } = self.running.take()?;
+        let Running { wanted, begun, outdated } = *self.running.take()?;
         self.is_quick = took <= QUICK;
         self.retry = None;
         self.clock_floor = None;
@@ -320,7 +321,8 @@ impl RefreshState {
     /// said in place of a result, where it failed by itself.
     pub(super) fn fail(&mut self, told: Option<Reading>, now: Instant) -> Failed {
         self.is_quick = false;
-        let Some(Running { mut wanted, .. }) = self.running.take() else { return Failed::default() };
+        let Some(running) = self.running.take() else { return Failed::default() };
+        let mut wanted = running.wanted;
         let mut waiters = std::mem::take(&mut wanted.waiters);
         self.next.owed |= !waiters.is_empty();
         self.next.take_back(wanted);
