@@ -31,6 +31,7 @@ mod sights;
 mod transaction;
 mod write;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ pub struct PostgresStore {
     exposed: ExposedWarning,
     /// Where reads are to be ordered.
     order: Option<Order>,
+    /// Whether this server may be asked about transactions of others.
+    knows_transactions: AtomicBool,
     /// The statistics query, if it may be asked with its parameters in its text.
     inlined: Option<Inlined>,
     asks_figures: bool,
@@ -112,6 +115,7 @@ impl PostgresStore {
             rollup: (config.stats_source == StatsSource::Rollup).then(|| Rollup::new(&queries)),
             exposed: ExposedWarning::default(),
             order: config.orders_reads.then(Order::default),
+            knows_transactions: AtomicBool::new(true),
             inlined: Inlined::of(&queries.stats),
             queries,
             asks_figures: config.asks_figures,

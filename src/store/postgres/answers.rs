@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use jiff::civil::Date;
 use tokio::time::timeout_at;
 
 use super::rollup::Rollup;
-use super::{AT_ONCE, Attempt, PostgresStore, contact, devices, failure, hints, pairs, rollup};
+use super::{AT_ONCE, Attempt, PostgresStore, contact, devices, failure, hints, pairs, rollup, sights};
 use crate::model::{Device, Figures, IdType, NegocioId, Ownership};
 use crate::queries::{LiveQuery, PairsQuery};
 use crate::store::{
@@ -25,6 +26,8 @@ impl Store for PostgresStore {
             let mut lease = turn.fresh().await?;
             let connection = lease.connection().map_err(|error| failure::of_query(&error))?;
             self.find_zone(connection).await?;
+            let knows = connection.server_version_num().is_none_or(|version| version >= sights::SINCE);
+            self.knows_transactions.store(knows, Ordering::Relaxed);
             let (begin, queries, inlined) = (self.limits.begin(), &self.queries, self.inlined.as_ref());
             let (figures, ownership) = (self.asks_figures, self.asks_ownership);
             let description = contact::learn(connection, &begin, queries, inlined, figures, ownership).await?;
@@ -140,7 +143,7 @@ impl Store for PostgresStore {
     }
 
     fn knows_transactions(&self) -> bool {
-        true
+        self.knows_transactions.load(Ordering::Relaxed)
     }
 
     async fn sights(&self, xids: &[u64]) -> Result<Vec<Sight>, StoreError> {

@@ -11,6 +11,8 @@ use sqlx::postgres::PgRow;
 
 use crate::store::{Sight, StoreError};
 
+/// PostgreSQL 13, the first whose transactions have a number of 64 bits that anybody may ask about.
+pub(super) const SINCE: u32 = 130_000;
 /// Below are numbers of no transaction of anybody.
 const FIRST_XID: u64 = 3;
 
