@@ -108,4 +108,12 @@ mod tests {
         assert_eq!(said(hinted, &[]), Vec::<String>::new());
         assert!(said(hinted, &[("FEEDS", "appointments,pos")])[0].contains("the feed restaurant is off"));
     }
+
+    #[test]
+    fn a_hook_whose_calls_name_no_key_is_told_where_the_query_has_one() {
+        let text = "-- access: user\n-- hints: pedido/estado\nSELECT $1 AS clave";
+        assert!(said(text, &[])[0].contains("whose calls carry no id"));
+        let without_key = "-- access: authenticated\n-- key: none\n-- hints: pedido/estado\nSELECT 1 AS n";
+        assert_eq!(said(without_key, &[]), Vec::<String>::new());
+    }
 }

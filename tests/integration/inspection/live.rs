@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use pulso::clock::Clock;
-use pulso::config::{DatabaseConfig, DatabaseUrl, Secret};
+use pulso::config::{DatabaseConfig, DatabaseUrl, ListenSource, Secret};
 use pulso::queries::LiveQuery;
 use pulso::queries::folder::Folder;
 use pulso::queries::scan::Dialect;
 use pulso::store::inspect::{Level, inspect_queries};
+use pulso::store::{HintChange, HintTrigger};
 use pulso_harness::scratch::Scratch;
 use pulso_harness::{Database, Postgres};
 
@@ -114,6 +115,45 @@ async fn who_may_watch_is_asked_once() {
     let queries = folder.read().unwrap().queries;
     let report = Report(inspect_queries(&config, &queries, &Clock::system(TimeZone::UTC)).await);
     assert_eq!(report.saying("quien/a.sql: ").level, Level::Problem);
+}
+
+#[tokio::test]
+async fn a_subject_that_no_trigger_sends_is_told_until_one_does() {
+    let database = orders().await;
+    let channel = "pulso_hints".to_owned();
+    let mut config = postgres_config(&database.url());
+    config.hints = Some(ListenSource { channel: channel.clone(), url: Secret::new(database.url()) });
+    let hinted =
+        "-- access: authenticated\n-- hints: listen/pedidos\nSELECT count(*) AS n FROM pedidos WHERE restaurante = $1";
+    let queries = [("cocina", hinted)];
+    let before = report(&config, &queries, Dialect::Postgres).await;
+    before.saying("notifications on pulso_hints arrive");
+    let advice = before.advice("hints name listen/pedidos, and no trigger sends that on pulso_hints");
+    assert!(advice.starts_with("pulso migrate --listen <table> <column> pedidos"), "{advice}");
+    let [table, column, subject] = ["pedidos", "restaurante", "pedidos"].map(str::to_owned);
+    let trigger = HintTrigger { table, column, subject, channel };
+    pulso::store::open(&config).unwrap().change_hints(&trigger, HintChange::Create).await.unwrap();
+    let after = report(&config, &queries, Dialect::Postgres).await;
+    assert!(after.0.iter().all(|finding| !finding.what.contains("no trigger sends")), "{:#?}", after.0);
+    // Where nobody is heard of, it is no use to send.
+    config.hints = Some(ListenSource { channel: "pulso_hints".to_owned(), url: Secret::new(database.url_at(1)) });
+    let deaf = report(&config, &queries, Dialect::Postgres).await;
+    assert_eq!(deaf.saying("LISTEN on pulso_hints (HINTS_CHANNEL)").level, Level::Problem);
+}
+
+#[tokio::test]
+async fn a_standby_is_told_to_lack_what_was_just_committed() {
+    let cluster = Postgres::own();
+    let database = cluster.database().await;
+    let config = postgres_config(&database.url());
+    let queries = [("uno", "SELECT 1 AS n, $1::text AS clave")];
+    let text = "this is a standby: a read behind a hint";
+    let primary = report(&config, &queries, Dialect::Postgres).await;
+    assert!(primary.0.iter().all(|finding| !finding.what.contains(text)), "{:#?}", primary.0);
+    cluster.become_standby();
+    let standby = report(&config, &queries, Dialect::Postgres).await;
+    assert_eq!(standby.saying(text).level, Level::Warning);
+    assert!(standby.advice(text).contains("xid"), "{:#?}", standby.0);
 }
 
 #[tokio::test]
