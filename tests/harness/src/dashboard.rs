@@ -1,5 +1,6 @@
 //! A dashboard as a test sees it: subscribes, reads what it is sent, and keeps every frame to be one JSON object.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -20,10 +21,15 @@ use crate::wait::LIMIT;
 /// Long enough for a frame that is not meant to come to have come.
 const QUIET: Duration = Duration::from_millis(700);
 
+/// Of the ping by which it is known that a client was let in.
+const JOINED: &[u8] = b"joined?";
+
 /// A WebSocket client of `/ws`.
 #[derive(Debug)]
 pub struct Dashboard {
     socket: WebSocketStream<TcpStream>,
+    /// What came while it was waited for something else.
+    early: VecDeque<Result<String, Closed>>,
 }
 
 /// A handshake that was refused.
@@ -76,7 +82,7 @@ impl Dashboard {
             request.headers_mut().append(name, HeaderValue::from_str(value).expect("a header's value"));
         }
         match timeout(LIMIT, client_async(request, stream)).await.expect("an answer to the handshake") {
-            Ok((socket, _)) => Ok(Self { socket }),
+            Ok((socket, _)) => Ok(Self { socket, early: VecDeque::new() }),
             Err(Error::Http(response)) => {
                 let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
                 Err(Refused { status: response.status().as_u16(), body })
@@ -88,7 +94,34 @@ impl Dashboard {
 
     /// A dashboard on a line whose handshake is done; `early` came right behind the answer.
     pub async fn over(stream: TcpStream, early: Vec<u8>) -> Self {
-        Self { socket: WebSocketStream::from_partially_read(stream, early, Role::Client, None).await }
+        let socket = WebSocketStream::from_partially_read(stream, early, Role::Client, None).await;
+        Self { socket, early: VecDeque::new() }
+    }
+
+    /// Waits until the server has let it in, a moment behind the handshake, or has closed: what is published from now on is heard.
+    /// What comes meanwhile is not lost. Nobody is waited for who cannot be let in yet.
+    #[must_use]
+    pub async fn joined(mut self) -> Self {
+        if self.socket.send(Message::Ping(JOINED.to_vec().into())).await.is_ok() {
+            let pong = async {
+                loop {
+                    match self.socket.next().await {
+                        Some(Ok(Message::Pong(payload))) if payload == JOINED => return,
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                        other => {
+                            let said = said(&mut self.socket, other).await;
+                            let is_over = said.is_err();
+                            self.early.push_back(said);
+                            if is_over {
+                                return;
+                            }
+                        }
+                    }
+                }
+            };
+            let _ = timeout(LIMIT, pong).await;
+        }
+        self
     }
 
     pub async fn send(&mut self, message: &Value) {
@@ -208,25 +241,14 @@ impl Dashboard {
 
     /// As [`Self::next_or_close`], to the letter.
     pub async fn text_or_close(&mut self) -> Result<String, Closed> {
+        if let Some(said) = self.early.pop_front() {
+            return said;
+        }
         let read = async {
             loop {
                 match self.socket.next().await {
-                    Some(Ok(Message::Text(text))) => {
-                        object(&text);
-                        return Ok(text.to_string());
-                    }
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                    Some(Ok(Message::Close(Some(frame)))) => {
-                        let closed = Closed { code: frame.code.into(), reason: frame.reason.to_string() };
-                        // Lets the library send its answer.
-                        while self.socket.next().await.is_some_and(|message| message.is_ok()) {}
-                        return Err(closed);
-                    }
-                    Some(Ok(Message::Close(None))) => {
-                        return Err(Closed { code: CloseCode::Status.into(), reason: String::new() });
-                    }
-                    Some(Ok(other)) => panic!("a frame that is no JSON object: {other:?}"),
-                    Some(Err(_)) | None => return Err(Closed { code: 1006, reason: String::new() }),
+                    other => return said(&mut self.socket, other).await,
                 }
             }
         };
@@ -248,6 +270,28 @@ impl Stats {
             timestamp: data.get("timestamp")?.as_i64()?,
             seq: message.get("seq")?.as_u64()?,
         })
+    }
+}
+
+/// The JSON object of a frame, or how the connection ended with it.
+async fn said(
+    socket: &mut WebSocketStream<TcpStream>,
+    frame: Option<Result<Message, Error>>,
+) -> Result<String, Closed> {
+    match frame {
+        Some(Ok(Message::Text(text))) => {
+            object(&text);
+            Ok(text.to_string())
+        }
+        Some(Ok(Message::Close(Some(frame)))) => {
+            let closed = Closed { code: frame.code.into(), reason: frame.reason.to_string() };
+            // Lets the library send its answer.
+            while socket.next().await.is_some_and(|message| message.is_ok()) {}
+            Err(closed)
+        }
+        Some(Ok(Message::Close(None))) => Err(Closed { code: CloseCode::Status.into(), reason: String::new() }),
+        Some(Ok(other)) => panic!("a frame that is no JSON object: {other:?}"),
+        Some(Err(_)) | None => Err(Closed { code: 1006, reason: String::new() }),
     }
 }
 

@@ -79,6 +79,18 @@ impl Pulso {
     /// `faketime` program does, without a process in between that would outlive a kill. Timers keep real time.
     #[must_use]
     pub fn at(self, start: &str) -> Self {
+        self.by_faketime().with("FAKETIME", &format!("@{start}"))
+    }
+
+    /// Runs the server by a clock that is as many seconds ahead of the machine's as a file says (`+3600`), whenever it is looked
+    /// at.
+    #[must_use]
+    pub fn by_clock(self, file: &Path) -> Self {
+        let file = file.to_string_lossy();
+        self.by_faketime().with("FAKETIME_TIMESTAMP_FILE", &file).with("FAKETIME_NO_CACHE", "1")
+    }
+
+    fn by_faketime(self) -> Self {
         let library = std::fs::read_dir("/usr/lib")
             .into_iter()
             .flatten()
@@ -86,10 +98,8 @@ impl Pulso {
             .map(|entry| entry.path().join("faketime/libfaketime.so.1"))
             .find(|path| path.is_file())
             .expect("these tests need libfaketime: apt-get install libfaketime");
-        self.with("LD_PRELOAD", &library.to_string_lossy())
-            .with("FAKETIME", &format!("@{start}"))
-            .with("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-            .with("TZ", "UTC")
+        let server = self.with("LD_PRELOAD", &library.to_string_lossy()).with("TZ", "UTC");
+        server.with("FAKETIME_DONT_FAKE_MONOTONIC", "1")
     }
 
     /// Creates Pulso's own tables, as an operator does.
@@ -200,9 +210,9 @@ impl Running {
         http::try_exchange(self.port, &post_head(path, &[], body), body).await
     }
 
-    /// Connects to `path`, the query included.
+    /// Connects to `path`, the query included, and waits until it hears what is published: see [`Dashboard::joined`].
     pub async fn open(&self, path: &str) -> Dashboard {
-        Dashboard::connect(self.port, path, &[]).await
+        Dashboard::connect(self.port, path, &[]).await.joined().await
     }
 
     /// A stream of server-sent events, as [`Self::open`].
@@ -210,9 +220,9 @@ impl Running {
         EventStream::open(self.port, path, &[]).await
     }
 
-    /// Connects with a token for `claims` in the query.
+    /// As [`Self::open`], with a token for `claims` in the query.
     pub async fn connect(&self, claims: &Claims) -> Dashboard {
-        Dashboard::connect(self.port, &format!("/ws?token={}", claims.sign(SECRET)), &[]).await
+        self.open(&format!("/ws?token={}", claims.sign(SECRET))).await
     }
 
     /// The value of a metric, by the start of its line: `pulso_queries_total`. Zero when it has not been counted.
