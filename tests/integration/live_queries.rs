@@ -2,10 +2,15 @@
 //! how, what a reload does.
 
 mod announcing;
+mod database;
 mod hints;
+mod neighbours;
+mod newcomers;
 mod own_commit;
 mod reloading;
 mod rights;
+mod transactions;
+mod triggered;
 mod watching;
 
 use std::path::PathBuf;
@@ -20,11 +25,11 @@ const CANNOT_CHECK: &str = "access cannot be checked right now; it will be tried
 const WITHDRAWN: &str = "access to this channel was withdrawn";
 
 /// The orders of some restaurants, and who works where.
-const TABLES: &str = "
+pub(super) const TABLES: &str = "
     CREATE TABLE pedidos (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, restaurante text NOT NULL, estado text NOT NULL);
     CREATE INDEX ON pedidos (restaurante);
     CREATE TABLE turnos (restaurante text NOT NULL, usuario text NOT NULL);";
-const KITCHEN: &str = "-- access: claim restaurantId
+pub(super) const KITCHEN: &str = "-- access: claim restaurantId
 -- hints: order/new listen/pedidos
 SELECT count(*) FILTER (WHERE estado = 'PENDING') AS pendientes, count(*) AS todos FROM pedidos WHERE restaurante = $1
 ";
@@ -50,7 +55,7 @@ impl Folder {
         folder
     }
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
         if let Some((inner, _)) = name.split_once('/') {
             std::fs::create_dir_all(self.0.path().join(inner)).unwrap();
         }
@@ -107,6 +112,13 @@ impl Restaurants {
         self.pulso.post("/notify/consulta", &body.to_string()).await
     }
 
+    /// How often a query has been read, for whatever reason.
+    async fn reads(&self, query: &str) -> u64 {
+        let (metrics, label) = (self.pulso.get("/metrics").await.body, format!("query=\"{query}\""));
+        let reads = metrics.lines().filter(|line| line.starts_with("pulso_live_reads_total{") && line.contains(&label));
+        reads.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    }
+
     /// Reads the folder again, and waits until that is done.
     async fn reload(&self) {
         let times = || self.pulso.log().iter().filter(|line| line.contains("live queries are read again")).count();
@@ -116,16 +128,16 @@ impl Restaurants {
     }
 }
 
-fn waiter(restaurant: &str) -> Claims {
+pub(super) fn waiter(restaurant: &str) -> Claims {
     Claims::user("mesera").with("restaurantId", json!(restaurant))
 }
 
-async fn subscribe(dashboard: &mut Dashboard, channel: &str) {
+pub(super) async fn subscribe(dashboard: &mut Dashboard, channel: &str) {
     dashboard.send(&json!({ "type": "subscribe", "channel": channel })).await;
 }
 
 /// What a channel says next; others may have something to say before.
-async fn result(dashboard: &mut Dashboard, channel: &str) -> Value {
+pub(super) async fn result(dashboard: &mut Dashboard, channel: &str) -> Value {
     loop {
         let frame = dashboard.next().await;
         assert_eq!(frame["type"], "consulta", "{frame}");
@@ -136,7 +148,7 @@ async fn result(dashboard: &mut Dashboard, channel: &str) -> Value {
 }
 
 /// Waits until a channel says this; what it said before may be said once more.
-async fn result_is(dashboard: &mut Dashboard, channel: &str, wanted: Value) {
+pub(super) async fn result_is(dashboard: &mut Dashboard, channel: &str, wanted: Value) {
     while result(dashboard, channel).await != wanted {}
 }
 

@@ -5,6 +5,7 @@ mod crowd;
 mod edges;
 mod faults;
 mod figures;
+mod live;
 mod screens;
 mod secured;
 mod shared;

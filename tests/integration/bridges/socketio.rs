@@ -4,6 +4,7 @@ use pulso_harness::{Packets, Pulso, Redis, Running, Script};
 use serde_json::{Value, json};
 
 use super::{came_to, hex, say, until_came_to, until_on_duty};
+use crate::live_queries::{Folder, TABLES, result_is, subscribe, waiter};
 use crate::restaurant::{OTHER, RESTAURANT, auth, server};
 
 pub fn bridged(redis: &Redis) -> Pulso {
@@ -72,6 +73,27 @@ async fn what_an_emitter_or_an_old_server_says_to_a_restaurants_room_is_heard_th
         until_came_to(&running, "socketio", "Ignored", round as u64 + 1).await;
     }
     assert_eq!(came_to(&running, "socketio", "Published").await, 8);
+}
+
+#[tokio::test]
+async fn it_hints_live_queries_as_the_hooks_call_does() {
+    let redis = Redis::start();
+    let (server, database) = crate::feeds::configured().await;
+    database.execute(TABLES).await;
+    let file = "-- access: claim restaurantId\n-- hints: order/status\nSELECT count(*) AS n FROM pedidos WHERE restaurante = $1\n";
+    let folder = Folder::new(&[("pedidos.sql", file)]);
+    let server = server.with("QUERIES_DIR", &folder.path()).with("SENTINEL_INTERVAL", "0");
+    let running = server.with("REDIS_URL", &redis.url()).with("BRIDGE_SOCKETIO", "socket.io").ready().await;
+    until_on_duty(&running, "socketio").await;
+    let channel = format!("consulta:pedidos:{RESTAURANT}");
+    let mut screen = running.connect(&waiter(RESTAURANT)).await;
+    subscribe(&mut screen, &channel).await;
+    result_is(&mut screen, &channel, json!({ "n": 0 })).await;
+    let order = format!("INSERT INTO pedidos (restaurante, estado) VALUES ('{RESTAURANT}', 'READY')");
+    database.execute(&order).await;
+    let mut producer = producer(&redis, "emitter").await;
+    say(&mut producer, &told(RESTAURANT, 1)).await;
+    result_is(&mut screen, &channel, json!({ "n": 1 })).await;
 }
 
 #[tokio::test]

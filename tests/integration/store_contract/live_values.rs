@@ -69,6 +69,12 @@ async fn every_kind_of_value_is_written_as_the_contract_says() {
         ("ROW(1, 'dos')::punto", r#"{"x":1,"y":"dos"}"#),
         ("ARRAY[ROW(1, 'dos')::punto]", r#"[{"x":1,"y":"dos"}]"#),
         ("ROW(1, 'dos')", r#"{"f1":1,"f2":"dos"}"#),
+        // Within others a value is what PostgreSQL makes of it in JSON, which has words for all of them as texts.
+        ("ROW('NaN'::float8, '-Infinity'::numeric)", r#"{"f1":"NaN","f2":"-Infinity"}"#),
+        (
+            "ARRAY[date '12345-03-15', date '0044-03-15 BC', 'infinity']",
+            r#"["12345-03-15","0044-03-15 BC","infinity"]"#,
+        ),
     ] {
         let query = query("valor", &format!("SELECT {expression} AS v"));
         assert_eq!(said(&*store, &query, None).await, format!(r#"{{"v":{expected}}}"#), "{expression}");
