@@ -1,6 +1,7 @@
 //! Live queries: what one costs beside the figures, how many keys may be watched, and whether what each promises holds under
-//! load. Pulso alone, on a PostgreSQL of its own.
+//! load, on a PostgreSQL of its own; and what others do who keep results live.
 
+mod beside;
 mod clock;
 mod commit;
 mod cost;
@@ -12,6 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use pulso_harness::{Claims, Database, HOOK_KEY, Postgres, Running, SECRET, Scratch};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -25,6 +27,8 @@ const NAME: &str = "live";
 const NEGOCIOS: u32 = 100;
 /// Of the table that keyed queries read: a row a key.
 const KEYS: u32 = 20_000;
+/// As [`KEYS`], for a look.
+const FEWER_KEYS: u32 = 2_000;
 /// Handshakes under way at once while nobody is in a hurry.
 const CALMLY: usize = 64;
 /// For what goes on behind an answer: the trailing re-read.
@@ -37,43 +41,76 @@ const KEYED: &str = "-- access: authenticated
 -- hints: venta
 SELECT n, repeat('x', 160) AS relleno, clave FROM claves WHERE clave = $1";
 
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// A notice beside one of the figures.
+    Cost,
+    /// Many queries and keys: a notice, rest, memory.
+    Keys,
+    /// Newcomers at once, and hints that change nothing.
+    Crowd,
+    /// Results that change by the clock.
+    Clock,
+    /// Hints that come before their commit.
+    Commit,
+    /// A query that is slow.
+    Slow,
+    /// Other programs that keep results live.
+    Beside,
+}
+
 /// The database, and what is served from it.
 struct Stage<'a> {
     runtime: Runtime,
     binary: &'a str,
     database: Database,
-    _postgres: Postgres,
+    postgres: Postgres,
+    keys: u32,
+    is_quick: bool,
 }
 
-pub fn measure(binary: &str, rounds: u32, report: &mut Report) -> Result<(), String> {
-    println!("-- {NAME}: {NEGOCIOS} businesses, {KEYS} keys");
+pub fn measure(binary: &str, parts: &[Part], rounds: u32, is_quick: bool, report: &mut Report) -> Result<(), String> {
+    let keys = if is_quick { FEWER_KEYS } else { KEYS };
+    println!("-- {NAME}: {NEGOCIOS} businesses, {keys} keys");
     let runtime = runtime()?;
     let postgres = Postgres::own();
-    let database = runtime.block_on(furnish(&postgres));
-    let stage = Stage { runtime, binary, database, _postgres: postgres };
-    cost::measure(&stage, rounds, report);
-    keys::measure(&stage, rounds, report);
-    crowd::measure(&stage, report);
-    clock::measure(&stage, report);
-    commit::measure(&stage, report);
-    slow::measure(&stage, report);
+    let database = runtime.block_on(furnish(&postgres, keys));
+    let stage = Stage { runtime, binary, database, postgres, keys, is_quick };
+    for part in if parts.is_empty() { Part::value_variants() } else { parts } {
+        println!("   {part:?}");
+        match part {
+            Part::Cost => cost::measure(&stage, rounds, report),
+            Part::Keys => keys::measure(&stage, rounds, report),
+            Part::Crowd => crowd::measure(&stage, report),
+            Part::Clock => clock::measure(&stage, report),
+            Part::Commit => commit::measure(&stage, report),
+            Part::Slow => slow::measure(&stage, report),
+            Part::Beside => beside::measure(&stage, report),
+        }
+    }
     Ok(())
 }
 
-async fn furnish(postgres: &Postgres) -> Database {
+async fn furnish(postgres: &Postgres, keys: u32) -> Database {
     let database = postgres.database().await;
     town::found(&database, NEGOCIOS).await;
     town::book(&database, NEGOCIOS * 200, NEGOCIOS, NEGOCIOS - 1).await;
-    let keys = format!(
+    let table = format!(
         "CREATE TABLE claves (clave text PRIMARY KEY, n integer NOT NULL DEFAULT 0);
-         INSERT INTO claves SELECT 'k-' || i FROM generate_series(0, {KEYS} - 1) AS i"
+         INSERT INTO claves SELECT 'k-' || i FROM generate_series(0, {keys} - 1) AS i"
     );
-    database.execute(&keys).await;
+    database.execute(&table).await;
     database.execute("VACUUM (ANALYZE)").await;
     database
 }
 
 impl Stage<'_> {
+    /// So many, or for a look fewer.
+    fn scaled(&self, full: u32, few: u32) -> u32 {
+        if self.is_quick { few } else { full }
+    }
+
     /// A server with these live queries, and their folder.
     fn serve(&self, queries: &[(&str, &str)], settings: &[(&str, &str)]) -> (Running, Scratch) {
         self.serve_at(&self.database.url(), queries, settings)

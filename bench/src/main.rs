@@ -64,7 +64,7 @@ enum What {
     Curve(Alone),
     /// Three nodes with a Redis between them: an event answered by one, seen by another.
     Nodes(Alone),
-    /// Pulso alone: live queries, what they cost and whether they keep what they promise under load.
+    /// Live queries: what they cost, whether they keep what they promise under load, and what others do.
     Live(Alone),
     /// Pulso alone: `compare --peers pulso --works storm`.
     Storm(Alone),
@@ -140,6 +140,12 @@ struct Alone {
     /// Rounds of each ratio in `live`; of the rounds the median counts.
     #[arg(long, default_value_t = 10)]
     rounds: u32,
+    /// Parts of `live`, separated by commas; all by default.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    parts: Vec<live::Part>,
+    /// In `live` a look in some minutes: fewer clients and keys.
+    #[arg(long)]
+    quick: bool,
 }
 
 fn main() -> ExitCode {
@@ -220,7 +226,9 @@ fn alone(arguments: &Alone, scenarios: &[Scenario], works: &[Work]) -> Result<bo
                 Scenario::Big => runtime()?.block_on(big::measure(&binary, arguments.rows, &mut report)),
                 Scenario::Curve => runtime()?.block_on(curve::measure(&binary, &mut report)),
                 Scenario::Nodes => nodes::measure(&binary, arguments.seconds, &mut report)?,
-                Scenario::Live => live::measure(&binary, arguments.rounds, &mut report)?,
+                Scenario::Live => {
+                    live::measure(&binary, &arguments.parts, arguments.rounds, arguments.quick, &mut report)?;
+                }
             }
         }
     }

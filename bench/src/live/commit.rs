@@ -14,8 +14,10 @@ use super::{NAME, Stage, subscribe};
 use crate::report::Report;
 
 const CALLERS: u32 = 50;
-const EACH: u32 = 20;
+const EACH: (u32, u32) = (20, 5);
 const LONGEST_MS: u64 = 200;
+/// Of a standby.
+const BEHIND: [Duration; 3] = [Duration::ZERO, Duration::from_millis(150), Duration::from_millis(300)];
 const SETTLED: Duration = Duration::from_secs(1);
 
 const COUNTED: &str = "-- access: authenticated
@@ -28,10 +30,17 @@ pub(super) fn measure(stage: &Stage<'_>, report: &mut Report) {
     let pooler = PgBouncer::start(&stage.database, Options::default());
     let (server, _folder) = stage.serve_at(&pooler.url(&stage.database), &[("cuenta", COUNTED)], &[]);
     judge(stage, &server, "through pgbouncer", report);
+    drop((server, pooler));
+    for behind in BEHIND {
+        let replica = stage.postgres.replica(behind);
+        let database = replica.database_named(stage.database.name());
+        let (server, _folder) = stage.serve_at(&database.url(), &[("cuenta", COUNTED)], &[]);
+        judge(stage, &server, &format!("on a standby {} ms behind", behind.as_millis()), report);
+    }
 }
 
 fn judge(stage: &Stage<'_>, server: &Running, how: &str, report: &mut Report) {
-    let all = CALLERS * EACH;
+    let all = CALLERS * stage.scaled(EACH.0, EACH.1);
     let right = stage.runtime.block_on(LocalSet::new().run_until(run(stage, server)));
     let what = format!("hints with xid, committed 0–{LONGEST_MS} ms later, {how}: answered by their change");
     report.check(NAME, &what, format!("{right} of {all}"), format!("{all}"), right == all);
@@ -41,7 +50,7 @@ fn judge(stage: &Stage<'_>, server: &Running, how: &str, report: &mut Report) {
 async fn run(stage: &Stage<'_>, server: &Running) -> u32 {
     let mut callers = JoinSet::new();
     for caller in 0..CALLERS {
-        let (database, port) = (stage.database.clone(), server.port());
+        let (database, port, each) = (stage.database.clone(), server.port(), stage.scaled(EACH.0, EACH.1));
         callers.spawn_local(async move {
             let key = format!("k-{caller}");
             let token = Claims::user("ana").sign(SECRET);
@@ -50,7 +59,7 @@ async fn run(stage: &Stage<'_>, server: &Running) -> u32 {
             screen.next().await;
             let mut connection = database.connect().await;
             let mut wanted = Vec::new();
-            for number in 0..EACH {
+            for number in 0..each {
                 let mut transaction = connection.begin().await.expect("a transaction");
                 let sql = format!(
                     "UPDATE claves SET n = n + 1 WHERE clave = '{key}' RETURNING n, pg_current_xact_id()::text AS xid"

@@ -12,7 +12,7 @@ use crate::report::Report;
 use crate::swarm::Swarm;
 use crate::town;
 
-const NEWCOMERS: u32 = 10_000;
+const NEWCOMERS: (u32, u32) = (10_000, 1_000);
 const WATCHED: u32 = 100;
 /// As in the storm of the comparison.
 const AT_ONCE: usize = 3_000;
@@ -20,6 +20,7 @@ const CALLS: u32 = 100;
 const SETTLE: Duration = Duration::from_secs(3);
 
 pub(super) fn measure(stage: &Stage<'_>, report: &mut Report) {
+    let newcomers = stage.scaled(NEWCOMERS.0, NEWCOMERS.1);
     // The queries' key is a business here, for that is what the hook's calls carry.
     let keys = format!(
         "INSERT INTO claves SELECT (lpad(to_hex(i), 8, '0') || '-0000-4000-8000-00000000aaaa')
@@ -28,15 +29,16 @@ pub(super) fn measure(stage: &Stage<'_>, report: &mut Report) {
     stage.execute(&keys);
     let (server, _folder) = stage.serve(&[("q0", KEYED)], &[]);
     let mut swarm =
-        Swarm::new(server.port(), seats(0..NEWCOMERS, 1, |seat| format!("q0:{}", town::negocio(seat % WATCHED))));
+        Swarm::new(server.port(), seats(0..newcomers, 1, |seat| format!("q0:{}", town::negocio(seat % WATCHED))));
     swarm.keep();
     let before = stage.reads(&server, "q0");
     swarm.connect(AT_ONCE);
     swarm.idle(SETTLE);
     let reads = (stage.reads(&server, "q0") - before) / f64::from(WATCHED);
-    report.check(NAME, "10,000 newcomers on 100 keys: reads a key", format!("{reads:.2}"), "≤ 2", reads <= 2.0);
+    let what = |what: &str| format!("{newcomers} newcomers on {WATCHED} keys: {what}");
+    report.check(NAME, &what("reads a key"), format!("{reads:.2}"), "≤ 2", reads <= 2.0);
     let wrong = wrong(stage, &swarm);
-    report.check(NAME, "10,000 newcomers: results that are not the database's", wrong.to_string(), "0", wrong == 0);
+    report.check(NAME, &what("results that are not the database's"), wrong.to_string(), "0", wrong == 0);
 
     let delivered = swarm.counts.delivered;
     let mut caller = Caller::open(server.port());
@@ -52,8 +54,8 @@ pub(super) fn measure(stage: &Stage<'_>, report: &mut Report) {
     swarm.idle(SETTLE);
     let frames = swarm.counts.delivered - delivered;
     report.note(NAME, "reads of 100 hints that change nothing", format!("{}", stage.reads(&server, "q0") - before));
-    let what = "hook in hints that changes no result, 10,000 watchers: frames";
-    report.check(NAME, what, frames.to_string(), "0", frames == 0);
+    let what = format!("hook in hints that changes no result, {newcomers} watchers: frames");
+    report.check(NAME, &what, frames.to_string(), "0", frames == 0);
 }
 
 /// Clients whose last message is not what the database says.

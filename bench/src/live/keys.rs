@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pulso_harness::Running;
 
-use super::{CALMLY, KEYED, KEYS, NAME, SETTLED, Stage, gather, hint, seats};
+use super::{CALMLY, KEYED, NAME, SETTLED, Stage, gather, hint, seats};
 use crate::caller::Caller;
 use crate::meter::{Cpu, Memory};
 use crate::quantiles::middle;
@@ -15,12 +15,14 @@ const QUERIES: usize = 300;
 /// What one connection watches.
 const EACH: u32 = 100;
 const NOTICES: u64 = 500;
-const FEW: u32 = 1_000;
+/// Of all keys a twentieth.
+const FEW: u32 = 20;
 const REST: Duration = Duration::from_secs(10);
 const MOST_RATIO: f64 = 1.1;
 const MOST_BYTES: f64 = 1_500.0;
 
 pub(super) fn measure(stage: &Stage<'_>, rounds: u32, report: &mut Report) {
+    let keys = stage.keys;
     let names: Vec<String> = (0..QUERIES).map(|number| format!("q{number}")).collect();
     let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), KEYED)).collect();
     let quiet = [("SENTINEL_INTERVAL", "0")];
@@ -28,7 +30,7 @@ pub(super) fn measure(stage: &Stage<'_>, rounds: u32, report: &mut Report) {
     let (large, _folder) = stage.serve(&many, &quiet);
     let mut one = Swarm::new(small.port(), seats(0..1, 1, name));
     one.connect(CALMLY);
-    let mut all = Swarm::new(large.port(), seats(0..KEYS, EACH, name));
+    let mut all = Swarm::new(large.port(), seats(0..stage.keys, EACH, name));
     gather(&mut all);
     all.idle(SETTLED);
 
@@ -43,10 +45,10 @@ pub(super) fn measure(stage: &Stage<'_>, rounds: u32, report: &mut Report) {
     let ratio = middle(&mut ratios).unwrap_or(f64::NAN);
     report.note(
         NAME,
-        &format!("CPU of a notice, {QUERIES} queries, {KEYS} keys watched"),
+        &format!("CPU of a notice, {QUERIES} queries, {keys} keys watched"),
         format!("{:.1} µs", middle(&mut with_many).unwrap_or(f64::NAN)),
     );
-    let what = format!("notice with {QUERIES} queries and {KEYS} keys watched ÷ with one, CPU");
+    let what = format!("notice with {QUERIES} queries and {keys} keys watched ÷ with one, CPU");
     report.check(NAME, &what, format!("{ratio:.3}"), format!("≤ {MOST_RATIO}"), ratio <= MOST_RATIO);
 
     all.idle(SETTLED);
@@ -60,7 +62,7 @@ pub(super) fn measure(stage: &Stage<'_>, rounds: u32, report: &mut Report) {
 
 /// The same number of connections, with few keys and with many.
 fn memory(stage: &Stage<'_>, report: &mut Report) {
-    let connections = KEYS / EACH;
+    let (keys, connections) = (stage.keys, stage.keys / EACH);
     let taken = |keys: u32| {
         let (server, _folder) = stage.serve(&[("q0", KEYED)], &[("SENTINEL_INTERVAL", "0")]);
         let mut swarm = Swarm::new(server.port(), seats(0..keys, keys / connections, name));
@@ -68,8 +70,8 @@ fn memory(stage: &Stage<'_>, report: &mut Report) {
         swarm.idle(Duration::from_secs(2));
         Memory::of(server.pid())
     };
-    let (few, many) = (taken(FEW), taken(KEYS));
-    let bytes = many.each_since(few, (KEYS - FEW) as usize);
+    let (few, many) = (taken(keys / FEW), taken(keys));
+    let bytes = many.each_since(few, (keys - keys / FEW) as usize);
     let what = "memory of a further watched key, 200 bytes of result";
     report.check(NAME, what, format!("{bytes:.0} B"), format!("≤ {MOST_BYTES} B"), bytes <= MOST_BYTES);
 }

@@ -34,6 +34,8 @@ pub struct Postgres {
     dir: ServiceDir,
     port: u16,
     tls: Option<PathBuf>,
+    /// Beside those that all have.
+    settings: Vec<String>,
     postmaster: Mutex<Option<Child>>,
     databases: AtomicU32,
 }
@@ -47,15 +49,20 @@ impl Postgres {
 
     /// A cluster of one's own, to be stopped and frozen at will.
     pub fn own() -> Self {
-        Self::create(false)
+        Self::create(false, &[])
+    }
+
+    /// As [`Self::own`], with settings of the test's own, such as `wal_level=logical`.
+    pub fn own_with(settings: &[&str]) -> Self {
+        Self::create(false, settings)
     }
 
     /// A cluster that accepts TLS only, with a certificate for `localhost` and 127.0.0.1 signed by [`Self::ca`].
     pub fn own_with_tls() -> Self {
-        Self::create(true)
+        Self::create(true, &[])
     }
 
-    fn create(tls: bool) -> Self {
+    fn create(tls: bool, settings: &[&str]) -> Self {
         let dir = ServiceDir::new("postgres");
         let data = dir.path().join("data");
         let mut initdb = service(&program("initdb"), "KILL");
@@ -63,8 +70,9 @@ impl Postgres {
         run(&mut initdb, "initdb");
         dir.write("data/pg_hba.conf", &ACCESS.replace("%HOST%", if tls { "hostssl" } else { "host" }));
         let ca = tls.then(|| tls::certify(&dir));
-        let cluster =
-            Self { dir, port: free_port(), tls: ca, postmaster: Mutex::new(None), databases: AtomicU32::new(0) };
+        let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
+        let (postmaster, databases) = (Mutex::new(None), AtomicU32::new(0));
+        let cluster = Self { dir, port: free_port(), tls: ca, settings, postmaster, databases };
         cluster.start();
         cluster.psql("postgres", &format!("CREATE DATABASE {TEMPLATE}"));
         cluster.psql(TEMPLATE, SCHEMA);
@@ -98,6 +106,12 @@ impl Postgres {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Of the process that all the others of the cluster descend from.
+    pub fn pid(&self) -> Pid {
+        let postmaster = self.postmaster.lock().unwrap_or_else(PoisonError::into_inner);
+        pid_of(postmaster.as_ref().expect("a running cluster"))
     }
 
     /// The certificate authority's file, of a cluster with TLS.
@@ -137,8 +151,8 @@ impl Postgres {
             "data/postgresql.auto.conf",
             &format!("{own}\nrecovery_min_apply_delay = {}ms\n", behind.as_millis()),
         );
-        let replica =
-            Self { dir, port: free_port(), tls: None, postmaster: Mutex::new(None), databases: AtomicU32::new(0) };
+        let (settings, postmaster, databases) = (Vec::new(), Mutex::new(None), AtomicU32::new(0));
+        let replica = Self { dir, port: free_port(), tls: None, settings, postmaster, databases };
         replica.start();
         replica
     }
@@ -176,6 +190,9 @@ impl Postgres {
             "max_prepared_transactions=10",
             "shared_buffers=64MB",
         ] {
+            postgres.args(["-c", setting]);
+        }
+        for setting in &self.settings {
             postgres.args(["-c", setting]);
         }
         if self.tls.is_some() {
