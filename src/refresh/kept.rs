@@ -33,6 +33,8 @@ pub(super) struct Kept {
     /// How each live query stood when that was last looked at: its fingerprint, and whether it could be read.
     pub(super) standing: HashMap<QueryName, (u64, bool)>,
     last_number: u64,
+    /// How many keys have results that change by the clock.
+    by_clock: usize,
 }
 
 /// One key.
@@ -44,8 +46,10 @@ pub(super) struct Watched {
     number: u64,
     change_at: Option<Timestamp>,
     interval_at: Option<Instant>,
-    /// `$3` of the last read, where one has said when it changes.
+    /// `$3` of the last read of a live query.
     read_at: Option<Timestamp>,
+    /// A result has said when it changes.
+    is_by_clock: bool,
 }
 
 impl Kept {
@@ -66,8 +70,11 @@ impl Kept {
         let Some(watched) = self.channels.get_mut(channel) else { return false };
         let after = |pause: SignedDuration| read_at.saturating_add(pause).unwrap_or(Timestamp::MAX);
         let at = next.map(|next| if next <= read_at { after(AGAIN_AFTER) } else { next.max(after(LEAST_BETWEEN)) });
+        watched.read_at = Some(read_at);
         // Also once it does not say so any more: what was read for a later time may have passed all of them.
-        watched.read_at = at.or(watched.read_at).map(|_| read_at);
+        if at.is_some() && !std::mem::replace(&mut watched.is_by_clock, true) {
+            self.by_clock += 1;
+        }
         let before = self.changes.first();
         self.changes.set(&mut watched.change_at, at, watched.number, channel);
         self.changes.first() != before
@@ -104,16 +111,22 @@ impl Kept {
 
     /// The wall clock went back to `now`: what was read for a later time.
     pub(super) fn read_after(&self, now: Timestamp) -> Vec<Channel> {
-        let is_later = |watched: &Watched| watched.read_at.is_some_and(|read_at| read_at > now);
+        let is_later = |watched: &Watched| watched.is_by_clock && watched.read_at.is_some_and(|read_at| read_at > now);
         self.channels.iter().filter(|(_, watched)| is_later(watched)).map(|(channel, _)| channel.clone()).collect()
+    }
+
+    /// Whether any result changes by the clock, so that it matters where that stands.
+    pub(super) fn is_by_clock(&self) -> bool {
+        self.by_clock > 0
     }
 
     /// Keeps those that are to be kept.
     pub(super) fn retain(&mut self, mut is_kept: impl FnMut(&Channel, &mut Watched) -> bool) {
-        let (changes, intervals) = (&mut self.changes, &mut self.intervals);
+        let (changes, intervals, by_clock) = (&mut self.changes, &mut self.intervals, &mut self.by_clock);
         self.channels.retain(|channel, watched| {
             let is_kept = is_kept(channel, watched);
             if !is_kept {
+                *by_clock -= usize::from(watched.is_by_clock);
                 changes.set(&mut watched.change_at, None, watched.number, channel);
                 intervals.set(&mut watched.interval_at, None, watched.number, channel);
             }
@@ -128,7 +141,13 @@ impl Kept {
 impl Watched {
     fn new(number: u64) -> Self {
         let state = RefreshState::default();
-        Self { state, news: Arc::default(), number, change_at: None, interval_at: None, read_at: None }
+        let (change_at, interval_at, read_at) = (None, None, None);
+        Self { state, news: Arc::default(), number, change_at, interval_at, read_at, is_by_clock: false }
+    }
+
+    /// Whether what is shown was read for an earlier time than this.
+    pub(super) fn is_before(&self, read_at: Timestamp) -> bool {
+        self.read_at.is_none_or(|ours| ours < read_at)
     }
 }
 
@@ -177,7 +196,7 @@ mod tests {
         kept.changes_at(&key, at("10"), Some(at("20")));
         kept.reads_every(&key, Some(Instant::now()));
         kept.retain(|_, _| false);
-        assert_eq!((kept.changes.first(), kept.intervals.first()), (None, None));
+        assert_eq!((kept.changes.first(), kept.intervals.first(), kept.is_by_clock()), (None, None, false));
     }
 
     #[test]

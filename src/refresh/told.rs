@@ -33,6 +33,8 @@ pub(super) struct Told {
 pub(super) struct ToldLive {
     /// Of its definition: another one says nothing here.
     pub(super) fingerprint: u64,
+    /// For which time it was read.
+    pub(super) read_at: Timestamp,
     pub(super) next_change_at: Option<Timestamp>,
 }
 
@@ -52,7 +54,7 @@ struct Words {
 #[serde(untagged)]
 enum Said {
     Figures { total_citas: i64, citas_hoy: i64, citas_completadas: i64, citas_canceladas: i64 },
-    Live { fingerprint: u64, changes: Option<i64>, data: String },
+    Live { fingerprint: u64, read: i64, changes: Option<i64>, data: String },
 }
 
 impl Told {
@@ -62,9 +64,9 @@ impl Told {
                 let &Figures { citas_hoy, total_citas, citas_completadas, citas_canceladas } = figures;
                 Said::Figures { total_citas, citas_hoy, citas_completadas, citas_canceladas }
             }
-            (Answer::Data(data), Some(ToldLive { fingerprint, next_change_at })) => {
-                let changes = next_change_at.map(Timestamp::as_microsecond);
-                Said::Live { fingerprint, changes, data: data.as_ref().to_owned() }
+            (Answer::Data(data), Some(ToldLive { fingerprint, read_at, next_change_at })) => {
+                let (read, changes) = (read_at.as_microsecond(), next_change_at.map(Timestamp::as_microsecond));
+                Said::Live { fingerprint, read, changes, data: data.as_ref().to_owned() }
             }
             // Nobody could tell whose it is.
             (Answer::Data(_), None) => return String::new(),
@@ -89,13 +91,14 @@ impl Told {
                 let figures = Figures { citas_hoy, total_citas, citas_completadas, citas_canceladas };
                 (is_count.then_some(Answer::Figures(figures))?, None)
             }
-            (Channel::Consulta(_), Said::Live { fingerprint, changes, data }) => {
+            (Channel::Consulta(_), Said::Live { fingerprint, read, changes, data }) => {
                 let is_one_line = !data.contains(['\n', '\r']) && serde_json::from_str::<&RawValue>(&data).is_ok();
                 let next_change_at = match changes {
                     Some(changes) => Some(Timestamp::from_microsecond(changes).ok()?),
                     None => None,
                 };
-                let live = ToldLive { fingerprint, next_change_at };
+                let read_at = Timestamp::from_microsecond(read).ok()?;
+                let live = ToldLive { fingerprint, read_at, next_change_at };
                 (is_one_line.then(|| Answer::Data(Arc::from(data)))?, Some(live))
             }
             _ => return None,
@@ -135,13 +138,14 @@ mod tests {
     #[test]
     fn a_result_arrives_to_the_byte_and_with_whose_it_is() {
         let channel = Channel::Consulta(Consulta::new(QueryName::parse("cocina").unwrap(), Some("r-1")));
+        let read_at = "2026-03-01T11:00:00.000001Z".parse().unwrap();
         let next_change_at = Some("2026-03-01T12:00:00.000001Z".parse().unwrap());
         for data in [r#"{"a": 1.50,"b":"\u0000\"ñ"}"#, "[]", "null"] {
-            let live = ToldLive { fingerprint: u64::MAX, next_change_at };
+            let live = ToldLive { fingerprint: u64::MAX, read_at, next_change_at };
             let told = told(Answer::Data(data.into()), Some(live));
             assert_eq!(Told::read(&channel, &told.write()), Some(told));
         }
-        let live = Some(ToldLive { fingerprint: 1, next_change_at: None });
+        let live = Some(ToldLive { fingerprint: 1, read_at, next_change_at: None });
         for wrong in ["", "{", "{}\n", "{} {}"] {
             assert_eq!(Told::read(&channel, &told(Answer::Data(wrong.into()), live).write()), None, "{wrong}");
         }

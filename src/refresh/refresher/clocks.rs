@@ -57,7 +57,9 @@ impl Refresher {
             Duration::try_from(left).unwrap_or_default().clamp(Duration::from_millis(1), LOOK)
         };
         let change = kept.changes.first().map(|at| now + until(at));
-        [change, kept.intervals.first()].into_iter().flatten().min()
+        // A clock that goes back is to be noticed also where no result says any more when it changes.
+        let look = kept.is_by_clock().then(|| now + LOOK);
+        [change, kept.intervals.first(), look].into_iter().flatten().min()
     }
 
     fn read_what_is_due(self: &Arc<Self>, now: Timestamp) {
@@ -117,12 +119,12 @@ impl Refresher {
 
     /// Another node has read a result that changes at `next`. What is read by a clock that one reads again, and this one only
     /// where nothing comes of that: it is told before its own time, which is a little later.
-    pub(super) fn note_times_of_others(&self, channel: &Channel, next: Option<Timestamp>) {
+    pub(super) fn note_times_of_others(&self, channel: &Channel, read_at: Timestamp, next: Option<Timestamp>) {
         let later = rand::rng().random_range(BEHIND);
         let next = next.and_then(|next| next.checked_add(SignedDuration::from_millis(later)).ok());
         let every = self.query_of(channel).and_then(|query| query.every);
         let mut kept = self.lock();
-        let mut is_earlier = kept.changes_at(channel, self.clock.now(), next);
+        let mut is_earlier = kept.changes_at(channel, read_at, next);
         if let Some(every) = every {
             kept.reads_every(channel, None);
             let behind = Duration::from_millis(later.unsigned_abs());

@@ -100,29 +100,34 @@ impl Refresher {
             Answer::Figures(_) => Room::Needless,
             Answer::Data(_) => self.results.take(payload.len()).map_or(Room::None, Room::Taken),
         };
-        let reading = Arc::new(Publication::state(channel.clone(), seq, payload, None));
+        let reading = Publication::state(channel.clone(), seq, payload, None);
         let age = u64::try_from(self.clock.unix().saturating_sub(second)).unwrap_or_default();
         let begun = Instant::now().checked_sub(Duration::from_secs(age)).unwrap_or_else(Instant::now);
         let mark = answer.mark(&self.digests);
-        let fresh = Fresh { reading: Arc::clone(&reading), room, version: Some(version), mark, day, seen: Vec::new() };
-        let adopted = {
+        let (reading, adopted) = {
             let mut kept = self.lock();
             let Some(watched) = kept.channels.get_mut(channel) else { return };
             if !self.is_watched(channel) {
                 watched.state.forget(Instant::now());
                 return;
             }
-            let adopted = watched.state.adopt(fresh, is_quiet, begun);
+            // What changes by the clock changes though no transaction is completed.
+            let is_later = live.is_some_and(|live| watched.is_before(live.read_at));
+            let is_again = watched.state.seq() == Some(seq);
+            let reading = Arc::new(if is_again { reading.again() } else { reading });
+            let fresh =
+                Fresh { reading: Arc::clone(&reading), room, version: Some(version), mark, day, seen: Vec::new() };
+            let adopted = watched.state.adopt(fresh, is_quiet, begun, is_later);
             if adopted == Adopted::Incomparable {
                 watched.state.on_unasked(Unasked::Told);
                 self.ensure_runner(channel, watched);
             }
-            adopted
+            (reading, adopted)
         };
         if matches!(adopted, Adopted::Newer | Adopted::Same)
             && let Some(live) = live
         {
-            self.note_times_of_others(channel, live.next_change_at);
+            self.note_times_of_others(channel, live.read_at, live.next_change_at);
         }
         if adopted == Adopted::Newer {
             self.metrics.broker.adopted.inc();

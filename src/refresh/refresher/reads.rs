@@ -14,6 +14,7 @@ use super::{Refresher, Unread, answer_all};
 use crate::database::{Admission, Urgency};
 use crate::model::{Channel, Version};
 use crate::publication::Publication;
+use crate::queries::LiveQuery;
 use crate::refresh::answer::{Answer, failed};
 use crate::refresh::eras::{Begun, Eras, Stand};
 use crate::refresh::queue::QueuedRead;
@@ -202,7 +203,9 @@ impl Refresher {
             answer_all(finished.waiters, &Ok(finished.reading));
             return None;
         }
-        let live = turn.query.as_ref().map(|query| ToldLive { fingerprint: query.fingerprint, next_change_at });
+        let told =
+            |query: &Arc<LiveQuery>| ToldLive { fingerprint: query.fingerprint, read_at: turn.read_at, next_change_at };
+        let live = turn.query.as_ref().map(told);
         let is_quiet = finished.tell != Tell::Asked;
         // Who cannot know whether it is newer reads for itself.
         let said = version.map(|version| Told { version, day: turn.day, second, answer, is_quiet, live }.write());

@@ -60,14 +60,20 @@ impl RefreshState {
         self.known_since.is_some()
     }
 
-    /// Another node has read it today. `begun`: about when.
-    pub(in crate::refresh) fn adopt(&mut self, fresh: Fresh, is_quiet: bool, begun: Instant) -> Adopted {
+    /// Another node has read it today. `begun`: about when; `is_later`: for a later time than what is shown.
+    pub(in crate::refresh) fn adopt(
+        &mut self,
+        fresh: Fresh,
+        is_quiet: bool,
+        begun: Instant,
+        is_later: bool,
+    ) -> Adopted {
         let Fresh { reading, room, version, mark, day, .. } = fresh;
         if let Some(latest) = &self.latest {
             match (latest.version, version) {
                 // What is shown of an older era is read anew: that may have seen more than this has.
                 (Some(ours), Some(theirs)) if ours.era() == theirs.era() && latest.day == day => {
-                    if ours >= theirs {
+                    if ours > theirs || (ours == theirs && !is_later) {
                         return Adopted::Older;
                     }
                 }
