@@ -32,8 +32,6 @@ if (reason) {
   console.log(reason);
   process.exit(3);
 }
-// Looks at the log as often as it can.
-process.env.LD_WAIT ??= "20";
 const middleware = postgraphile(new pg.Pool({ connectionString: url, max: 8 }), "public", {
   appendPlugins: [require("@graphile/subscriptions-lds").default],
   pluginHook: makePluginHook([PgPubsub]),
