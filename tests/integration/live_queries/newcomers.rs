@@ -1,9 +1,8 @@
 //! Crowds that come at once: few reads, and everybody is right in the end.
 
-use std::time::Instant;
-
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{KITCHEN, Restaurants, result, result_is, subscribe};
 
