@@ -153,6 +153,12 @@ impl Dashboard {
                 second::authenticated(context.clock.unix(), expires_at, reference)
             }
         });
+        if is_new {
+            for channel in &grant.channels {
+                // It has just been, and will not be when it is left and joined again.
+                let _ = self.subscriptions.replayed(channel);
+            }
+        }
         let Speech::AskByName { identity, opens } = grant.speech else { return };
         if let Some(identity) = &identity {
             self.subscriptions.on_new_token(identity);
@@ -171,7 +177,8 @@ impl Dashboard {
         if self.own.iter().any(|membership| membership.channel() == channel) {
             hub.tell_position(|position| say(second::subscribed(channel, position, reference)));
         } else if self.opens(channel) {
-            let since = since.unwrap_or(Since::Now);
+            let replayed = self.subscriptions.replayed(channel);
+            let since = since.unwrap_or(replayed);
             let joined = hub.join_telling(slice::from_ref(channel), mailbox, since, |standing| {
                 say(second::subscribed(channel, standing.position, reference));
                 if !standing.holes.is_empty() {

@@ -62,9 +62,14 @@ impl Subscriptions {
         if channel.is_of_states() {
             return Since::Now;
         }
-        let most = self.context.limits.max_channels;
-        let replayed = self.replay.as_mut().map_or(Since::Now, |replay| replay.take(channel, most));
+        let replayed = self.replayed(channel);
         question.and_then(|question| question.since).unwrap_or(replayed)
+    }
+
+    /// From where a channel of events is replayed that is joined now, as the client said when it came: once.
+    pub(in crate::session) fn replayed(&mut self, channel: &Channel) -> Since {
+        let most = self.context.limits.max_channels;
+        self.replay.as_mut().map_or(Since::Now, |replay| replay.take(channel, most))
     }
 
     /// Figures to begin with; a channel of events has none.

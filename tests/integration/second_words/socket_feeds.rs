@@ -162,3 +162,21 @@ async fn where_only_such_feeds_are_on_the_line_is_there_in_the_second_version() 
     is_subscribed(&subscribe(&mut line, "restaurante:r", "1").await, "restaurante:r");
     assert_eq!(subscribe(&mut line, "estadisticas:a", "2").await["code"], "feed_off");
 }
+
+#[tokio::test]
+async fn what_was_missed_of_a_channel_of_a_feed_is_replayed_once_when_it_is_asked_for() {
+    let (pulso, _database) = open().await;
+    let (mut line, hello) = greeted(&pulso, &signed("/ws", &nurse())).await;
+    let position = hello["id"].as_str().unwrap().to_owned();
+    line.ping().await;
+    drop(line);
+    happen(&pulso, "/notify/pedido", NEW_ORDER).await;
+    let (mut line, _) = greeted(&pulso, &format!("{}&since={position}", signed("/ws", &nurse()))).await;
+    let joined = subscribe(&mut line, "staff_orders", "1").await;
+    assert_eq!((&joined["type"], &joined["id"]), (&json!("subscribed"), &json!(position)));
+    assert_eq!(line.next().await["type"], "new_order");
+    say(&mut line, json!({ "type": "unsubscribe", "channel": "staff_orders" })).await;
+    assert_eq!(line.next().await["type"], "unsubscribed");
+    is_subscribed(&subscribe(&mut line, "staff_orders", "2").await, "staff_orders");
+    line.ping().await;
+}
