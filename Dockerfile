@@ -23,6 +23,8 @@ COPY demo/src demo/src
 COPY sql sql
 COPY web web
 COPY docs docs
+# What /metrics says was built (pulso_build_info): --build-arg PULSO_COMMIT=$(git rev-parse --short HEAD)
+ARG PULSO_COMMIT=unknown
 # Cargo goes by time, and the files just copied may be older than the empty program.
 RUN touch src/lib.rs src/main.rs demo/src/lib.rs \
     && cargo build --release --locked --package pulso \

@@ -18,6 +18,7 @@ mod ring;
 #[path = "hub/no_ring.rs"]
 mod ring;
 mod standing;
+mod survey;
 mod sync;
 
 use std::io;
@@ -26,6 +27,7 @@ use std::thread;
 
 use dashmap::DashMap;
 use slab::Slab;
+use tokio::time::Instant;
 use tracing::info;
 
 use crate::model::Channel;
@@ -52,6 +54,8 @@ pub struct Hub {
     fifo: Arc<Fifo>,
     /// Who has read elsewhere what is on its way here.
     ahead: Mutex<Ahead>,
+    /// When it was last asked how much waits.
+    surveyed: Mutex<Option<Instant>>,
     metrics: Arc<Metrics>,
 }
 
@@ -99,7 +103,7 @@ impl Hub {
     /// Big channels wait for [`Self::start`].
     pub fn new(metrics: Arc<Metrics>) -> Self {
         let (channels, history) = (DashMap::new(), Mutex::new(History::new(0)));
-        Self { channels, history, fifo: Arc::default(), ahead: Mutex::default(), metrics }
+        Self { channels, history, fifo: Arc::default(), ahead: Mutex::default(), surveyed: Mutex::default(), metrics }
     }
 
     /// Starts the fan-out thread, which ends after [`Self::stop`]; `held` is dropped when it does.

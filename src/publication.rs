@@ -11,9 +11,9 @@ mod packets;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::time::Instant;
-
 use crate::model::{Channel, Code};
+use crate::telemetry::commit::Arrival;
+use crate::telemetry::metrics::Metrics;
 
 pub use encoding::Encoding;
 use encoding::Encodings;
@@ -46,13 +46,13 @@ pub struct Publication {
     wrong: Option<Code>,
     /// Taken by who has a publication of this very version, too.
     is_again: bool,
-    /// When the notice arrived that this publication answers, until the first socket has it.
-    noticed: Option<Instant>,
+    /// When what this publication says was announced and committed, for who measures how long it takes to the first socket.
+    noticed: Option<Arrival>,
     measured: AtomicBool,
 }
 
 impl Publication {
-    pub fn state(channel: Channel, version: u64, payload: impl Into<Arc<str>>, noticed: Option<Instant>) -> Self {
+    pub fn state(channel: Channel, version: u64, payload: impl Into<Arc<str>>, noticed: Option<Arrival>) -> Self {
         Self { kind: Kind::State, noticed, ..Self::event(channel, version, "", payload) }
     }
 
@@ -67,7 +67,7 @@ impl Publication {
             encodings: Encodings::default(),
             wrong: None,
             is_again: false,
-            noticed: None,
+            noticed: Arrival::of_commit(),
             measured: AtomicBool::new(false),
         }
     }
@@ -107,9 +107,18 @@ impl Publication {
         self.is_again
     }
 
-    /// When the notice arrived; `Some` for the first caller only.
-    pub fn take_noticed(&self) -> Option<Instant> {
-        self.noticed.filter(|_| !self.measured.swap(true, Ordering::Relaxed))
+    /// A socket has it: how long that took is counted for the first.
+    pub fn on_sent(&self, metrics: &Metrics) {
+        let Some(Arrival { at, committed }) = self.noticed.filter(|_| !self.measured.swap(true, Ordering::Relaxed))
+        else {
+            return;
+        };
+        if self.kind == Kind::State {
+            metrics.notice_to_socket_seconds.observe(at.elapsed().as_secs_f64());
+        }
+        if let Some(committed) = committed {
+            metrics.commit_to_socket_seconds.observe(committed.elapsed().as_secs_f64());
+        }
     }
 }
 

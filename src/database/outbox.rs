@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Database, Matter, Urgency};
 use crate::model::{Answered, Change, Confirmation, Entity, Once, Pending};
 use crate::store::StoreError;
-use crate::store::outbox::{Handed, Kept, Outbox};
+use crate::store::outbox::{Backlog, Handed, Kept, Outbox};
 
 /// A change was not kept, as far as is known.
 #[derive(Clone, Debug)]
@@ -56,6 +56,11 @@ impl Database {
 
     pub async fn has_pending(&self, tenant: &str) -> Result<bool, StoreError> {
         self.admit(Urgency::Background).await?.put(Matter::Outbox, self.outbox()?.has_pending(tenant)).await
+    }
+
+    /// What waits to be confirmed, of all tenants.
+    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.admit(Urgency::Background).await?.put(Matter::Outbox, self.outbox()?.backlog()).await
     }
 
     /// How a call was answered, if that is no longer ago than `max_age`.

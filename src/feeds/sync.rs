@@ -1,5 +1,6 @@
 //! Order synchronisation: changes that a restaurant's own back end pulls.
 
+mod backlog;
 pub mod changes;
 mod hook;
 pub mod listen;
@@ -39,6 +40,10 @@ pub const FEED: Definition = Definition {
 fn start(with: &Start<'_>) {
     if !with.node.calls.sync.keys.is_empty() {
         with.workers.spawn_errand(look_for_tables(Arc::clone(&with.node.calls.database)));
+        with.workers.spawn("the count of the outbox", with.stop, |stop| {
+            let metrics = Arc::clone(&with.node.sessions.metrics);
+            backlog::count(Arc::clone(&with.node.calls.database), metrics, stop)
+        });
     }
 }
 

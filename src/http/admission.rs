@@ -2,6 +2,7 @@
 //!
 //! Must not know how the connection goes on.
 
+use std::ptr;
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
@@ -64,6 +65,28 @@ impl Endpoint {
                 Self::NamedDashboard
             }
             endpoint => endpoint,
+        }
+    }
+}
+
+impl Endpoint {
+    /// Whose it is, if that is one feed.
+    fn feed(self) -> Option<Feed> {
+        match self {
+            Self::Own(feed, _) => Some(feed),
+            Self::Dashboard | Self::NamedDashboard | Self::Echo => None,
+        }
+    }
+
+    /// The path of the WebSocket, as it is counted.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Dashboard | Self::NamedDashboard => DASHBOARDS,
+            Self::Own(feed, listening) => {
+                let mut sockets = feed.definition().sockets.iter();
+                sockets.find(|socket| ptr::eq(&raw const socket.listening, listening)).map_or("", |socket| socket.path)
+            }
+            Self::Echo => "/echo",
         }
     }
 }
@@ -137,7 +160,7 @@ impl Admission {
             Purpose::Newcomer(None) => Purpose::Newcomer(Some(self.newcomer(address)?)),
             purpose => purpose,
         };
-        Ok((Admitted { purpose, since }, wording, place))
+        Ok((Admitted { purpose, since, feed: endpoint.feed() }, wording, place))
     }
 
     /// What somebody is granted who comes like this.

@@ -24,8 +24,11 @@ use super::upgrade::{check_handshake, switching, take_stream};
 use super::{Peer, Port, answer};
 use crate::model::ConnectionId;
 use crate::telemetry::log::connection::Connection;
-use crate::telemetry::metrics::RefusalReason;
+use crate::telemetry::metrics::{HandshakeResult, RefusalReason};
 use crate::transport::socketio::{self, Answer, Arrival, Found, Polled, Query, SocketIo, is_sessions, turn_away};
+
+/// As it is counted.
+const ENDPOINT: &str = "/socket.io/";
 
 /// What becomes of a request.
 enum Answering {
@@ -53,7 +56,9 @@ pub(super) async fn call(port: Arc<Port>, request: Request<Incoming>) -> Result<
             Ok(Answering::Now(response)) => response,
             Ok(Answering::Waits(session, request)) => return Err(Held::new(session, &cors, &request)),
             Err(refusal) => {
-                port.admission.sessions.metrics.refuse(refusal.reason);
+                let metrics = &port.admission.sessions.metrics;
+                metrics.refuse(refusal.reason);
+                metrics.clients.shook_hands(ENDPOINT, HandshakeResult::Refused(refusal.reason));
                 debug!(?refusal, "Socket.IO request refused");
                 refusal.into_response()
             }
@@ -198,12 +203,14 @@ fn arrive(admission: &Admission, request: &Request<Incoming>, polls: bool) -> Re
     };
     let line = request.extensions().get::<Arc<ConnectionPlace>>().filter(|_| !polls).cloned();
     let id = line.as_ref().map_or_else(ConnectionId::new, |line| line.id);
-    Ok(Arrival {
+    let arrival = Arrival {
         connection: Connection { id, address },
         bearer: bearer(request.headers()),
         held: Box::new((place, counted, line)),
         place: admission.newcomer(address)?,
-    })
+    };
+    admission.sessions.metrics.clients.shook_hands(ENDPOINT, HandshakeResult::Accepted);
+    Ok(arrival)
 }
 
 /// The bearer token, if that is what `Authorization` holds. What cannot be read is no good token.

@@ -1,6 +1,9 @@
 //! What an orchestrator asks: alive, ready, and the numbers.
 
-use http::{HeaderMap, StatusCode};
+use std::sync::Arc;
+
+use http::header::ACCEPT;
+use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 use warp::reply::Response;
 
@@ -8,9 +11,9 @@ use super::answer;
 use super::hooks::Hooks;
 use super::hooks::call::carries_key;
 use crate::database::Down;
+use crate::telemetry::metrics::Format;
 
 const SHUTTING_DOWN: &str = "shutting_down";
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Alive: this process answers. Says nothing of the database, whose absence no restart of ours would mend.
 pub(super) fn health() -> Response {
@@ -50,6 +53,13 @@ pub(super) fn ready(hooks: &Hooks, headers: &HeaderMap) -> Response {
     answer::json(StatusCode::SERVICE_UNAVAILABLE, &body)
 }
 
-pub(super) fn metrics(hooks: &Hooks) -> Response {
-    answer::with_type(StatusCode::OK, OPEN_METRICS, hooks.admission.sessions.metrics.encode())
+/// The numbers, as a scraper reads them.
+pub(super) async fn metrics(hooks: Arc<Hooks>, method: Method, headers: HeaderMap) -> Response {
+    let sessions = &hooks.admission.sessions;
+    sessions.hub.survey().await;
+    answer::on_get(&method, || {
+        let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let format = Format::accepted(accepted);
+        answer::with_type(StatusCode::OK, format.content_type(), sessions.metrics.encode(format))
+    })
 }

@@ -16,6 +16,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyDataStream;
 use hyper::body::Incoming;
+use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use warp::reply::Response;
@@ -31,7 +32,8 @@ use crate::feeds::call::{Call, CallContext, Cause, Reply};
 use crate::feeds::definition::{Hook, Key, Need, Repetition};
 use crate::feeds::hints;
 use crate::idempotency::{CannotKnow, Idempotency, Ticket, Turn};
-use crate::telemetry::metrics::{HookAnswer, RefusalReason};
+use crate::telemetry::commit;
+use crate::telemetry::metrics::RefusalReason;
 
 use call::{Arriving, carries_key, json_body};
 use disconnect::DISCONNECT;
@@ -80,7 +82,8 @@ pub(super) async fn call(
     target: Called,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    let deadline = Instant::now() + hooks.config.timeout.saturating_sub(MARGIN);
+    let arrived = Instant::now();
+    let deadline = arrived + hooks.config.timeout.saturating_sub(MARGIN);
     let metrics = &hooks.admission.sessions.metrics;
     let (head, body) = request.into_parts();
     let body = BodyDataStream::new(body);
@@ -94,7 +97,7 @@ pub(super) async fn call(
             refusal.into_response()
         }
     };
-    metrics.hook_answers.get_or_create(&HookAnswer { status: response.status().as_u16() }).inc();
+    metrics.answered(target.hook.path, response.status().as_u16(), arrived.elapsed());
     Ok(response)
 }
 
@@ -131,7 +134,16 @@ async fn reply(
             Turn::First(ticket) => Some(ticket),
         },
     };
-    perform(hooks, hook, body, ticket, place, deadline).await
+    let committed = committed(hooks, caller, &head.headers);
+    commit::scope(committed, perform(hooks, hook, body, ticket, place, deadline)).await
+}
+
+/// When the change was committed, as a caller with the key says; what cannot be read or has not come yet says nothing.
+fn committed(hooks: &Hooks, caller: Caller, headers: &HeaderMap) -> Option<Instant> {
+    let said = headers.get("x-committed-at").filter(|_| matches!(caller, Caller::Known))?;
+    let at: Timestamp = said.to_str().ok()?.trim().parse().ok()?;
+    let ago = Duration::try_from(hooks.calls.clock.now().duration_since(at)).ok()?;
+    Instant::now().checked_sub(ago)
 }
 
 /// Whose turn it is to have the effect of this key.

@@ -68,10 +68,13 @@ pub(super) fn routes(
             counted(&hooks, answer::on_get(&method, || health::ready(&hooks, &headers)))
         },
     );
-    let metrics = warp::path!("metrics")
-        .and(hooks.clone())
-        .and(warp::method())
-        .map(|hooks: Arc<Hooks>, method| counted(&hooks, answer::on_get(&method, || health::metrics(&hooks))));
+    let metrics =
+        warp::path!("metrics").and(hooks.clone()).and(warp::method()).and(warp::header::headers_cloned()).then(
+            |hooks: Arc<Hooks>, method, headers| async move {
+                let answer = health::metrics(Arc::clone(&hooks), method, headers).await;
+                counted(&hooks, answer)
+            },
+        );
     let nodes =
         warp::path!("api" / "nodes").and(hooks.clone()).and(warp::method()).and(warp::header::headers_cloned()).map(
             |hooks: Arc<Hooks>, method, headers| {

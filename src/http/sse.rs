@@ -38,12 +38,15 @@ pub(super) struct Request {
 
 pub(super) async fn stream(admission: Arc<Admission>, request: Request) -> Response {
     let cors = Cors::of(&admission, &request.headers);
-    let mut response = match cors.preflight(&request.method, &request.headers, "GET") {
-        Some(preflight) => preflight,
-        None => open(&admission, request).await.unwrap_or_else(|refusal| {
-            admission.sessions.metrics.refuse(refusal.reason);
+    let mut response = if let Some(preflight) = cors.preflight(&request.method, &request.headers, "GET") {
+        preflight
+    } else {
+        let (opened, metrics) = (open(&admission, request).await, &admission.sessions.metrics);
+        metrics.clients.shook_hands("/sse", opened.as_ref().err().map(|refusal| refusal.reason).into());
+        opened.unwrap_or_else(|refusal| {
+            metrics.refuse(refusal.reason);
             refusal.into_response()
-        }),
+        })
     };
     cors.allow(&mut response);
     response
@@ -68,7 +71,7 @@ async fn open(admission: &Arc<Admission>, request: Request) -> Result<Response, 
     let context = Arc::clone(&admission.sessions);
     let patience = context.limits.ping_interval + context.limits.write_timeout;
     let line = Connection { id: connection.id, address };
-    let admitted = Admitted { purpose, since };
+    let admitted = Admitted { purpose, since, feed: Some(feed) };
     admission.clients.spawn(async move {
         // Boxed, for a task is as large as its largest branch for all of its life.
         let entered = Box::pin(line.scope(sse::enter(out, line, admitted, context))).await;

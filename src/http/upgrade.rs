@@ -53,6 +53,8 @@ fn answer(admission: &Arc<Admission>, handshake: Handshake, connection: Connecti
         let (admitted, wording, websocket_place) = admission.admit(endpoint, &headers, &query, peer, address)?;
         Ok((accept, admitted, wording, websocket_place))
     });
+    let refused = admitted.as_ref().err().map(|refusal| refusal.reason);
+    admission.sessions.metrics.clients.shook_hands(endpoint.path(), refused.into());
     match admitted {
         Ok((accept, admitted, wording, websocket_place)) => {
             let Some(on_upgrade) = on_upgrade else { return upgrade_required().into_response() };

@@ -40,10 +40,8 @@ impl Outcome {
     fn report(&self, publication: &Publication, metrics: &Metrics) {
         metrics.deliveries.inc_by(self.sent);
         metrics.conflated.inc_by(self.replaced);
-        if self.sent > 0
-            && let Some(noticed) = publication.take_noticed()
-        {
-            metrics.notice_to_socket_seconds.observe(noticed.elapsed().as_secs_f64());
+        if self.sent > 0 {
+            publication.on_sent(metrics);
         }
     }
 }
@@ -114,18 +112,19 @@ impl Members {
     /// Visits all, a slice at a time; `slice` is the caller's to use again.
     pub(super) fn walk(&self, slice: &mut Vec<Arc<Mailbox>>, mut visit: impl FnMut(&[Arc<Mailbox>])) {
         let mut from = 0;
-        loop {
-            slice.clear();
-            {
-                let mailboxes = self.lock();
-                if from >= mailboxes.capacity() {
-                    return;
-                }
-                slice.extend((from..from + WALK_SLICE).filter_map(|place| mailboxes.get(place).cloned()));
-            }
-            from += WALK_SLICE;
+        while self.take_slice(&mut from, slice) {
             visit(slice);
         }
+    }
+
+    /// The next of a walk, which goes on at `from`; false at its end.
+    pub(super) fn take_slice(&self, from: &mut usize, slice: &mut Vec<Arc<Mailbox>>) -> bool {
+        slice.clear();
+        let mailboxes = self.lock();
+        let is_there = *from < mailboxes.capacity();
+        slice.extend((*from..*from + WALK_SLICE).filter_map(|place| mailboxes.get(place).cloned()));
+        *from += WALK_SLICE;
+        is_there
     }
 }
 

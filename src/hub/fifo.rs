@@ -77,6 +77,12 @@ impl Fifo {
         !self.lock().is_full()
     }
 
+    /// How many wait, and how many bytes of them.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let line = self.lock();
+        (line.waiting.len(), line.bytes)
+    }
+
     /// Whether an event waits or is being handed out.
     pub(super) fn has_events(&self) -> bool {
         self.lock().events > 0

@@ -134,6 +134,11 @@ impl History {
         }
     }
 
+    /// The memory that all events take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The id of the newest event.
     pub(super) fn last_id(&self) -> u64 {
         self.last_id

@@ -198,6 +198,13 @@ impl Mailbox {
         self.lock().queue.is_some()
     }
 
+    /// How many messages wait, if `channel` is the first that its client listens to: each client has one such.
+    pub(super) fn waiting_first_of(&self, channel: &Channel) -> Option<usize> {
+        let inner = self.lock();
+        let is_first = inner.expected.first().is_some_and(|(first, _)| first == channel);
+        is_first.then(|| inner.queue.as_ref().map_or(0, |queue| queue.len()))
+    }
+
     /// Takes an answer to this client.
     pub fn push_answer(&self, text: impl AsRef<str>) -> Push {
         self.push_encoded(self.encoding.answer(text.as_ref()))

@@ -31,6 +31,10 @@ impl Queue {
         self.rest.is_none() && self.waiting.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + usize::from(self.rest.is_some())
+    }
+
     /// Whether a message is half out.
     pub(super) fn has_rest(&self) -> bool {
         self.rest.is_some()

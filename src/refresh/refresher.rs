@@ -217,6 +217,11 @@ impl Refresher {
         self.recover();
     }
 
+    /// There is no listening, and it is tried again.
+    pub fn not_listening(&self) {
+        self.metrics.listen_failures.inc();
+    }
+
     /// The database or its listener was away: everything watched is read again, and a difference sent.
     pub(super) fn recover(self: &Arc<Self>) {
         self.lock().health.forget_all();

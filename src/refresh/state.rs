@@ -21,6 +21,7 @@ use super::answer::Mark;
 use super::refresher::{Reading, Unread};
 use crate::database::Urgency;
 use crate::model::Version;
+use crate::telemetry::commit::Arrival;
 
 use demand::Demand;
 pub(super) use demand::Unasked;
@@ -120,7 +121,7 @@ pub(super) enum NextStep {
 #[derive(Debug)]
 pub(super) struct Beginning {
     /// When the first of its notices arrived.
-    pub(super) noticed: Option<Instant>,
+    pub(super) noticed: Option<Arrival>,
     /// The transactions that somebody waits for.
     pub(super) xids: Vec<u64>,
     pub(super) clock_floor: Option<Timestamp>,

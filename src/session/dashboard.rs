@@ -24,7 +24,7 @@ use crate::hub::mailbox::Mailbox;
 use crate::model::{Channel, ChannelName, CloseReason, Topic, Wording};
 use crate::newcomers::NewcomerPlace;
 use crate::session::SessionContext;
-use crate::telemetry::metrics::RefusalReason;
+use crate::telemetry::metrics::{RefusalReason, RenewalResult};
 
 use second::Second;
 
@@ -119,8 +119,10 @@ impl Dashboard {
         match verified {
             Ok(identity) => {
                 if self.session.user().is_some_and(|user| user.id() != identity.user.id()) {
+                    self.count_renewal(RenewalResult::AnotherUser);
                     return Err(CloseReason::AnotherUser);
                 }
+                self.count_renewal(RenewalResult::Renewed);
                 let grant = Grant::of_user(&identity, own(&identity, &self.context));
                 // From where the first events are replayed: once.
                 let since = self.session.is_unknown().then(|| self.subscriptions.from());
@@ -130,6 +132,7 @@ impl Dashboard {
                 self.session = Session::of_user(identity, &self.context);
             }
             Err(refused) => {
+                self.count_renewal(RenewalResult::Refused);
                 let denial = Denial::from(refused);
                 self.context.metrics.refuse(denial.reason());
                 info!("{refused}");
@@ -137,6 +140,13 @@ impl Dashboard {
             }
         }
         Ok(())
+    }
+
+    /// Of a token that follows another.
+    fn count_renewal(&self, result: RenewalResult) {
+        if !self.session.is_unknown() {
+            self.context.metrics.clients.renewed(result);
+        }
     }
 
     fn has(&self, name: &ChannelName) -> bool {

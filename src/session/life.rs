@@ -24,7 +24,7 @@ use crate::model::CloseReason;
 use crate::publication::Publication;
 use crate::session::SessionContext;
 use crate::telemetry::log::connection::Connection;
-use crate::telemetry::metrics::{Close, Metrics};
+use crate::telemetry::metrics::Close;
 
 /// Of a timer that nothing waits for.
 const IDLE: Duration = Duration::from_hours(1);
@@ -102,7 +102,7 @@ pub async fn enter<C: Carrier<Conversation = Conversation>>(
     close_reason: fn(Denial) -> CloseReason,
     context: Arc<SessionContext>,
 ) -> Option<Carried<C>> {
-    let Admitted { purpose, since } = admitted;
+    let Admitted { purpose, since, .. } = admitted;
     match opening::open(purpose, since, &context, &mailbox).await {
         Ok(conversation) => Some(Carried::new(carrier, mailbox, connection, conversation, context)),
         Err(denial) => {
@@ -272,9 +272,7 @@ impl<V> Life<V> {
     pub fn on_delivered(&self, publication: &Publication) {
         let metrics = &self.context.metrics;
         metrics.deliveries.inc();
-        if let Some(noticed) = publication.take_noticed() {
-            metrics.notice_to_socket_seconds.observe(noticed.elapsed().as_secs_f64());
-        }
+        publication.on_sent(metrics);
     }
 
     fn on_goodbye(&mut self) {
@@ -291,21 +289,5 @@ impl Ending {
             Self::ByPeer => 1000,
             Self::Lost => 1006,
         }
-    }
-}
-
-/// Counts a connection while it lives.
-pub struct Counted(Arc<Metrics>);
-
-impl Counted {
-    pub fn new(metrics: &Arc<Metrics>) -> Self {
-        metrics.connections.inc();
-        Self(Arc::clone(metrics))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.connections.dec();
     }
 }

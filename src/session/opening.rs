@@ -15,6 +15,7 @@ use super::enter::{Told, enter};
 use super::identity::Expiry;
 use super::listener::Listener;
 use crate::access::grant::{Denial, Grant, Speech};
+use crate::config::Feed;
 use crate::hub::history::Since;
 use crate::hub::mailbox::Mailbox;
 use crate::model::{CloseReason, Topic, Wording};
@@ -27,6 +28,8 @@ pub struct Admitted {
     pub purpose: Purpose,
     /// `?since=`: it wants ids, and what it missed.
     pub since: Option<Since>,
+    /// Whose endpoint it came to, if that is one feed's own.
+    pub feed: Option<Feed>,
 }
 
 /// What a connection is for.

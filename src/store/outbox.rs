@@ -29,6 +29,14 @@ pub enum Kept {
     Repeated(Answered),
 }
 
+/// What waits to be confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    pub changes: i64,
+    /// The age of the oldest.
+    pub seconds: i64,
+}
+
 /// Every method but the first two is refused, with the advice to run `pulso migrate`, while a table is missing. A write
 /// that fails may have happened all the same when its connection was lost; it is never repeated here.
 #[async_trait]
@@ -55,6 +63,9 @@ pub trait Outbox: Send + Sync {
     ) -> Result<Vec<Pending>, StoreError>;
 
     async fn has_pending(&self, tenant: &str) -> Result<bool, StoreError>;
+
+    /// What waits to be confirmed, of all tenants.
+    async fn backlog(&self) -> Result<Backlog, StoreError>;
 
     /// How this call was answered, if that is no longer ago than `max_age`.
     async fn recall(&self, path: &str, key: &str, max_age: Duration) -> Result<Option<Answered>, StoreError>;

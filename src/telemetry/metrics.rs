@@ -1,35 +1,47 @@
-//! Every number Pulso exports, registered once. Names follow Prometheus: a unit in the name, `_total` on counters.
+//! Every number Pulso exports, registered once. Names follow Prometheus: a unit in the name, `_total` on counters. What each
+//! means is said in `docs/metrics.md`.
 //!
 //! No label ever carries a business, a user or anything else a peer sent.
 
 mod bridges;
 mod broker;
+mod clients;
 mod issuers;
+mod process;
 mod queries;
+mod register;
+mod text;
 
-use std::fmt;
-use std::hash::Hash;
-use std::sync::atomic::AtomicU64;
+use std::mem;
+use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text as openmetrics};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::log;
 
 pub use bridges::{BridgeLabel, BridgeMetrics, BridgeOutcome, BridgeOutcomeLabel};
 pub use broker::{BrokerMetrics, EntryKind, EntryLabel};
+pub use clients::{ClientMetrics, Counted, HandshakeResult, RenewalResult};
 pub use issuers::IssuerMetrics;
 pub use queries::{QueryLabel, QueryMetrics, QueryRead, ReadReason};
+pub use text::Format;
+
+use process::Process;
+use register::Register;
+
+/// How many messages wait for a client, up to the largest `OUTBOUND_BUFFER` that makes sense.
+const QUEUED: [f64; 7] = [0.0, 1.0, 4.0, 16.0, 64.0, 256.0, 1024.0];
 
 /// Handles to all metrics. Cheap to update from anywhere; never read to decide anything.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    pub connections: Gauge,
+    pub clients: ClientMetrics,
     pub unauthenticated: Gauge,
     pub subscriptions: Gauge,
     pub notices: Counter,
@@ -55,18 +67,26 @@ pub struct Metrics {
     pub withdrawn: Counter,
     pub listen_notices: Counter,
     pub listen_gaps: Counter,
+    pub listen_failures: Counter,
     pub breaker_open: Gauge,
     pub breaker_opened: Counter,
     pub runner_panics: Counter,
     pub database_up: Gauge,
     pub rollup_used: Gauge,
+    pub outbox_pending: Gauge,
+    pub outbox_oldest_seconds: Gauge,
+    pub fanout_waiting: Gauge,
+    pub fanout_bytes: Gauge,
+    pub history_bytes: Gauge,
+    pub queued_messages: Histogram,
     pub issuers: IssuerMetrics,
-
     pub broker: BrokerMetrics,
     pub bridges: BridgeMetrics,
     pub live: QueryMetrics,
     pub query_seconds: Histogram,
     pub notice_to_socket_seconds: Histogram,
+    pub commit_to_socket_seconds: Histogram,
+    pub hook_seconds: Family<HookLabel, Histogram, fn() -> Histogram>,
     pub refusals: Family<RefusalLabel, Counter>,
     pub closes: Family<Close, Counter>,
     pub hook_answers: Family<HookAnswer, Counter>,
@@ -115,6 +135,19 @@ pub struct Close {
     pub code: u16,
 }
 
+/// Which hook was called, by its path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HookLabel {
+    pub hook: &'static str,
+}
+
+/// What was built.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
+    commit: &'static str,
+}
+
 /// The status of a hook's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct HookAnswer {
@@ -123,109 +156,62 @@ pub struct HookAnswer {
 
 impl Metrics {
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("pulso");
-        let mut counter = |name: &str, help: &str| {
-            let metric = Counter::<u64, AtomicU64>::default();
-            registry.register(name, help, metric.clone());
-            metric
-        };
-        let notices = counter("notices", "Notices accepted from the hook");
-        let queries = counter("queries", "Statistics queries begun");
-        let query_failures = counter("query_failures", "Statistics queries that failed");
-        let coalesced = counter("coalesced", "Notices and subscribers that shared a read with another");
-        let snapshots_shared = counter("snapshots_shared", "Subscribers served from figures already read");
-        let ownership_queries = counter("ownership_queries", "Batched ownership queries");
-        let ownership_pairs = counter("ownership_pairs", "Ownership questions put to the database");
-        let ownership_cached = counter("ownership_cached", "Ownership questions answered from the cache");
-        let drift = counter("drift", "Differences found by the sentinel that no notice announced");
-        let rollup_drift = counter("rollup_drift", "Differences between the rollup and the plain query");
-        let late = "Differences found by the trailing re-read: notices sent before their commit";
-        let trailing_corrections = counter("trailing_corrections", late);
-        let broadcasts = counter("broadcasts", "Publications handed to the hub");
-        let deliveries = counter("deliveries", "Messages written to a socket");
-        let conflated = counter("conflated", "Unsent messages replaced by a newer one of their channel");
-        let replayed = counter("replayed", "Events replayed to clients that were away");
-        let resyncs = counter("resyncs", "Clients told that not everything they missed can be replayed");
-        let slow_closes = counter("slow_closes", "Clients closed as slow consumers");
-        let accept_errors = counter("accept_errors", "Failures to accept a connection");
-        let unreadable_addresses =
-            counter("unreadable_addresses", "Requests whose X-Forwarded-For names nobody that can be read");
-        let http_pushed_out = counter("http_pushed_out", "HTTP connections closed because others needed their places");
-        let withdrawn = counter("withdrawn", "Live subscriptions ended because the rights were withdrawn");
-        let listen_notices = counter("listen_notices", "Notices received from the database trigger");
-        let listen_gaps = counter("listen_gaps", "Reconnections of the listener");
-        let breaker_opened = counter("breaker_opened", "Times the circuit breaker opened");
-        let runner_panics = counter("runner_panics", "Reads of figures that panicked");
-        registry.register("log_lines_lost", "Lines of the log that could not be written", log::lost());
-
-        let mut gauge = |name: &str, help: &str| {
-            let metric = Gauge::default();
-            registry.register(name, help, metric.clone());
-            metric
-        };
-        let connections = gauge("connections", "WebSocket connections open");
-        let unauthenticated = gauge("unauthenticated_connections", "WebSocket connections without a token yet");
-        let subscriptions = gauge("subscriptions", "Subscriptions held");
-        let breaker_open = gauge("breaker_open", "1 while the circuit breaker is open");
-        let database_up = gauge("database_up", "1 while the database answers");
-        let rollup_used = gauge("rollup_used", "1 while figures are read from the rollup");
-
-        let issuers = IssuerMetrics::register(&mut registry);
-        let mut histogram = |name: &str, help: &str| {
-            let metric = Histogram::new(exponential_buckets(0.000_25, 2.0, 15));
-            registry.register(name, help, metric.clone());
-            metric
-        };
-        let query_seconds = histogram("query_seconds", "Time of a statistics query");
-        let notice_to_socket_seconds =
-            histogram("notice_to_socket_seconds", "From the arrival of a notice to the first write to a socket");
-
-        let refusals = family(&mut registry, "refusals", "Requests and messages refused, by reason");
-        let closes = family(&mut registry, "closes", "Connections ended, by close code");
-        let hook_answers = family(&mut registry, "hook_answers", "Hook calls answered, by status");
-
+        let register = &mut Register::default();
+        register.collector(Process::new());
+        let build: Family<Build, Gauge> = register.gauges("pulso_build_info");
+        build.get_or_create(&Build::THIS).set(1);
+        register.one("pulso_log_lines_lost", log::lost());
         Self {
-            broker: BrokerMetrics::new(&mut registry),
-            bridges: BridgeMetrics::register(&mut registry),
-            live: QueryMetrics::register(&mut registry),
-            registry,
-            connections,
-            unauthenticated,
-            subscriptions,
-            notices,
-            queries,
-            query_failures,
-            coalesced,
-            snapshots_shared,
-            ownership_queries,
-            ownership_pairs,
-            ownership_cached,
-            drift,
-            rollup_drift,
-            trailing_corrections,
-            broadcasts,
-            deliveries,
-            conflated,
-            replayed,
-            resyncs,
-            slow_closes,
-            accept_errors,
-            unreadable_addresses,
-            http_pushed_out,
-            withdrawn,
-            listen_notices,
-            listen_gaps,
-            breaker_open,
-            breaker_opened,
-            runner_panics,
-            database_up,
-            rollup_used,
-            issuers,
-            query_seconds,
-            notice_to_socket_seconds,
-            refusals,
-            closes,
-            hook_answers,
+            clients: ClientMetrics::register(register),
+            unauthenticated: register.gauge("pulso_unauthenticated_connections"),
+            subscriptions: register.gauge("pulso_subscriptions"),
+            notices: register.counter("pulso_notices"),
+            queries: register.counter("pulso_queries"),
+            query_failures: register.counter("pulso_query_failures"),
+            coalesced: register.counter("pulso_coalesced"),
+            snapshots_shared: register.counter("pulso_snapshots_shared"),
+            ownership_queries: register.counter("pulso_ownership_queries"),
+            ownership_pairs: register.counter("pulso_ownership_pairs"),
+            ownership_cached: register.counter("pulso_ownership_cached"),
+            drift: register.counter("pulso_drift"),
+            rollup_drift: register.counter("pulso_rollup_drift"),
+            trailing_corrections: register.counter("pulso_trailing_corrections"),
+            broadcasts: register.counter("pulso_broadcasts"),
+            deliveries: register.counter("pulso_deliveries"),
+            conflated: register.counter("pulso_conflated"),
+            replayed: register.counter("pulso_replayed"),
+            resyncs: register.counter("pulso_resyncs"),
+            slow_closes: register.counter("pulso_slow_closes"),
+            accept_errors: register.counter("pulso_accept_errors"),
+            unreadable_addresses: register.counter("pulso_unreadable_addresses"),
+            http_pushed_out: register.counter("pulso_http_pushed_out"),
+            withdrawn: register.counter("pulso_withdrawn"),
+            listen_notices: register.counter("pulso_listen_notices"),
+            listen_gaps: register.counter("pulso_listen_gaps"),
+            listen_failures: register.counter("pulso_listen_failures"),
+            breaker_open: register.gauge("pulso_breaker_open"),
+            breaker_opened: register.counter("pulso_breaker_opened"),
+            runner_panics: register.counter("pulso_runner_panics"),
+            database_up: register.gauge("pulso_database_up"),
+            rollup_used: register.gauge("pulso_rollup_used"),
+            outbox_pending: register.gauge("pulso_outbox_pending"),
+            outbox_oldest_seconds: register.gauge("pulso_outbox_oldest_seconds"),
+            fanout_waiting: register.gauge("pulso_fanout_waiting"),
+            fanout_bytes: register.gauge("pulso_fanout_bytes"),
+            history_bytes: register.gauge("pulso_history_bytes"),
+            queued_messages: register.one("pulso_queued_messages", Histogram::new(QUEUED)),
+            issuers: IssuerMetrics::register(register),
+            broker: BrokerMetrics::register(register),
+            bridges: BridgeMetrics::register(register),
+            live: QueryMetrics::register(register),
+            query_seconds: register.seconds("pulso_query_seconds"),
+            notice_to_socket_seconds: register.seconds("pulso_notice_to_socket_seconds"),
+            commit_to_socket_seconds: register.seconds("pulso_commit_to_socket_seconds"),
+            hook_seconds: register.seconds_by("pulso_hook_seconds"),
+            refusals: register.counters("pulso_refusals"),
+            closes: register.counters("pulso_closes"),
+            hook_answers: register.counters("pulso_hook_answers"),
+            registry: mem::take(register).into_registry(),
         }
     }
 
@@ -233,22 +219,33 @@ impl Metrics {
         self.refusals.get_or_create(&RefusalLabel { reason }).inc();
     }
 
-    /// The text a Prometheus server scrapes (OpenMetrics).
-    pub fn encode(&self) -> String {
+    /// A call was answered, after so long.
+    pub fn answered(&self, hook: &'static str, status: u16, took: Duration) {
+        self.hook_answers.get_or_create(&HookAnswer { status }).inc();
+        self.hook_seconds.get_or_create(&HookLabel { hook }).observe(took.as_secs_f64());
+    }
+
+    /// The text that a Prometheus server scrapes.
+    pub fn encode(&self, format: Format) -> String {
         let mut out = String::new();
         // Writing to a String cannot fail.
-        let _ = text::encode(&mut out, &self.registry);
-        out
+        let _ = openmetrics::encode(&mut out, &self.registry);
+        match format {
+            Format::OpenMetrics => out,
+            Format::Older => self::text::older(&out),
+        }
     }
 }
 
-fn family<L>(registry: &mut Registry, name: &str, help: &str) -> Family<L, Counter>
-where
-    L: EncodeLabelSet + fmt::Debug + Clone + Eq + Hash + Send + Sync + 'static,
-{
-    let metric = Family::<L, Counter>::default();
-    registry.register(name, help, metric.clone());
-    metric
+impl Build {
+    /// `PULSO_COMMIT` is set by who builds a release.
+    const THIS: Self = Self {
+        version: env!("CARGO_PKG_VERSION"),
+        commit: match option_env!("PULSO_COMMIT") {
+            Some(commit) => commit,
+            None => "unknown",
+        },
+    };
 }
 
 impl Default for Metrics {

@@ -36,8 +36,9 @@ use crate::hub::outlet::Outlet;
 use crate::newcomers::NewcomerPlace;
 use crate::publication::Encoding;
 use crate::session::SessionContext;
-use crate::session::life::{Carried, Counted};
+use crate::session::life::Carried;
 use crate::telemetry::log::connection::Connection;
+use crate::telemetry::metrics::Counted;
 use crate::transport::websocket::Transport;
 use crate::transport::websocket::reader::Reader;
 use crate::transport::websocket::socket::Socket;
@@ -144,7 +145,7 @@ impl Doors {
     fn begin(self: &Arc<Self>, arrival: Arrival, mailbox: Mailbox) -> Begun {
         let Arrival { connection, bearer, held, place } = arrival;
         let (context, mailbox) = (Arc::clone(&self.context), Arc::new(mailbox));
-        let counted = Counted::new(&context.metrics);
+        let counted = context.metrics.clients.enter("socketio", None);
         let talk = Talk::new(Arc::clone(self), Arc::clone(&mailbox), bearer, place);
         let session = Session::new(context, Arc::clone(&mailbox), talk);
         Begun { sid: Sid::random(), session, mailbox, connection, held: (counted, held) }

@@ -12,14 +12,16 @@ use rand::Rng;
 use tokio::time::Instant;
 
 use super::websocket::denial::close_reason;
+use crate::config::Feed;
 use crate::hub::mailbox::{Mailbox, Outgoing};
 use crate::model::CloseReason;
 use crate::publication::{Encoding, Publication};
 use crate::session::Admitted;
 use crate::session::SessionContext;
 use crate::session::conversation::Conversation;
-use crate::session::life::{self, Carried, Carrier, Counted, Ending, Life};
+use crate::session::life::{self, Carried, Carrier, Ending, Life};
 use crate::telemetry::log::connection::Connection;
+use crate::telemetry::metrics::Counted;
 
 pub use handover::{Giver, Gone, Taker, handover};
 
@@ -51,7 +53,7 @@ pub fn enter(
     context: Arc<SessionContext>,
 ) -> impl Future<Output = Option<Carried<Stream>>> + Send {
     let mailbox = Arc::new(Mailbox::new(context.limits.outbound_buffer, Encoding::Lines));
-    let counted = Counted::new(&context.metrics);
+    let counted = context.metrics.clients.enter("sse", admitted.feed.map(Feed::word));
     let stream = Stream { _counted: counted, out, waiting: None, written: Instant::now() };
     life::enter(stream, mailbox, connection, admitted, close_reason, context)
 }

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::config::Feed;
 use crate::hub::mailbox::{Mailbox, Outgoing};
 use crate::hub::outlet::Outlet;
 use crate::model::{CloseReason, Wording};
@@ -23,8 +24,9 @@ use crate::rate_limit::RateLimit;
 use crate::session::Admitted;
 use crate::session::SessionContext;
 use crate::session::conversation::Conversation;
-use crate::session::life::{self, Carried, Carrier, Counted, Ending, Life};
+use crate::session::life::{self, Carried, Carrier, Ending, Life};
 use crate::telemetry::log::connection::Connection;
+use crate::telemetry::metrics::Counted;
 
 use denial::close_reason;
 use socket::{Event, LineLost, Socket};
@@ -75,7 +77,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let socket = WebSocket {
-        _counted: Counted::new(&context.metrics),
+        _counted: context.metrics.clients.enter("websocket", admitted.feed.map(Feed::word)),
         socket: Socket::new(stream, early, Arc::clone(&mailbox), &context.limits),
         messages: RateLimit::default(),
         writing: None,

@@ -11,7 +11,7 @@ use pulso::feeds::definition::DASHBOARDS;
 use pulso::feeds::queries::words::NO_RESULT;
 use pulso::model::{CloseReason, QueryName};
 use pulso::session::words::{self, Misunderstood, NO_FIGURES};
-use pulso::telemetry::metrics::{Metrics, RefusalReason};
+use pulso::telemetry::metrics::{Format, Metrics, RefusalReason};
 use pulso::transport::socketio::connect_error;
 use pulso_harness::process::run;
 use pulso_harness::script::{installed, python_tool};
@@ -172,7 +172,7 @@ async fn every_metric_is_described_and_no_other() {
     dashboard.closed().await;
     let of_queries = Metrics::new();
     of_queries.live.begin(&QueryName::parse("cocina").unwrap());
-    let text = running.get("/metrics").await.body + &of_queries.encode();
+    let text = running.get("/metrics").await.body + &of_queries.encode(Format::OpenMetrics);
     let exported: BTreeSet<(String, &str)> = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))

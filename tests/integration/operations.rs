@@ -3,7 +3,9 @@
 mod best_effort_log;
 mod command_line;
 mod connections;
+pub mod counted;
 mod demo;
+mod exposition;
 mod logs;
 mod metrics;
 mod nodes;

@@ -40,6 +40,9 @@ pub(super) fn on_listen(
             refresher.after_a_gap();
             broker.ring_all();
         }
-        ListenEvent::Deaf => turn.pass(),
+        ListenEvent::Deaf => {
+            refresher.not_listening();
+            turn.pass();
+        }
     }
 }

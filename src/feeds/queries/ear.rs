@@ -91,7 +91,10 @@ fn on_event(queries: &Queries, turn: &Turn, broker: &Broker, refresher: &Arc<Ref
             refresher.after_a_gap();
             broker.ring_all();
         }
-        ListenEvent::Deaf => turn.pass(),
+        ListenEvent::Deaf => {
+            refresher.not_listening();
+            turn.pass();
+        }
         ListenEvent::Notice(_) => {}
     }
 }

@@ -12,6 +12,7 @@ use super::demand::Unasked;
 use super::{RefreshState, Waiter};
 use crate::refresh::refresher::Reading;
 use crate::refresh::space::Taken;
+use crate::telemetry::commit::Arrival;
 
 /// What is older was perhaps read before a change that nobody announced: a newcomer has it, and it is read once more.
 const NEW: Duration = Duration::from_millis(250);
@@ -23,7 +24,7 @@ impl RefreshState {
     pub(in crate::refresh) fn on_notice(&mut self, waiter: Option<Waiter>, now: Instant, trailing: Duration) -> bool {
         let shared = self.next.owed;
         self.next.owed = true;
-        self.next.noticed.get_or_insert(now);
+        self.next.noticed.get_or_insert_with(|| Arrival::of_call(now));
         self.next.live |= waiter.is_some();
         self.next.waiters.extend(waiter);
         self.announced(now, trailing);
@@ -62,7 +63,7 @@ impl RefreshState {
         }
         self.next.seeks = true;
         self.next.live = true;
-        self.next.noticed.get_or_insert(now);
+        self.next.noticed.get_or_insert_with(|| Arrival::of_call(now));
         self.suspected = None;
         if let Some(running) = &mut self.running {
             running.outdated = true;

@@ -1,8 +1,7 @@
 //! What the next read must do, and why.
 
-use tokio::time::Instant;
-
 use super::{Waiter, Why};
+use crate::telemetry::commit::Arrival;
 
 /// Why something is read though nobody asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +43,7 @@ pub(in crate::refresh) struct Demand {
     pub(super) seeks: bool,
     pub(super) waiters: Vec<Waiter>,
     /// When the first of the notices arrived.
-    pub(super) noticed: Option<Instant>,
+    pub(super) noticed: Option<Arrival>,
 }
 
 impl Unasked {

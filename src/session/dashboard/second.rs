@@ -25,7 +25,7 @@ use crate::hub::history::Since;
 use crate::hub::mailbox::Mailbox;
 use crate::model::{Channel, CloseReason, Wording};
 use crate::session::SessionContext;
-use crate::telemetry::metrics::RefusalReason;
+use crate::telemetry::metrics::{RefusalReason, RenewalResult};
 
 #[derive(Debug)]
 pub(super) struct Second {
@@ -125,11 +125,14 @@ impl Dashboard {
                 let is_hers = self.session.is_unknown()
                     || self.session.user().map(Person::id) == identity(&grant).map(|identity| identity.user.id());
                 if !is_hers {
+                    self.count_renewal(RenewalResult::AnotherUser);
                     return Err(CloseReason::AnotherUser);
                 }
+                self.count_renewal(RenewalResult::Renewed);
                 self.enter(grant, reference);
             }
             Err(denial) => {
+                self.count_renewal(RenewalResult::Refused);
                 info!("{}", super::words::denial(denial));
                 self.refuse(denial, None, reference);
             }

@@ -15,7 +15,7 @@ use super::{PostgresStore, migrate};
 use crate::model::{Answered, Change, Confirmation, Entity, Once, Pending};
 use crate::store::StoreError;
 use crate::store::migrations::{Migration, Step};
-use crate::store::outbox::{Handed, Kept, Outbox, PRUNED_AT_ONCE, entity_of_row};
+use crate::store::outbox::{Backlog, Handed, Kept, Outbox, PRUNED_AT_ONCE, entity_of_row};
 
 /// The turn comes first, so that a row's versions follow the order of its writes even across its deletion.
 const KEEP: &str = "WITH turn AS MATERIALIZED (
@@ -51,6 +51,10 @@ const MARK: &str = "UPDATE pulso_outbox AS kept
       WHERE kept.tenant = $1 AND kept.version = handed.version";
 
 const HAS_PENDING: &str = "SELECT EXISTS (SELECT 1 FROM pulso_outbox WHERE tenant = $1)";
+
+const BACKLOG: &str = "SELECT count(*) AS changes,
+            COALESCE(GREATEST(EXTRACT(EPOCH FROM now() - min(changed_at)), 0), 0)::bigint AS seconds
+       FROM pulso_outbox";
 
 const RECALL: &str = "SELECT status, body FROM pulso_idempotency
       WHERE path = $1 AND key = $2 AND answered_at > now() - make_interval(secs => $3)";
@@ -129,6 +133,12 @@ impl Outbox for PostgresStore {
 
     async fn has_pending(&self, tenant: &str) -> Result<bool, StoreError> {
         first(&self.rows(&HAS_PENDING.into(), of_tenant(tenant)?).await?)
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let rows = self.rows(&BACKLOG.into(), PgArguments::default()).await?;
+        let row = rows.first().ok_or_else(|| StoreError::Refused("the query returned no row".to_owned()))?;
+        Ok(Backlog { changes: column(row, "changes")?, seconds: column(row, "seconds")? })
     }
 
     async fn recall(&self, path: &str, key: &str, max_age: Duration) -> Result<Option<Answered>, StoreError> {

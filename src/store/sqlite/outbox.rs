@@ -14,7 +14,7 @@ use super::{SqliteStore, migrate};
 use crate::model::{Answered, Change, Confirmation, Entity, Once, Pending};
 use crate::store::StoreError;
 use crate::store::migrations::{Migration, Step};
-use crate::store::outbox::{Handed, Kept, Outbox, PRUNED_AT_ONCE, entity_of_row};
+use crate::store::outbox::{Backlog, Handed, Kept, Outbox, PRUNED_AT_ONCE, entity_of_row};
 
 const NEXT_VERSION: &str = "UPDATE pulso_outbox_version SET last = last + 1 RETURNING last";
 
@@ -40,6 +40,9 @@ const MARK: &str = "UPDATE pulso_outbox
       WHERE tenant = $1 AND version <= $2 AND ($3 = '' OR entity = $3)";
 
 const HAS_PENDING: &str = "SELECT EXISTS (SELECT 1 FROM pulso_outbox WHERE tenant = $1)";
+
+const BACKLOG: &str = "SELECT count(*) AS changes, COALESCE(MAX(unixepoch() - MIN(changed_at), 0), 0) AS seconds
+       FROM pulso_outbox";
 
 const RECALL: &str = "SELECT status, body FROM pulso_idempotency
       WHERE path = $1 AND key = $2 AND answered_at > unixepoch() - $3";
@@ -125,6 +128,12 @@ impl Outbox for SqliteStore {
 
     async fn has_pending(&self, tenant: &str) -> Result<bool, StoreError> {
         first(&self.read(HAS_PENDING, &[Text(tenant)]).await?)
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let rows = self.read(BACKLOG, &[]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::Refused("the query returned no row".to_owned()))?;
+        Ok(Backlog { changes: column(row, "changes")?, seconds: column(row, "seconds")? })
     }
 
     async fn recall(&self, path: &str, key: &str, max_age: Duration) -> Result<Option<Answered>, StoreError> {

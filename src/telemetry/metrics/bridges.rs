@@ -6,7 +6,8 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+
+use super::register::Register;
 
 /// What the bridges are called.
 const BRIDGES: [&str; 2] = ["django", "socketio"];
@@ -43,9 +44,9 @@ listed! {
 }
 
 impl BridgeMetrics {
-    pub(super) fn register(registry: &mut Registry) -> Self {
-        let messages = Family::<BridgeOutcomeLabel, Counter>::default();
-        let on_duty = Family::<BridgeLabel, Gauge>::default();
+    pub(super) fn register(register: &mut Register) -> Self {
+        let messages: Family<BridgeOutcomeLabel, Counter> = register.counters("pulso_bridge_messages");
+        let on_duty: Family<BridgeLabel, Gauge> = register.gauges("pulso_bridge_on_duty");
         // All are there from the start, so that none is missing where nothing has come yet.
         for bridge in BRIDGES {
             on_duty.get_or_create(&BridgeLabel { bridge }).set(0);
@@ -53,9 +54,6 @@ impl BridgeMetrics {
                 messages.get_or_create(&BridgeOutcomeLabel { bridge, outcome }).inc_by(0);
             }
         }
-        registry.register("bridge_messages", "Messages of other producers, by bridge and outcome", messages.clone());
-        let help = "1 where this node listens to another producer, 0 while another does or Redis is away";
-        registry.register("bridge_on_duty", help, on_duty.clone());
         Self { messages, on_duty }
     }
 }

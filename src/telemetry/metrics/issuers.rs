@@ -4,7 +4,8 @@
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Metric, Registry};
+
+use super::register::Register;
 
 #[derive(Debug)]
 pub struct IssuerMetrics {
@@ -17,19 +18,13 @@ pub struct IssuerMetrics {
 }
 
 impl IssuerMetrics {
-    pub(super) fn register(registry: &mut Registry) -> Self {
-        fn one<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
-            let metric = M::default();
-            registry.register(name, help, metric.clone());
-            metric
-        }
-        let since = "Unix time since which an issuer's keys cannot be fetched; 0 while all can";
+    pub(super) fn register(register: &mut Register) -> Self {
         Self {
-            fetches: one(registry, "jwks_fetches", "Fetches of issuers' keys"),
-            failures: one(registry, "jwks_failures", "Fetches of issuers' keys that brought none"),
-            keys: one(registry, "jwks_keys", "Keys fetched from issuers that tokens are verified with"),
-            left_out: one(registry, "jwks_left_out", "Keys of issuers that cannot be used"),
-            away_since: one(registry, "jwks_away_since_seconds", since),
+            fetches: register.counter("pulso_jwks_fetches"),
+            failures: register.counter("pulso_jwks_failures"),
+            keys: register.gauge("pulso_jwks_keys"),
+            left_out: register.gauge("pulso_jwks_left_out"),
+            away_since: register.gauge("pulso_jwks_away_since_seconds"),
         }
     }
 }

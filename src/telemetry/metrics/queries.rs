@@ -1,15 +1,14 @@
 //! What is counted of live queries, by their names: those come from files, so there are few of them.
 
 use std::fmt;
-use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::Histogram;
 
+use super::register::Register;
 use crate::model::QueryName;
 
 /// Handles to what is counted of each live query.
@@ -103,27 +102,19 @@ impl QueryMetrics {
         drop(self.seconds.get_or_create(&label));
     }
 
-    pub(super) fn register(registry: &mut Registry) -> Self {
-        let reads = Family::<QueryRead, Counter>::default();
-        registry.register("live_reads", "Reads of a live query begun, by query and reason", reads.clone());
-        let mut counter = |name: &str, help: &str| {
-            let metric = Family::<QueryLabel, Counter<u64, AtomicU64>>::default();
-            registry.register(name, help, metric.clone());
-            metric
-        };
-        let unchanged = counter("live_unchanged", "Reads of a live query that said what the one before said");
-        let failures = counter("live_failures", "Reads of a live query that failed");
-        let too_large = counter("live_too_large", "Results of a live query that may not be sent");
-        let rows = counter("live_rows", "Rows read of a live query");
-        let bytes = counter("live_bytes", "Bytes of the results read of a live query");
-        let corrections = counter("live_trailing_corrections", "Differences found by the trailing re-read");
-        let drift = counter("live_drift", "Differences found by the sentinel that nothing announced");
-        let xid_waits = counter("live_xid_waits", "Announcements that name their transaction");
-        let off = Family::<QueryLabel, Gauge>::default();
-        registry.register("live_off", "1 while the database refuses a live query", off.clone());
-        let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.000_25, 2.0, 15));
-        let seconds = Family::new_with_constructor(histogram);
-        registry.register("live_seconds", "Time of a read of a live query", seconds.clone());
-        Self { reads, unchanged, failures, too_large, rows, bytes, corrections, drift, xid_waits, off, seconds }
+    pub(super) fn register(register: &mut Register) -> Self {
+        Self {
+            reads: register.counters("pulso_live_reads"),
+            unchanged: register.counters("pulso_live_unchanged"),
+            failures: register.counters("pulso_live_failures"),
+            too_large: register.counters("pulso_live_too_large"),
+            rows: register.counters("pulso_live_rows"),
+            bytes: register.counters("pulso_live_bytes"),
+            corrections: register.counters("pulso_live_trailing_corrections"),
+            drift: register.counters("pulso_live_drift"),
+            xid_waits: register.counters("pulso_live_xid_waits"),
+            off: register.gauges("pulso_live_off"),
+            seconds: register.seconds_by("pulso_live_seconds"),
+        }
     }
 }

@@ -124,7 +124,7 @@ fn admitted(identity: Option<Identity>) -> Admitted {
         Some(identity) => Purpose::Listen(Ok(Grant::to_ask(identity, Vec::new()))),
         None => Purpose::Newcomer(None),
     };
-    Admitted { purpose, since: None }
+    Admitted { purpose, since: None, feed: None }
 }
 
 fn line() -> Connection {
@@ -215,7 +215,7 @@ async fn a_client_that_does_not_read_is_slow_once_the_buffer_is_full_and_reads_t
     served.await.unwrap();
     talking.abort();
     assert_eq!(context.metrics.slow_closes.get(), 1);
-    assert_eq!(context.metrics.connections.get(), 0);
+    assert_eq!(context.metrics.clients.count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,7 +243,7 @@ async fn a_peer_that_answers_nothing_is_gone_within_a_minute_and_one_that_answer
     assert!(since.elapsed() <= Duration::from_mins(1));
     sleep(Duration::from_mins(10)).await;
     assert!(!listening.is_finished());
-    assert_eq!(context.metrics.connections.get(), 1);
+    assert_eq!(context.metrics.clients.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -297,7 +297,7 @@ async fn who_was_told_to_go_and_talks_without_end_is_left() {
     served.await.unwrap();
     talking.await.unwrap();
     reading.await.unwrap();
-    assert_eq!(context.metrics.connections.get(), 0);
+    assert_eq!(context.metrics.clients.count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -326,7 +326,7 @@ async fn goodbyes_are_spread_and_carry_the_code() {
 }
 
 fn listener(purpose: Purpose) -> Admitted {
-    Admitted { purpose, since: None }
+    Admitted { purpose, since: None, feed: None }
 }
 
 fn nurse(expires_at: i64) -> Admitted {

@@ -38,7 +38,7 @@ async fn join(context: &Arc<SessionContext>, buffer: u32) -> (TcpStream, JoinHan
     let stream = listener.accept().await.unwrap().0;
     let channels = vec![events_channel(), states_channel()];
     let purpose = Purpose::Listen(Ok(Grant::without_token(channels, Vec::new())));
-    let admitted = Admitted { purpose, since: None };
+    let admitted = Admitted { purpose, since: None, feed: None };
     let context = Arc::clone(context);
     let served = tokio::spawn(async move {
         if let Some(client) = enter(stream, Vec::new(), line(), admitted, Wording::First, context).await {
@@ -163,7 +163,7 @@ async fn everybody_sees_whole_frames_in_their_order(io_uring: bool, clients: usi
     for task in served {
         timeout(Duration::from_mins(1), task).await.expect("every client ends").unwrap();
     }
-    assert_eq!(context.metrics.connections.get(), 0);
+    assert_eq!(context.metrics.clients.count(), 0);
     assert!(context.hub.watched().is_empty());
 }
 
