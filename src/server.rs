@@ -1,6 +1,7 @@
 //! Starts what a node has, serves on its port, and stops it in order.
 
 mod stopping;
+mod supervisor;
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,6 +29,8 @@ use crate::store::{ContactError, SettingError, Store};
 use crate::telemetry::log;
 use crate::workers::{Fallen, Workers};
 
+pub use supervisor::Supervisor;
+
 use stopping::{LAST_STEPS, announce_departure, close_the_door, stop_in_order};
 
 /// How often events that are too old to be replayed are forgotten.
@@ -53,6 +56,7 @@ pub struct Server {
     reload: Arc<Notify>,
     hints: Option<ListenSource>,
     clinic: ClinicConfig,
+    supervisor: Arc<Supervisor>,
     io_uring: bool,
     delay: Duration,
     grace: Duration,
@@ -110,6 +114,7 @@ impl Server {
             reload: Arc::default(),
             hints,
             clinic: config.clinic,
+            supervisor: Arc::default(),
             io_uring: config.io_uring,
             delay,
             grace,
@@ -138,6 +143,13 @@ impl Server {
         self
     }
 
+    /// Somebody who wants to know how it is.
+    #[must_use]
+    pub fn with_supervisor(mut self, supervisor: Supervisor) -> Self {
+        self.supervisor = Arc::new(supervisor);
+        self
+    }
+
     /// Resolves once the database has been contacted; to be polled beside [`Self::run`].
     pub fn until_ready(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut state = self.node.database.state();
@@ -154,7 +166,7 @@ impl Server {
     /// an error when something ended that it cannot do without.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
         let Self { listener, address, node, port, questions, listen, hints, folder, reload, .. } = self;
-        let Self { clinic, io_uring, delay, grace, additions, .. } = self;
+        let Self { clinic, supervisor, io_uring, delay, grace, additions, .. } = self;
         let (connections, workers) = (TaskTracker::new(), Workers::default());
         // The doors close first, then what goes on behind them, then what hands out.
         let (accepting, halt, handed_out) =
@@ -189,6 +201,8 @@ impl Server {
             () = stop.cancelled() => {}
             _ = workers.fallen() => {}
         }
+        supervisor.on_serving();
+        workers.spawn("the watchdog", &halt, |stop| Arc::clone(&supervisor).keep_telling(stop));
         workers.spawn("the database's monitor", &halt, |stop| {
             let database = Arc::clone(&node.database);
             async move { database.monitor(stop).await }
@@ -231,6 +245,7 @@ impl Server {
             () = stop.cancelled() => Ok(()),
             fallen = workers.fallen() => Err(fallen),
         };
+        supervisor.on_leaving();
         if ended.is_ok() {
             ended = announce_departure(&node, delay, &workers).await;
         }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::signals::{self, HangUp};
 use super::{EXIT_USAGE, block_on, cannot_start, log_warnings, or_complain};
 use crate::config::Config;
-use crate::server::{Server, StartError};
+use crate::server::{Server, StartError, Supervisor};
 use crate::store;
 use crate::telemetry::log;
 
@@ -38,5 +38,5 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let reload = Arc::<Notify>::default();
     let stop = signals::stop_on_signals(HangUp::Reads(Arc::clone(&reload)))?;
     let store = store::open(&config.database)?;
-    Server::bind(config, store)?.with_reload(reload).run(stop).await
+    Server::bind(config, store)?.with_reload(reload).with_supervisor(Supervisor::of_environment()).run(stop).await
 }
