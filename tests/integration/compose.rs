@@ -32,7 +32,7 @@ fn repository(path: &str) -> PathBuf {
 
 async fn services(file: &str) -> Value {
     let path = repository(file).to_string_lossy().into_owned();
-    Script::python("compose_json.py", &[&path]).next().await["services"].take()
+    Script::python("yaml_json.py", &[&path]).next().await["services"].take()
 }
 
 fn text(value: &Value) -> &str {

@@ -34,6 +34,7 @@ mod live_queries;
 mod messages;
 mod missed_events;
 mod nodes;
+mod observability;
 mod operations;
 mod origins;
 mod outage;

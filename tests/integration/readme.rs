@@ -2,7 +2,7 @@
 //! does what it says.
 
 pub mod blocks;
-mod book;
+pub mod book;
 mod browser;
 mod console;
 mod environment;

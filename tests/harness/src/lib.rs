@@ -4,6 +4,7 @@
 //! Everything here ends with the test process, however that ends. A missing program fails the test with the name of
 //! the package to install; nothing is ever skipped. Knows nothing of Pulso but its schema, its wire and how it is started.
 
+pub mod caddy;
 pub mod chaos;
 pub mod dashboard;
 pub mod demo;
@@ -27,6 +28,7 @@ pub mod transcript;
 pub mod wait;
 pub mod website;
 
+pub use caddy::Caddy;
 pub use chaos::ChaosProxy;
 pub use dashboard::{Closed, Dashboard, Refused, Stats, client_frame};
 pub use demo::Demo;

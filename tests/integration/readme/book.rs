@@ -5,32 +5,38 @@ use std::path::{Path, PathBuf};
 
 use super::outline;
 
+fn folder(language: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/book/{language}/src"))
+}
+
 /// The pages of one language, by file name.
 fn pages(language: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/book/{language}/src"));
-    let mut pages: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let (mut pages, mut folders) = (Vec::new(), vec![folder(language)]);
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() { &mut folders } else { &mut pages }.push(path);
+        }
+    }
     pages.sort();
     assert!(!pages.is_empty(), "the book has no page in {language}");
     pages
 }
 
-/// The names of the pages' files, in order.
+/// The pages' files as they are named within the book, in order.
 pub fn files(language: &str) -> impl Iterator<Item = String> {
-    pages(language).into_iter().map(|page| page.file_name().unwrap().to_string_lossy().into_owned())
+    let folder = folder(language);
+    pages(language).into_iter().map(move |page| page.strip_prefix(&folder).unwrap().to_string_lossy().into_owned())
 }
 
 /// What a page says. It is kept until the process ends, as the READMEs are.
 pub fn page(language: &str, file: &str) -> &'static str {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/book/{language}/src/{file}"));
-    fs::read_to_string(path).unwrap().leak()
+    fs::read_to_string(folder(language).join(file)).unwrap().leak()
 }
 
 #[test]
 fn every_page_of_the_book_is_there_in_both_languages_with_the_same_outline() {
     let (english, spanish) = (pages("en"), pages("es"));
-    let names =
-        |pages: &[PathBuf]| -> Vec<_> { pages.iter().map(|page| page.file_name().unwrap().to_owned()).collect() };
-    assert_eq!(names(&english), names(&spanish));
+    assert_eq!(files("en").collect::<Vec<_>>(), files("es").collect::<Vec<_>>());
     for (page, pagina) in english.iter().zip(&spanish) {
         let read = |path: &PathBuf| fs::read_to_string(path).unwrap();
         assert_eq!(outline(&read(page)), outline(&read(pagina)), "{}", page.display());
