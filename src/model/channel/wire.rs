@@ -59,8 +59,8 @@ mod tests {
             ("negocio", "negocio".to_owned()),
             ("negocio:a:b", "negocio:a:b".into()),
             ("staff_orders", "staff_orders".into()),
-            (&format!("staff_orders:{}", uuid.to_uppercase()), format!("staff_orders:{uuid}")),
-            (&format!("restaurante:{}", uuid.to_uppercase()), format!("restaurante:{uuid}")),
+            (&*format!("staff_orders:{}", uuid.to_uppercase()), format!("staff_orders:{uuid}")),
+            (&*format!("restaurante:{}", uuid.to_uppercase()), format!("restaurante:{uuid}")),
         ] {
             assert_eq!(Channel::of_a_feed(named).unwrap().wire().to_string(), told);
         }

@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_reference_is_a_short_text_and_nothing_else() {
-        for good in ["r", "\"", &"\u{1f600}".repeat(64)] {
+        for good in ["r", "\"", &*"\u{1f600}".repeat(64)] {
             let heard = heard(&json!({"type":"ping","ref":good}));
             assert_eq!((heard.message, heard.reference.as_deref()), (Ok(Message::Ping), Some(good)));
         }
