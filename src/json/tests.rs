@@ -2,6 +2,12 @@
 
 use super::*;
 
+/// The body with one field set to other JSON, or (`value` is empty) left out.
+pub(crate) fn with(body: &str, name: &str, value: &str) -> String {
+    let fields = Fields::read(body.as_bytes()).unwrap();
+    if value.is_empty() { fields.without(&[name]) } else { fields.with(&[(name, value)]) }
+}
+
 /// What a caller is told about a body, or nothing.
 fn refusal(body: impl AsRef<[u8]>) -> Option<String> {
     Fields::read(body.as_ref()).err().map(|error| error.to_string())

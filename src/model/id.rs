@@ -101,6 +101,18 @@ pub enum IdType {
 }
 
 impl IdType {
+    /// The type as SQL calls it.
+    pub const fn sql(self) -> &'static str {
+        match self {
+            Self::Uuid => "uuid",
+            Self::Text => "text",
+            Self::Char => "char",
+            Self::Int2 => "smallint",
+            Self::Int4 => "integer",
+            Self::Int8 => "bigint",
+        }
+    }
+
     /// `raw` as an id of this column, or `None` if the column cannot hold it.
     pub fn parse(self, raw: &str) -> Option<NegocioId> {
         self.canonical(raw).as_deref().map(NegocioId::new)

@@ -8,6 +8,7 @@
 
 mod answers;
 mod bind;
+mod change;
 mod connections;
 mod contact;
 mod description;

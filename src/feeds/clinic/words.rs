@@ -90,15 +90,10 @@ fn check_type(fields: &Fields<'_>, wanted: &'static str) -> Result<(), BadBody> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::tests::with;
 
     const ORDER: &str = r#"{"type":"new_order","order_id":123,"room_code":"101","device_uid":"ipad-room-101","placed_at":"2025-01-15T14:30:00.000Z"}"#;
     const CHANGE: &str = r#"{"type":"order_status_changed","order_id":123,"status":"READY","from_status":"PREPARING","changed_at":"2025-01-15T14:35:00.000Z"}"#;
-
-    /// The body with one field set to other JSON, or left out.
-    fn with(body: &str, name: &str, value: &str) -> String {
-        let fields = Fields::read(body.as_bytes()).unwrap();
-        if value.is_empty() { fields.without(&[name]) } else { fields.with(&[(name, value)]) }
-    }
 
     fn order(body: &str) -> Result<NewOrder, String> {
         decode_new_order(body.as_bytes()).map_err(|error| error.to_string())

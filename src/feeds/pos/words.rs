@@ -95,6 +95,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::json::tests::with;
 
     const VENTA: &str = r#"{"saleId":123,"tableId":5,"total":45.50,"timestamp":"2025-07-20T10:30:00Z"}"#;
     const PRODUCTO: &str = r#"{"productId":456,"action":"stock_updated","newStock":25}"#;
@@ -105,12 +106,6 @@ mod tests {
 
     fn refused(kind: Kind, body: &str) -> String {
         decode(kind, body.as_bytes()).expect_err(body).to_string()
-    }
-
-    /// The body with one field set to other JSON, or left out.
-    fn with(body: &str, name: &str, value: &str) -> String {
-        let fields = Fields::read(body.as_bytes()).unwrap();
-        if value.is_empty() { fields.without(&[name]) } else { fields.with(&[(name, value)]) }
     }
 
     #[test]

@@ -106,6 +106,7 @@ fn check_change(fields: &Fields<'_>) -> Result<(), BadBody> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::tests::with;
 
     const NEW: &str = r#"{
   "orderId": "o-1", "restaurantId": "r-1", "tableSessionId": "s-1", "status": "CONFIRMED",
@@ -118,12 +119,6 @@ mod tests {
 
     fn refused(kind: Kind, body: &str) -> String {
         decode(kind, body.as_bytes()).expect_err(body).to_string()
-    }
-
-    /// The body with one field set to other JSON, or left out.
-    fn with(body: &str, name: &str, value: &str) -> String {
-        let fields = Fields::read(body.as_bytes()).unwrap();
-        if value.is_empty() { fields.without(&[name]) } else { fields.with(&[(name, value)]) }
     }
 
     #[test]

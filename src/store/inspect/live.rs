@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use super::Finding;
 use crate::clock::Clock;
 use crate::config::{DatabaseConfig, DatabaseUrl};
-use crate::model::{Consulta, IdType};
+use crate::model::Consulta;
 use crate::queries::{AccessRule, LiveQuery, PairsQuery};
 use crate::store::{ContactError, Learnt, LiveRead, LiveResult, Store, StoreError};
 
@@ -170,7 +170,7 @@ fn failed(query: &LiveQuery, key: Option<&str>, error: &StoreError) -> Finding {
 fn ran(case: &Case, result: &LiveResult, longest: Duration) -> Finding {
     let name = case.query.name.as_str();
     let columns: Vec<String> = case.learnt.columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
-    let key = case.learnt.key.map_or_else(|| "no key".to_owned(), |key| format!("key {}", called(key)));
+    let key = case.learnt.key.map_or_else(|| "no key".to_owned(), |key| format!("key {}", key.sql()));
     let on = match (case.tried().len(), case.are_biggest) {
         (_, true) => " on its biggest keys",
         _ => "",
@@ -186,18 +186,6 @@ fn ran(case: &Case, result: &LiveResult, longest: Duration) -> Finding {
         return Finding::warning(what, "that is long for what is read at every change: see whether an index serves it");
     }
     Finding::ok(what)
-}
-
-/// As SQL calls it.
-fn called(key: IdType) -> &'static str {
-    match key {
-        IdType::Uuid => "uuid",
-        IdType::Text => "text",
-        IdType::Char => "char",
-        IdType::Int2 => "smallint",
-        IdType::Int4 => "integer",
-        IdType::Int8 => "bigint",
-    }
 }
 
 fn spelt(time: Duration) -> String {

@@ -78,7 +78,7 @@ async fn figures(
 ) -> Result<(), Finding> {
     match store.examine(connection).await {
         Ok(examined) => {
-            findings.push(Finding::ok(format!("ids are of type {}", examined.id_name())));
+            findings.push(Finding::ok(format!("ids are of type {}", examined.id.sql())));
             let citas = relation(store, connection, "citas", config.stats_sql.is_none()).await?;
             let plan = plans::statistics(store, connection, &examined, citas.as_ref()).await;
             findings.push(plan.map_err(|error| lost(&error))?);

@@ -94,20 +94,6 @@ pub(super) async fn examine_devices(
     plan(connection, &forced, &queries.devices, arguments).await.map_err(failed)
 }
 
-impl Examined {
-    /// As SQL calls it.
-    pub(crate) fn id_name(&self) -> &'static str {
-        match self.id {
-            IdType::Uuid => "uuid",
-            IdType::Text => "text",
-            IdType::Char => "char",
-            IdType::Int2 => "smallint",
-            IdType::Int4 => "integer",
-            IdType::Int8 => "bigint",
-        }
-    }
-}
-
 async fn learn_stats(
     connection: &mut PgConnection,
     begin: &Arc<str>,

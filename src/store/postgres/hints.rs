@@ -1,17 +1,16 @@
-//! `pulso migrate --listen`: one message and one transaction, so that a pooler cannot come in between.
+//! `pulso migrate --listen`: the triggers of a table that tell which rows have changed.
 //!
 //! Must not be called by anything that serves.
 
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use sqlx::Row as _;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgArguments;
-use sqlx::{AssertSqlSafe, Executor as _, Row as _};
-use tokio::time::timeout;
 
 use super::inlined::Literal;
-use super::{PostgresStore, failure};
+use super::{PostgresStore, change, failure};
 use crate::store::StoreError;
 use crate::store::hints::{HintChange, HintTrigger};
 
@@ -20,8 +19,6 @@ const REMOVE: &str = include_str!("../../../sql/hints.remove.postgres.sql");
 
 /// For a change of the table's triggers, which waits for another `pulso migrate`.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Whoever writes the table waits behind us while we wait for it.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// False if there was nothing to do.
 pub(super) async fn change(
@@ -39,10 +36,9 @@ pub(super) async fn change(
         HintChange::Create => CREATE,
         HintChange::Remove => REMOVE,
     };
-    let limit = PATIENCE + store.limits.connect;
-    let late = || StoreError::TimedOut(format!("{}: no answer within {limit:?}", trigger.table));
-    timeout(limit, run(store, trigger, sql)).await.unwrap_or_else(|_| Err(late()))?;
-    Ok(true)
+    let sql = change::of_busy_table(&filled(sql, trigger));
+    let done = change::carry_out(store, &trigger.table, PATIENCE, &sql).await?;
+    done.map(|()| true).map_err(|error| explain(&error, &trigger.table))
 }
 
 async fn is_there(store: &PostgresStore, trigger: &HintTrigger) -> Result<bool, StoreError> {
@@ -50,25 +46,6 @@ async fn is_there(store: &PostgresStore, trigger: &HintTrigger) -> Result<bool, 
                AND tgrelid = @table@::pg_catalog.regclass AND pg_catalog.starts_with(tgname::pg_catalog.text, @name@)";
     let rows = store.rows(&filled(sql, trigger).into(), PgArguments::default()).await?;
     Ok(rows.first().is_some_and(|row| row.try_get::<i64, _>(0).unwrap_or_default() > 0))
-}
-
-async fn run(store: &PostgresStore, trigger: &HintTrigger, sql: &str) -> Result<(), StoreError> {
-    let batch = format!(
-        "{begin};
-         SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('pulso migrate', 0::pg_catalog.int8));
-         SET LOCAL lock_timeout = {lock_patience};
-         SET LOCAL client_min_messages = warning;
-         {sql};
-         COMMIT",
-        begin = store.limits.begin_writing_within(PATIENCE),
-        lock_patience = LOCK_PATIENCE.as_millis(),
-        sql = filled(sql, trigger),
-    );
-    let turn = store.connections.turn().await?;
-    let mut lease = turn.fresh().await?;
-    let connection = lease.connection().map_err(|error| failure::of_query(&error))?;
-    let done = connection.execute(sqlx::raw_sql(AssertSqlSafe(batch))).await;
-    done.map(drop).map_err(|error| explain(&error, &trigger.table))
 }
 
 /// Comments come first: what is filled in may hold anything.

@@ -1,14 +1,14 @@
 //! A query whose parameters are written into its text, so that a whole transaction is one message and one answer.
 //!
-//! Reads SQL only as far as it must to tell a parameter from what merely looks like one. Where a server's settings decide
-//! that (a backslash in a string), or the text is unusual, it says so, and the query keeps its parameters beside it.
-//! Must not connect.
+//! Where a server's settings decide what is a parameter and what merely looks like one (a backslash in a string), or the text
+//! is unusual, it says so, and the query keeps its parameters beside it. Must not connect.
 
 use jiff::civil::Date;
 use sqlx::types::Uuid;
 
 use super::bind::{self, TodayForm};
 use crate::model::IdType;
+use crate::queries::scan::{Dialect, Kind, Token, is_word, tokens};
 use crate::store::StoreError;
 
 /// A query without its comments, open where its parameters go.
@@ -32,36 +32,32 @@ pub(super) struct Literal(String);
 impl Inlined {
     /// `None` where it is not certain which `$1` is a parameter.
     pub(super) fn of(sql: &str) -> Option<Self> {
-        let bytes = sql.as_bytes();
         let mut parts = Vec::new();
         let mut text = String::new();
-        let mut at = 0;
-        while let Some(&byte) = bytes.get(at) {
-            let rest = &bytes[at..];
-            let (length, kept) = match byte {
+        let mut end = 0;
+        let mut behind = None;
+        for Token { kind, range } in tokens(sql, Dialect::Postgres).ok()? {
+            text.push_str(&sql[end..range.start]);
+            let token = &sql[range.clone()];
+            match kind {
                 // The line's end is kept: it may join two strings.
-                b'-' if rest.starts_with(b"--") => (span(rest, |byte| byte != b'\n' && byte != b'\r'), " "),
-                b'/' if rest.starts_with(b"/*") => (comment(rest)?, " "),
-                b'\'' | b'"' => whole(sql, at, quoted(rest)?),
-                b'$' => {
-                    let (length, number) = parameter(rest)?;
-                    parts.push(Part::Text(std::mem::take(&mut text)));
-                    parts.push(Part::Parameter(number));
-                    (length, "")
-                }
-                byte if is_word(byte) => {
-                    let length = span(rest, |byte| is_word(byte) || byte == b'$');
+                Kind::Comment => text.push(' '),
+                Kind::Parameter(number) => {
                     // Behind a number some servers read a parameter and others a mistake.
-                    if byte.is_ascii_digit() && rest[..length].contains(&b'$') {
+                    let follows_number = behind == Some(Kind::Number) && end == range.start;
+                    let is_followed = sql[range.end..].bytes().next().is_some_and(|next| is_word(next) || next == b'$');
+                    if follows_number || is_followed || number == u32::MAX {
                         return None;
                     }
-                    whole(sql, at, length)
+                    parts.push(Part::Text(std::mem::take(&mut text)));
+                    parts.push(Part::Parameter(usize::try_from(number.checked_sub(1)?).ok()?));
                 }
-                _ => whole(sql, at, 1),
-            };
-            text.push_str(kept);
-            at += length;
+                _ if !is_certain(kind, token) => return None,
+                _ => text.push_str(token),
+            }
+            (end, behind) = (range.end, Some(kind));
         }
+        text.push_str(&sql[end..]);
         parts.push(Part::Text(text));
         Some(Self { parts })
     }
@@ -132,56 +128,14 @@ fn text(value: &str) -> String {
     sql
 }
 
-/// A token of `length` bytes at `at` that stays as it is. Where it ends no character is ever cut.
-fn whole(sql: &str, at: usize, length: usize) -> (usize, &str) {
-    (length, sql.get(at..at + length).unwrap_or_default())
-}
-
-fn span(bytes: &[u8], belongs: impl Fn(u8) -> bool) -> usize {
-    bytes.iter().position(|&byte| !belongs(byte)).unwrap_or(bytes.len())
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii()
-}
-
-/// The length of a comment, which may hold others.
-fn comment(bytes: &[u8]) -> Option<usize> {
-    let (mut depth, mut at) = (0_usize, 0);
-    loop {
-        match bytes.get(at..at + 2)? {
-            b"/*" => {
-                depth += 1;
-                at += 2;
-            }
-            b"*/" => {
-                depth -= 1;
-                at += 2;
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
-            _ => at += 1,
-        }
+/// Whether every server reads these bytes as this. Whether a backslash keeps the next quote from ending a string depends on its
+/// prefix and on the server's settings; a dollar means several things.
+fn is_certain(kind: Kind, token: &str) -> bool {
+    match kind {
+        Kind::Text | Kind::QuotedName => !token.starts_with('$') && !token.contains('\\'),
+        Kind::Sign => token != "$",
+        _ => true,
     }
-}
-
-/// The length of a string or of a quoted name. A quote within it is doubled, and looks like two in a row.
-fn quoted(bytes: &[u8]) -> Option<usize> {
-    let (&quote, inside) = bytes.split_first()?;
-    let end = inside.iter().position(|&byte| byte == quote)?;
-    // Whether a backslash keeps the next quote from ending a string depends on its prefix and on the server's settings.
-    (!inside[..end].contains(&b'\\')).then_some(end + 2)
-}
-
-/// The length of `$1` and its number from nought; nothing for a dollar that means something else.
-fn parameter(bytes: &[u8]) -> Option<(usize, usize)> {
-    let length = 1 + span(&bytes[1..], |byte| byte.is_ascii_digit());
-    if bytes.get(length).is_some_and(|&next| is_word(next) || next == b'$') {
-        return None;
-    }
-    let number: usize = std::str::from_utf8(&bytes[1..length]).ok()?.parse().ok()?;
-    Some((length, number.checked_sub(1)?))
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
-//! `pulso migrate` on PostgreSQL: a step is one message of several statements, so that a pooler cannot come in between.
+//! `pulso migrate` on PostgreSQL: which steps are missing, each applied with its record.
 //!
 //! Must not be called by anything that serves.
 
 use std::time::Duration;
 
+use sqlx::Row as _;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgArguments;
-use sqlx::{AssertSqlSafe, Executor as _, Row as _};
-use tokio::time::timeout;
 
-use super::{PostgresStore, failure};
+use super::{PostgresStore, change, failure};
 use crate::store::StoreError;
 use crate::store::migrations::{self, Migration, POSTGRES, Step};
 
@@ -32,9 +31,7 @@ pub(super) async fn missing(store: &PostgresStore) -> Result<Vec<Step>, StoreErr
 pub(super) async fn migrate(store: &PostgresStore) -> Result<Migration, StoreError> {
     let mut migration = Migration::default();
     for step in missing(store).await? {
-        let limit = PATIENCE + store.limits.connect;
-        let late = || StoreError::TimedOut(format!("{step}: no answer within {limit:?}"));
-        if timeout(limit, apply(store, step)).await.unwrap_or_else(|_| Err(late()))? {
+        if apply(store, step).await? {
             migration.applied.push(step);
         }
     }
@@ -43,27 +40,20 @@ pub(super) async fn migrate(store: &PostgresStore) -> Result<Migration, StoreErr
 
 /// False if another has applied the step meanwhile.
 async fn apply(store: &PostgresStore, step: Step) -> Result<bool, StoreError> {
-    let turn = store.connections.turn().await?;
-    let mut lease = turn.fresh().await?;
-    let connection = lease.connection().map_err(|error| failure::of_query(&error))?;
-    match connection.execute(sqlx::raw_sql(AssertSqlSafe(batch(store, step)))).await {
-        Ok(_) => Ok(true),
+    match change::carry_out(store, step, PATIENCE, &recorded(step)).await? {
+        Ok(()) => Ok(true),
         Err(error) if is_recorded(&error) => Ok(false),
         Err(error) => Err(of_step(step, &error)),
     }
 }
 
 /// The record comes first: where it is there already, everything after it is void.
-fn batch(store: &PostgresStore, Step { version, name, sql }: Step) -> String {
+fn recorded(Step { version, name, sql }: Step) -> String {
     format!(
-        "{begin};
-         SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('pulso migrate', 0::pg_catalog.int8));
-         CREATE TABLE IF NOT EXISTS pulso_migrations (
+        "CREATE TABLE IF NOT EXISTS pulso_migrations (
              version bigint PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
          INSERT INTO pulso_migrations (version, name) VALUES ({version}, '{name}');
-         {sql};
-         COMMIT",
-        begin = store.limits.begin_writing_within(PATIENCE),
+         {sql}"
     )
 }
 

@@ -1,7 +1,7 @@
 //! Whose connection it is: an IPv6 network of 64 bits is one customer, and what a proxy writes around an address is no
 //! part of it. Who cannot be told from others locks nobody out.
 
-use pulso_harness::{Dashboard, wait};
+use pulso_harness::{Dashboard, Database, Refused, Running, wait};
 
 use super::signed_path;
 use crate::business::{NEGOCIO, database, pulso};
@@ -14,19 +14,26 @@ fn kiosk(uid: &str) -> String {
     format!("/ws/kiosk/orders/?device_uid={uid}")
 }
 
-#[tokio::test]
-async fn one_ipv6_customer_has_one_share_whatever_address_of_its_network_it_uses() {
+/// One that believes its proxy; `share`: connections of an address, and bad devices a minute.
+async fn behind_a_proxy(share: u32) -> (Running, Database) {
     let database = database().await;
     database.execute(DEVICES).await;
+    let share = share.to_string();
     let pulso = pulso(&database.url())
         .with("TRUSTED_PROXIES", "127.0.0.1")
-        .with("MAX_CONNECTIONS_PER_ADDRESS", "2")
-        .with("BAD_DEVICES_PER_MINUTE", "2")
-        .ready()
-        .await;
-    let from = async |path: &str, address: &str| {
-        Dashboard::try_connect(pulso.port(), path, &[("x-forwarded-for", address)]).await
-    };
+        .with("MAX_CONNECTIONS_PER_ADDRESS", &share)
+        .with("BAD_DEVICES_PER_MINUTE", &share);
+    (pulso.ready().await, database)
+}
+
+async fn from(pulso: &Running, path: &str, address: &str) -> Result<Dashboard, Refused> {
+    Dashboard::try_connect(pulso.port(), path, &[("x-forwarded-for", address)]).await
+}
+
+#[tokio::test]
+async fn one_ipv6_customer_has_one_share_whatever_address_of_its_network_it_uses() {
+    let (pulso, _database) = behind_a_proxy(2).await;
+    let from = async |path: &str, address: &str| from(&pulso, path, address).await;
     let (screen, kiosk) = (signed_path(), kiosk("nobody"));
     let _first = from(&screen, "2001:db8:1:2::1").await.unwrap();
     let _second = from(&screen, "[2001:db8:1:2:a:b:c:d]:443").await.unwrap();
@@ -42,17 +49,8 @@ async fn one_ipv6_customer_has_one_share_whatever_address_of_its_network_it_uses
 
 #[tokio::test]
 async fn an_address_with_a_port_is_the_address_and_one_client_locks_no_other_out() {
-    let database = database().await;
-    database.execute(DEVICES).await;
-    let pulso = pulso(&database.url())
-        .with("TRUSTED_PROXIES", "127.0.0.1")
-        .with("MAX_CONNECTIONS_PER_ADDRESS", "2")
-        .with("BAD_DEVICES_PER_MINUTE", "2")
-        .ready()
-        .await;
-    let from = async |path: &str, address: &str| {
-        Dashboard::try_connect(pulso.port(), path, &[("x-forwarded-for", address)]).await
-    };
+    let (pulso, _database) = behind_a_proxy(2).await;
+    let from = async |path: &str, address: &str| from(&pulso, path, address).await;
     let mut open = Vec::new();
     for port in [50_001, 50_002] {
         open.push(from(&signed_path(), &format!("198.51.100.1:{port}")).await.unwrap());
@@ -68,14 +66,7 @@ async fn an_address_with_a_port_is_the_address_and_one_client_locks_no_other_out
 
 #[tokio::test]
 async fn clients_that_a_proxy_does_not_name_are_counted_said_once_and_lock_nobody_out() {
-    let database = database().await;
-    database.execute(DEVICES).await;
-    let pulso = pulso(&database.url())
-        .with("TRUSTED_PROXIES", "127.0.0.1")
-        .with("MAX_CONNECTIONS_PER_ADDRESS", "1")
-        .with("BAD_DEVICES_PER_MINUTE", "1")
-        .ready()
-        .await;
+    let (pulso, _database) = behind_a_proxy(1).await;
     let nameless = [("x-forwarded-for", "unknown")];
     for _ in 0..4 {
         Dashboard::connect(pulso.port(), &kiosk("nobody"), &nameless).await.closed().await;

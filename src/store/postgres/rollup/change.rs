@@ -1,16 +1,14 @@
-//! `pulso migrate --rollup`: one message and one transaction, so that a pooler cannot come in between and nobody ever
-//! sees half of it.
+//! `pulso migrate --rollup`: the counters, their triggers and all that is in them.
 //!
 //! Must not be called by anything that serves.
 
 use std::time::Duration;
 
+use sqlx::Row as _;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgArguments;
-use sqlx::{AssertSqlSafe, Executor as _, Row as _};
-use tokio::time::timeout;
 
-use super::super::{PostgresStore, failure};
+use super::super::{PostgresStore, change, failure};
 use super::{exposed, look};
 use crate::store::{RollupChange, StoreError};
 
@@ -27,8 +25,6 @@ const PARTS: &str = "
 
 /// For counting every appointment there is.
 const PATIENCE: Duration = Duration::from_mins(30);
-/// Whoever writes citas waits behind us while we wait for it.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// False if there was nothing to do.
 pub(in crate::store::postgres) async fn change(
@@ -42,34 +38,14 @@ pub(in crate::store::postgres) async fn change(
         RollupChange::Remove if !is_there(store).await? => return Ok(false),
         RollupChange::Remove => REMOVE,
     };
-    let limit = PATIENCE + store.limits.connect;
-    let late = || StoreError::TimedOut(format!("rollup: no answer within {limit:?}"));
-    timeout(limit, run(store, sql)).await.unwrap_or_else(|_| Err(late()))?;
-    Ok(true)
+    let done = change::carry_out(store, "rollup", PATIENCE, &change::of_busy_table(sql)).await?;
+    done.map(|()| true).map_err(|error| explain(&error))
 }
 
 /// Any part of it.
 async fn is_there(store: &PostgresStore) -> Result<bool, StoreError> {
     let rows = store.rows(&PARTS.into(), PgArguments::default()).await?;
     Ok(rows.first().is_some_and(|row| row.try_get(0).unwrap_or(true)))
-}
-
-async fn run(store: &PostgresStore, sql: &str) -> Result<(), StoreError> {
-    let batch = format!(
-        "{begin};
-         SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('pulso migrate', 0::pg_catalog.int8));
-         SET LOCAL lock_timeout = {lock_patience};
-         SET LOCAL client_min_messages = warning;
-         {sql};
-         COMMIT",
-        begin = store.limits.begin_writing_within(PATIENCE),
-        lock_patience = LOCK_PATIENCE.as_millis(),
-    );
-    let turn = store.connections.turn().await?;
-    let mut lease = turn.fresh().await?;
-    let connection = lease.connection().map_err(|error| failure::of_query(&error))?;
-    let done = connection.execute(sqlx::raw_sql(AssertSqlSafe(batch))).await;
-    done.map(drop).map_err(|error| explain(&error))
 }
 
 fn explain(error: &sqlx::Error) -> StoreError {
