@@ -27,6 +27,7 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use super::accept::ConnectionPlace;
+use super::engine::Source;
 use super::held::{Giving, Held};
 use super::hooks::{self, Called};
 use super::mount::Additions;
@@ -185,16 +186,19 @@ fn answer(
         let refusal = Refusal::bad_request(RefusalReason::Host, "a request names its host once (Host)");
         Either::Left(Either::Left(future::ready(Ok(refusal.into_response()))))
     } else {
-        let extensions = request.extensions_mut();
-        extensions.insert(visit.peer);
-        extensions.insert(Arc::clone(&visit.held));
+        let peer = visit.peer;
         if is_below(request.uri().path()) {
-            Either::Left(Either::Right(engine::call(Arc::clone(port), request)))
+            let source = Source { peer, line: Arc::clone(&visit.held) };
+            Either::Left(Either::Right(engine::call(Arc::clone(port), source, request)))
         } else if let Some(called) = Called::at(request.uri().path()) {
-            let called = hooks::call(Arc::clone(&port.hooks), called, request);
+            let called = hooks::call(Arc::clone(&port.hooks), called, peer, request);
             Either::Right(Either::Left(called.map_err(|never| match never {})))
         } else {
-            request.extensions_mut().insert(Arc::clone(pace));
+            // A map that is made for each request: only who goes by the routes pays for it.
+            let extensions = request.extensions_mut();
+            extensions.insert(peer);
+            extensions.insert(Arc::clone(&visit.held));
+            extensions.insert(Arc::clone(pace));
             let routed = warp::service(doors.routes.clone()).call(request);
             Either::Right(Either::Right(routed.map_err(|never| match never {})))
         }

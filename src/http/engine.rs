@@ -30,6 +30,12 @@ use crate::transport::socketio::{self, Answer, Arrival, Found, Polled, Query, So
 /// As it is counted.
 const ENDPOINT: &str = "/socket.io/";
 
+/// Where a request comes from.
+pub(super) struct Source {
+    pub(super) peer: Peer,
+    pub(super) line: Arc<ConnectionPlace>,
+}
+
 /// What becomes of a request.
 enum Answering {
     Now(Response),
@@ -48,11 +54,11 @@ enum Wrong {
 }
 
 /// `Err`: the answer has to wait.
-pub(super) async fn call(port: Arc<Port>, request: Request<Incoming>) -> Result<Response, Held> {
+pub(super) async fn call(port: Arc<Port>, source: Source, request: Request<Incoming>) -> Result<Response, Held> {
     let cors = Cors::of(&port.admission, request.headers());
     let mut response = match cors.preflight(request.method(), request.headers(), "GET, POST") {
         Some(preflight) => preflight,
-        None => match try_answer(&port, request).await {
+        None => match try_answer(&port, source, request).await {
             Ok(Answering::Now(response)) => response,
             Ok(Answering::Waits(session, request)) => return Err(Held::new(session, &cors, &request)),
             Err(refusal) => {
@@ -68,7 +74,7 @@ pub(super) async fn call(port: Arc<Port>, request: Request<Incoming>) -> Result<
     Ok(response)
 }
 
-async fn try_answer(port: &Port, request: Request<Incoming>) -> Result<Answering, Refusal> {
+async fn try_answer(port: &Port, source: Source, request: Request<Incoming>) -> Result<Answering, Refusal> {
     let Some(socketio) = &port.socketio else { return Err(Refusal::switched_off()) };
     let admission = &port.admission;
     admission.check_origin(request.headers())?;
@@ -82,11 +88,11 @@ async fn try_answer(port: &Port, request: Request<Incoming>) -> Result<Answering
         (Some("websocket"), None) if query.version != Some("4") => unsupported(),
         (Some("websocket"), sid) if is_get => {
             let sid = sid.map(str::to_owned);
-            upgrade(admission, socketio, sid.as_deref(), request)?
+            upgrade(admission, socketio, sid.as_deref(), source, request)?
         }
         (Some("polling"), None) if !is_get => wrong(Wrong::Method, "Bad handshake method"),
         (Some("polling"), None) if query.version != Some("4") => unsupported(),
-        (Some("polling"), None) => packets(socketio.poll(arrive(admission, &request, true)?)),
+        (Some("polling"), None) => packets(socketio.poll(arrive(admission, source, request.headers(), true)?)),
         (Some("polling"), Some(sid)) => match socketio.find(sid) {
             Some(Found::Polling(session)) => return Ok(exchange(admission, session, request).await),
             Some(Found::Upgraded) | None => unknown(),
@@ -138,6 +144,9 @@ pub(super) fn respond(answered: Option<Answer>) -> Response {
 
 /// The whole body. `Err`: it is not, for it is too big or else has broken off.
 async fn collect(body: Incoming, most: usize) -> Result<Bytes, bool> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
     // Of what says that it is too big nothing is waited for.
     if body.size_hint().lower() > most as u64 {
         return Err(true);
@@ -152,6 +161,7 @@ fn upgrade(
     admission: &Arc<Admission>,
     socketio: &SocketIo,
     sid: Option<&str>,
+    source: Source,
     mut request: Request<Incoming>,
 ) -> Result<Response, Refusal> {
     let accept = check_handshake(request.method(), request.headers())?;
@@ -170,7 +180,7 @@ fn upgrade(
             });
             return Ok(switching(&accept));
         };
-        let held: socketio::Held = Box::new(request.extensions_mut().remove::<Arc<ConnectionPlace>>());
+        let held: socketio::Held = Box::new(source.line);
         let sessions = Arc::clone(&admission.sessions);
         admission.clients.spawn(claim.connection().scope(async move {
             let Ok(upgraded) = on_upgrade.await else { return };
@@ -178,7 +188,7 @@ fn upgrade(
             claim.upgrade(stream, early, held, &sessions.limits).await;
         }));
     } else {
-        let arrival = arrive(admission, &request, false)?;
+        let arrival = arrive(admission, source, request.headers(), false)?;
         let socketio = socketio.clone();
         admission.clients.spawn(arrival.connection.scope(async move {
             let Ok(upgraded) = on_upgrade.await else { return };
@@ -191,9 +201,9 @@ fn upgrade(
 
 /// A place for a new session. A WebSocket's connection was counted when it was accepted, and goes with it; a polling session
 /// outlives its connections, and counts as one of its address itself.
-fn arrive(admission: &Admission, request: &Request<Incoming>, polls: bool) -> Result<Arrival, Refusal> {
-    let peer = *request.extensions().get::<Peer>().ok_or_else(Refusal::not_found)?;
-    let address = admission.address(peer, request.headers());
+fn arrive(admission: &Admission, source: Source, headers: &HeaderMap, polls: bool) -> Result<Arrival, Refusal> {
+    let Source { peer, line } = source;
+    let address = admission.address(peer, headers);
     admission.may_connect(address)?;
     let place = admission.place(peer, address)?;
     let counted = if polls && address.ip() == peer.0 {
@@ -201,11 +211,11 @@ fn arrive(admission: &Admission, request: &Request<Incoming>, polls: bool) -> Re
     } else {
         None
     };
-    let line = request.extensions().get::<Arc<ConnectionPlace>>().filter(|_| !polls).cloned();
+    let line = (!polls).then_some(line);
     let id = line.as_ref().map_or_else(ConnectionId::new, |line| line.id);
     let arrival = Arrival {
         connection: Connection { id, address },
-        bearer: bearer(request.headers()),
+        bearer: bearer(headers),
         held: Box::new((place, counted, line)),
         place: admission.newcomer(address)?,
     };

@@ -80,6 +80,7 @@ impl Called {
 pub(super) async fn call(
     hooks: Arc<Hooks>,
     target: Called,
+    peer: Peer,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
     let arrived = Instant::now();
@@ -87,7 +88,7 @@ pub(super) async fn call(
     let metrics = &hooks.admission.sessions.metrics;
     let (head, body) = request.into_parts();
     let body = BodyDataStream::new(body);
-    let response = match reply(&hooks, target, &head, body, deadline).await {
+    let response = match reply(&hooks, target, peer, &head, body, deadline).await {
         Ok(reply) => {
             let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::OK);
             answer::with_type(status, "application/json", reply.into_body())
@@ -104,6 +105,7 @@ pub(super) async fn call(
 async fn reply(
     hooks: &Hooks,
     target: Called,
+    peer: Peer,
     head: &Parts,
     body: impl Stream<Item = Result<impl Buf, impl Error>> + Send + Unpin,
     deadline: Instant,
@@ -116,7 +118,6 @@ async fn reply(
         return Err(Refusal::not_allowed("POST"));
     }
     let caller = check_key(hooks, hook, &head.headers)?;
-    let peer = *head.extensions.get::<Peer>().ok_or_else(Refusal::not_found)?;
     if target.needs(Need::CloudKeys) && hooks.calls.sync.keys.is_empty() {
         return Err(Refusal::not_configured(Need::CloudKeys.variable()));
     }

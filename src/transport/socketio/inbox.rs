@@ -60,9 +60,18 @@ pub(super) struct Inbox {
 
 #[derive(Debug, Default)]
 struct Inner {
-    waiting: VecDeque<Asked>,
+    waiting: Waiting,
     is_closed: bool,
     upgrade: Upgrade,
+}
+
+/// What is to be done, in its order. Most sessions ask one thing at a time, and nothing most of the time: no room is made for
+/// it.
+#[derive(Debug, Default)]
+struct Waiting {
+    first: Option<Asked>,
+    /// What came behind it.
+    more: VecDeque<Asked>,
 }
 
 /// A WebSocket that tries to take over: there is one at a time.
@@ -84,7 +93,7 @@ impl Inbox {
             drop(inner);
             return drop(asked);
         }
-        inner.waiting.push_back(asked);
+        inner.waiting.push(asked);
         drop(inner);
         self.task.wake();
     }
@@ -100,13 +109,7 @@ impl Inbox {
     pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Asked> {
         // Registered before looking: who asks in between wakes a task that is about to sleep.
         self.task.register(cx.waker());
-        let mut inner = self.lock();
-        let next = inner.waiting.pop_front();
-        if inner.waiting.is_empty() {
-            // Most sessions ask nothing most of the time.
-            inner.waiting = VecDeque::new();
-        }
-        next.map_or(Poll::Pending, Poll::Ready)
+        self.lock().waiting.pop().map_or(Poll::Pending, Poll::Ready)
     }
 
     /// For a WebSocket that wants to take over, which is told when the session ends; `None` while another does.
@@ -149,6 +152,27 @@ impl Inbox {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn push(&mut self, asked: Asked) {
+        if self.first.is_none() && self.more.is_empty() {
+            self.first = Some(asked);
+        } else {
+            self.more.push_back(asked);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Asked> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        let next = self.more.pop_front();
+        if next.is_some() && self.more.is_empty() {
+            self.more = VecDeque::new();
+        }
+        next
     }
 }
 

@@ -25,10 +25,21 @@ pub struct Query<'a> {
 
 impl<'a> Query<'a> {
     pub fn read(query: &'a str) -> Self {
-        let first = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        let (mut version, mut transport, mut sid, mut script) = (None, None, None, None);
+        // Once through, for it is read at every request: who polls asks at every event.
+        for pair in query.split('&') {
+            let Some((name, value)) = pair.split_once('=') else { continue };
+            let place = match name {
+                "EIO" => &mut version,
+                "transport" => &mut transport,
+                "sid" => &mut sid,
+                "j" => &mut script,
+                _ => continue,
+            };
+            place.get_or_insert(value);
+        }
         // An empty one is none, as for the original.
-        let sid = first("sid").filter(|sid| !sid.is_empty());
-        Self { version: first("EIO"), transport: first("transport"), sid, is_script: first("j").is_some() }
+        Self { version, transport, sid: sid.filter(|sid| !sid.is_empty()), is_script: script.is_some() }
     }
 }
 
