@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 use super::doorbells::Doorbells;
 use super::kept::{CallName, Kept};
 use super::link::Link;
-use super::log::{Engine, NodeId, Position};
+use super::log::{Born, Engine, NodeId, Position};
 use super::peers::Peers;
 use super::spoiled::{Rule, is_left_out};
 use crate::access::token::Dismissed;
@@ -84,6 +84,8 @@ pub(super) struct Cluster {
     begun: AtomicU64,
     /// What it has read.
     position: Mutex<Position>,
+    /// Which log its position is one in.
+    read_from: Mutex<Option<Born>>,
     /// Where the reader begins, once a log was found; told again at every line that is made.
     begin: watch::Sender<Option<Position>>,
     /// Whether all that the log had when this node came was read.
@@ -136,6 +138,7 @@ impl Cluster {
             newest: AtomicU64::new(0),
             begun: AtomicU64::new(0),
             position: Mutex::default(),
+            read_from: Mutex::default(),
             begin: watch::Sender::new(None),
             is_level: watch::Sender::new(false),
             is_open: AtomicBool::new(false),

@@ -16,7 +16,7 @@ use super::{Cluster, Tidings, lock};
 use crate::broker::census::differences;
 use crate::broker::entry::{self, Dismissal, Entry, Events, Read, Told, Unreadable};
 use crate::broker::kept::{News, Put};
-use crate::broker::log::{KEPT_FOR, Line, Logged, Position, Stream, Trouble};
+use crate::broker::log::{Born, KEPT_FOR, Line, Logged, Position, Stream, Trouble};
 use crate::broker::spoiled::{Rule, is_left_out};
 use crate::hub::mailbox::Mailbox;
 use crate::model::{Channel, CloseReason};
@@ -30,6 +30,8 @@ const WAIT: Duration = Duration::from_secs(1);
 const MARGIN: Duration = Duration::from_secs(1);
 /// Who has read nothing for longer reads all states again.
 const LONGEST_SILENCE: Duration = Duration::from_secs(5);
+/// For who has read nothing for longer the others may not have put anything back.
+const WAITED_FOR: Duration = Duration::from_secs(4);
 const LONGEST_DIAL: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -61,10 +63,11 @@ impl Cluster {
         pause: &mut Duration,
     ) -> Result<(), Trouble> {
         let line = answered(LONGEST_DIAL, self.several.engine.dial()).await?;
-        let mut may_lag = true;
+        let mut born = self.check_forgotten(&line).await?;
+        let mut may_lag = false;
         loop {
             if std::mem::take(&mut may_lag) {
-                self.check_forgotten(&line).await?;
+                born = self.check_forgotten(&line).await?;
             }
             let wait = if *self.is_level.borrow() { WAIT } else { Duration::ZERO };
             // Nothing else may be given up half-way: what is known is not handed out again.
@@ -80,6 +83,10 @@ impl Cluster {
                 *position = position.behind(logged);
                 self.saw(logged.id);
             }
+            if events > 0 || lock(&self.read_from).is_none() {
+                // Until then its position is one in the log before.
+                *lock(&self.read_from) = Some(born.clone());
+            }
             may_lag = events >= PAGE;
             if !may_lag {
                 if lock(&self.peers).silence() > LONGEST_SILENCE {
@@ -92,8 +99,8 @@ impl Cluster {
         }
     }
 
-    /// Whether the log has forgotten what this node has not read.
-    async fn check_forgotten(&self, line: &Arc<dyn Line>) -> Result<(), Trouble> {
+    /// Whether the log has forgotten what this node has not read; which log that is.
+    async fn check_forgotten(&self, line: &Arc<dyn Line>) -> Result<Born, Trouble> {
         let position = self.position().events;
         let asked = async {
             let identity = line.identity().await?;
@@ -101,17 +108,20 @@ impl Cluster {
             Ok((identity, has_gone))
         };
         let (identity, has_gone) = answered(MARGIN, asked).await?;
+        let is_reborn = lock(&self.read_from).as_ref().is_some_and(|before| *before != identity.born);
+        // Of a log that began anew nobody puts back what all who were there have: it has not forgotten that.
+        let has_all = is_reborn && lock(&self.peers).silence() < WAITED_FOR;
         let kept = u64::try_from(KEPT_FOR.as_micros()).unwrap_or(u64::MAX);
         // An entry that is as old as that has to be gone; it was the last that this node read, and nothing need have followed.
         let is_young = identity.now.saturating_sub(position) < kept;
         let was_away = lock(&self.peers).silence() > KEPT_FOR;
-        if has_gone && position > 0 && (is_young || was_away) && *self.is_level.borrow() {
+        if has_gone && !has_all && position > 0 && (is_young || was_away) && *self.is_level.borrow() {
             warn!("the log between the nodes has forgotten what this node has not read: listeners come again");
             self.metrics.broker.gaps.inc();
             self.hub.forget_until(identity.oldest - 1);
             self.let_listeners_come_again();
         }
-        Ok(())
+        Ok(identity.born)
     }
 
     fn become_level(&self) {

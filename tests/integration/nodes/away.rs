@@ -59,6 +59,10 @@ async fn while_redis_is_away_events_are_refused_nobody_is_cut_and_all_goes_on_wh
         assert!(table == number && id > position, "{table} {number} {id} {position}");
         screen.ping().await;
     }
+    // Nor is anybody told to come again: what a log that began anew lacks they all have.
+    for node in &nodes.each {
+        assert_eq!(node.count("pulso_broker_gaps_total").await, 0);
+    }
 }
 
 #[tokio::test]
