@@ -63,6 +63,12 @@ impl Doorbells {
         }
     }
 
+    /// Whether what rings now is rung at once.
+    #[cfg(test)]
+    pub(super) fn is_rested(&self, tenant: &Tenant) -> bool {
+        !self.resting.contains_key(tenant)
+    }
+
     fn sound(&self, tenant: &Tenant) {
         // Not the row's version: of two changes the one with the lower may be committed last, and whoever was told of the
         // other has pulled without it.

@@ -5,16 +5,29 @@ pub(super) mod contract;
 pub(crate) mod memory;
 mod promises;
 mod several;
+mod shared;
 mod turns;
 
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
+use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::access::token::TokenVerifier;
 use crate::config::{AuthConfig, Secret};
 use crate::idempotency::Idempotency;
 use crate::telemetry::metrics::Metrics;
+
+/// A node of those that have their log in `memory`.
+pub(crate) fn member(memory: &memory::Memory, number: usize) -> Several {
+    Several {
+        engine: Arc::new(memory.way(number)),
+        name: number.to_string(),
+        fingerprints: [0; 3],
+        names: Vec::new(),
+        clients: TaskTracker::new(),
+    }
+}
 
 /// What `act` comes to where nodes say that they watch only after they have read.
 pub(crate) fn without_registering_first<T>(act: impl FnOnce() -> T) -> T {

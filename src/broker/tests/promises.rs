@@ -40,7 +40,7 @@ fn figures() -> Channel {
     Channel::Estadisticas(IdType::Text.parse("a").unwrap())
 }
 
-fn tenant() -> Tenant {
+pub(super) fn tenant() -> Tenant {
     Tenant::new("t")
 }
 

@@ -13,7 +13,6 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{Instant, sleep, timeout};
-use tokio_util::task::TaskTracker;
 
 use super::memory::{Memory, Weather};
 use super::*;
@@ -146,13 +145,7 @@ impl World {
         let tokens = TokenVerifier::new(&AuthConfig::new(Secret::new("a secret for tests, longer than 32 bytes")));
         let (clock, _) = Clock::manual(TimeZone::UTC, "2026-03-01T12:00:00Z".parse().unwrap());
         let calls = Idempotency::new(None);
-        let several = Several {
-            engine: Arc::new(self.memory.way(number)),
-            name: number.to_string(),
-            fingerprints: [0; 3],
-            names: Vec::new(),
-            clients: TaskTracker::new(),
-        };
+        let several = member(&self.memory, number);
         let broker = Arc::new(Broker::of_several_nodes(
             several,
             Arc::clone(&hub),

@@ -8,7 +8,6 @@ use proptest::test_runner::TestCaseResult;
 use tokio::runtime::Builder;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
-use tokio_util::task::TaskTracker;
 
 use super::memory::{Memory, Weather};
 use super::*;
@@ -88,13 +87,7 @@ impl World {
         let hub = Arc::new(Hub::new(Arc::new(Metrics::new())));
         let tokens = TokenVerifier::new(&AuthConfig::new(Secret::new("a secret for tests, longer than 32 bytes")));
         let (clock, _) = Clock::manual(TimeZone::UTC, "2026-03-01T12:00:00Z".parse().unwrap());
-        let several = Several {
-            engine: Arc::new(self.memory.way(number)),
-            name: number.to_string(),
-            fingerprints: [0; 3],
-            names: Vec::new(),
-            clients: TaskTracker::new(),
-        };
+        let several = member(&self.memory, number);
         let (dismissed, answers) = (Arc::clone(tokens.dismissed()), Arc::clone(Idempotency::new(None).answers()));
         let metrics = Arc::new(Metrics::new());
         let broker = Arc::new(Broker::of_several_nodes(several, hub, dismissed, answers, &clock, metrics));

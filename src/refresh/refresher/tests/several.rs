@@ -2,13 +2,10 @@
 
 mod happenings;
 
-use tokio_util::task::TaskTracker;
-
 use super::*;
 use crate::access::token::TokenVerifier;
-use crate::broker::Several;
 use crate::broker::tests::memory::{Memory, Weather};
-use crate::broker::tests::without_registering_first;
+use crate::broker::tests::{member, without_registering_first};
 use crate::config::{AuthConfig, Secret};
 use crate::idempotency::Idempotency;
 
@@ -42,13 +39,7 @@ impl Nodes {
     }
 
     async fn start(&self, number: usize, query: Arc<LiveQuery>) -> World {
-        let several = Several {
-            engine: Arc::new(self.memory.way(number)),
-            name: number.to_string(),
-            fingerprints: [0; 3],
-            names: Vec::new(),
-            clients: TaskTracker::new(),
-        };
+        let several = member(&self.memory, number);
         let broker = |hub: &Arc<Hub>, clock: &Clock, metrics: &Arc<Metrics>| {
             let tokens = TokenVerifier::new(&AuthConfig::new(Secret::new("a secret for tests, longer than 32 bytes")));
             let (dismissed, answers) = (Arc::clone(tokens.dismissed()), Arc::clone(Idempotency::new(None).answers()));
