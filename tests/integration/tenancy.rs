@@ -216,7 +216,12 @@ async fn only_a_tenants_own_key_pulls_its_changes() {
 
 #[tokio::test]
 async fn only_the_rightful_hear_of_what_was_called_on_another_node() {
-    for matter in [Matter::Sales, Matter::Canal, Matter::Staff, Matter::Kiosk, Matter::Orders] {
+    for matter in all().filter(|matter| matter.is_event()) {
         only_the_rightful_hear_across(matter).await;
     }
+}
+
+#[tokio::test]
+async fn only_a_tenants_own_back_end_hears_of_changes_that_came_to_another_node() {
+    only_the_rightful_hear_across(Matter::Changes).await;
 }

@@ -87,8 +87,13 @@ pub struct Line {
 
 impl Line {
     pub async fn open(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("the server accepts");
-        Self { stream, early: Vec::new() }
+        Self::try_open(port).await.expect("the server accepts")
+    }
+
+    /// `None` where nobody listens.
+    pub async fn try_open(port: u16) -> Option<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+        Some(Self { stream, early: Vec::new() })
     }
 
     /// Sends `bytes` as they are.
@@ -106,7 +111,20 @@ impl Line {
         self.read(true).await
     }
 
+    /// One request, as [`exchange`] makes it but for `Connection`, and its answer; `None` where the server has gone.
+    pub async fn try_exchange(&mut self, head: &str, body: &str) -> Option<Answer> {
+        let port = self.stream.peer_addr().ok()?.port();
+        let request = request(port, &format!("{}\nconnection: keep-alive", head.trim_end()), body);
+        self.stream.write_all(&request).await.ok()?;
+        self.try_read(false).await
+    }
+
     async fn read(&mut self, to_head: bool) -> Answer {
+        let answer = self.try_read(to_head).await;
+        answer.unwrap_or_else(|| panic!("the server hung up: {:?}", String::from_utf8_lossy(&self.early)))
+    }
+
+    async fn try_read(&mut self, to_head: bool) -> Option<Answer> {
         loop {
             if let Some(end) = self.early.windows(4).position(|four| four == b"\r\n\r\n") {
                 let mut answer = parse(&self.early[..end + 4]).expect("an HTTP answer");
@@ -116,11 +134,11 @@ impl Line {
                     let rest = self.early.split_off(end + 4 + length);
                     answer.body = String::from_utf8_lossy(&self.early[end + 4..]).into_owned();
                     self.early = rest;
-                    return answer;
+                    return Some(answer);
                 }
             }
             let read = timeout(LIMIT, self.stream.read_buf(&mut self.early)).await.expect("an answer in time");
-            assert!(read.expect("a line") > 0, "the server hung up: {:?}", String::from_utf8_lossy(&self.early));
+            read.ok().filter(|read| *read > 0)?;
         }
     }
 

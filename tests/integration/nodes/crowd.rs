@@ -1,12 +1,13 @@
 //! Callers with and without keys on all nodes, screens that stay and screens that wander: what they saw is judged by the one checker
 //! of histories.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pulso_harness::history::{Called, Checked, Heard, History, Listener, Outcome};
-use pulso_harness::{Dashboard, HOOK_KEY, http};
+use pulso_harness::{Dashboard, HOOK_KEY, Line};
 use rand::Rng;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -64,33 +65,47 @@ impl Scene {
     }
 }
 
-/// What one call was answered with.
-async fn call(port: u16, number: u64, key: Option<&str>) -> Outcome {
-    let key = key.map(|key| format!("\nidempotency-key: {key}")).unwrap_or_default();
-    let head = format!("POST /notify/mesa HTTP/1.1\ncontent-type: application/json\nx-api-key: {HOOK_KEY}{key}");
-    if TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-        return Outcome::Refused;
-    }
-    match http::try_exchange(port, &head, &table(number)).await {
-        Some(answer) if answer.status == 200 => Outcome::Accepted,
-        Some(answer) if answer.status == 503 && answer.json()["error"] != "outcome_unknown" => Outcome::Refused,
-        Some(answer) if answer.status == 503 => Outcome::Unknown,
-        Some(other) => panic!("{other:?}"),
-        None => Outcome::Unknown,
+/// A back end: a kept connection to each node.
+#[derive(Default)]
+struct Caller(HashMap<u16, Line>);
+
+impl Caller {
+    /// What one call is answered with.
+    async fn call(&mut self, port: u16, number: u64, key: Option<&str>) -> Outcome {
+        let key = key.map(|key| format!("\nidempotency-key: {key}")).unwrap_or_default();
+        let head = format!("POST /notify/mesa HTTP/1.1\ncontent-type: application/json\nx-api-key: {HOOK_KEY}{key}");
+        let kept = self.0.remove(&port);
+        let Some(mut line) = (match kept {
+            Some(line) => Some(line),
+            None => Line::try_open(port).await,
+        }) else {
+            return Outcome::Refused;
+        };
+        let Some(answer) = line.try_exchange(&head, &table(number)).await else { return Outcome::Unknown };
+        if answer.header("connection") != Some("close") {
+            self.0.insert(port, line);
+        }
+        match answer.status {
+            200 => Outcome::Accepted,
+            503 if answer.json()["error"] != "outcome_unknown" => Outcome::Refused,
+            503 => Outcome::Unknown,
+            _ => panic!("{answer:?}"),
+        }
     }
 }
 
 /// Calls with a key, which it repeats on another node until it knows.
 async fn call_with_keys(scene: Arc<Scene>, mut node: usize) {
+    let mut caller = Caller::default();
     while !scene.are_done.load(Ordering::Relaxed) {
         let (number, at) = (scene.next.fetch_add(1, Ordering::Relaxed), scene.now());
         let key = format!("call-{number}");
-        let mut outcome = call(scene.ports[node], number, Some(&key)).await;
+        let mut outcome = caller.call(scene.ports[node], number, Some(&key)).await;
         let mut tries = 1;
         while outcome != Outcome::Accepted && tries < 100 {
             node = (node + 1) % scene.ports.len();
             sleep(Duration::from_millis(50)).await;
-            let again = call(scene.ports[node], number, Some(&key)).await;
+            let again = caller.call(scene.ports[node], number, Some(&key)).await;
             // Once it is not known it stays so until an answer tells.
             if again == Outcome::Accepted || outcome == Outcome::Refused {
                 outcome = again;
@@ -103,9 +118,10 @@ async fn call_with_keys(scene: Arc<Scene>, mut node: usize) {
 }
 
 async fn call_once(scene: Arc<Scene>, node: usize) {
+    let mut caller = Caller::default();
     while !scene.are_done.load(Ordering::Relaxed) {
         let (number, at) = (scene.next.fetch_add(1, Ordering::Relaxed), scene.now());
-        let outcome = call(scene.ports[node], number, None).await;
+        let outcome = caller.call(scene.ports[node], number, None).await;
         scene.note(number, at, outcome);
         sleep(scene.pace).await;
     }
