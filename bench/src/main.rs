@@ -62,7 +62,7 @@ enum What {
     Big(Alone),
     /// Pulso alone: what a read costs against the appointments of its business, with and without the rollup; 10 million rows.
     Curve(Alone),
-    /// Three nodes with a Redis between them: an event answered by one, seen by another.
+    /// Three nodes with a Redis between them: what they cost, and what befalls clients when one of them or Redis dies.
     Nodes(Alone),
     /// Live queries: what they cost, whether they keep what they promise under load, and what others do.
     Live(Alone),
@@ -134,7 +134,7 @@ struct Alone {
     /// Rows of the table in `big`; one in a hundred belongs to the business that is read.
     #[arg(long, default_value_t = 5_000_000)]
     rows: u32,
-    /// Seconds of load in `hot`, and of each rate in `nodes`.
+    /// Seconds of load in `hot`, and of each rate in `nodes`, which kills a node under load for six times as long.
     #[arg(long, default_value_t = 10)]
     seconds: u32,
     /// Rounds of each ratio in `live`; of the rounds the median counts.

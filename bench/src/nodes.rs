@@ -1,10 +1,13 @@
 //! Three nodes with a Redis between them: when an event that one has answered is seen by another, what all that costs, and
 //! what is lost when a node or the Redis goes away.
 
+mod apart;
 mod figures;
 mod killed;
+mod replicated;
 mod server;
 mod share;
+mod steady;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +16,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use pulso_harness::redis::Redis;
-use pulso_harness::{Claims, Dashboard, HOOK_KEY, Postgres, Running};
+use pulso_harness::{Claims, Dashboard, Database, HOOK_KEY, Postgres, Pulso, Running};
 use rustix::process::Pid;
 use serde_json::json;
 use tokio::time::timeout;
@@ -33,6 +36,8 @@ const NEGOCIOS: u32 = 100;
 const RATES: [u32; 2] = [500, 1_000];
 /// For what was answered to be everywhere.
 const SETTLED: Duration = Duration::from_secs(2);
+/// A node is killed after as many times the seconds of a rate, and as long before the end.
+const KILLED_AFTER: u32 = 3;
 const LOOK: Duration = Duration::from_millis(200);
 /// An event's body is as long as this, about: 300 bytes.
 const PADDING: usize = 200;
@@ -41,18 +46,13 @@ pub fn measure(binary: &str, seconds: u32, report: &mut Report) -> Result<(), St
     println!("-- {NAME}: {NODES} nodes and a Redis, {RATES:?} events/s for {seconds} s each");
     let postgres = Postgres::own();
     let mut redis = Redis::start();
-    let (database, alone, nodes) = runtime()?.block_on(async {
+    let (database, alone) = runtime()?.block_on(async {
         let database = postgres.database().await;
         town::found(&database, NEGOCIOS).await;
-        let node = town::pulso(binary, &database.url()).with_hook_key().with("MAX_CONNECTIONS", "20000");
-        let alone = node.ready().await;
-        let node = node.with("REDIS_URL", &redis.url());
-        let mut nodes = Vec::new();
-        for _ in 0..NODES {
-            nodes.push(node.ready().await);
-        }
-        (database, alone, nodes)
+        let alone = server(binary, &database).ready().await;
+        (database, alone)
     });
+    let nodes = start(binary, &database, &redis.url());
     for rate in RATES {
         at(rate, seconds, &nodes, redis.pid(), report);
     }
@@ -61,8 +61,26 @@ pub fn measure(binary: &str, seconds: u32, report: &mut Report) -> Result<(), St
     figures::measure(&nodes, report);
     server::break_off(&mut redis, &nodes, report);
     server::fill(&redis, &nodes, report);
-    killed::measure(&nodes, &database, report);
+    killed::measure(&nodes, &database, RATES[1], seconds * KILLED_AFTER * 2, report);
+    drop((nodes, redis));
+    apart::measure(binary, &database, report)?;
+    replicated::measure(binary, &database, report);
     Ok(())
+}
+
+fn server(binary: &str, database: &Database) -> Pulso {
+    town::pulso(binary, &database.url()).with_hook_key().with("MAX_CONNECTIONS", "20000")
+}
+
+/// One of several, with the log at `url`.
+fn node(binary: &str, database: &Database, url: &str) -> Pulso {
+    server(binary, database).with("REDIS_URL", url)
+}
+
+/// Three of them, ready.
+fn start(binary: &str, database: &Database, url: &str) -> Vec<Running> {
+    let (runtime, node) = (runtime().expect("a runtime"), node(binary, database, url));
+    (0..NODES).map(|_| runtime.block_on(node.ready())).collect()
 }
 
 fn at(rate: u32, seconds: u32, nodes: &[Running], redis: Pid, report: &mut Report) {

@@ -13,7 +13,6 @@ pub fn median(values: &mut [Duration]) -> Duration {
     quantile(values, 0.5).unwrap_or_default()
 }
 
-/// Milliseconds for the report.
 /// The median: of an even number the mean of the two in the middle. Sorts them.
 pub fn middle(values: &mut [f64]) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
@@ -22,6 +21,7 @@ pub fn middle(values: &mut [f64]) -> Option<f64> {
     Some(f64::midpoint(*lower, *upper))
 }
 
+/// Milliseconds for the report.
 pub fn ms(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }

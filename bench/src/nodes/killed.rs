@@ -1,4 +1,4 @@
-//! A thousand events a second over three nodes for a minute, of which one is killed in the middle: what its clients miss.
+//! Events over three nodes, of which one is killed in the middle: what its clients miss.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,8 +18,6 @@ use crate::swarm::Swarm;
 use crate::wire::Wire;
 use crate::{runtime, town};
 
-const RATE: u32 = 1_000;
-const LASTING: u32 = 60;
 /// It is not started again.
 const KILLED: usize = 1;
 /// Between two changes of an appointment.
@@ -28,7 +26,8 @@ const CHANGES: Duration = Duration::from_millis(100);
 const SCREENS: u32 = 20;
 const CONNECTING: usize = 20;
 
-pub fn measure(nodes: &[Running], database: &Database, report: &mut Report) {
+/// `rate` events a second for `seconds`.
+pub fn measure(nodes: &[Running], database: &Database, rate: u32, seconds: u32, report: &mut Report) {
     let ports: Vec<u16> = nodes.iter().map(Running::port).collect();
     let living: Vec<u16> = (0..NODES).filter(|node| *node != KILLED).map(|node| ports[node]).collect();
     let stop = Arc::new(AtomicBool::new(false));
@@ -42,9 +41,9 @@ pub fn measure(nodes: &[Running], database: &Database, report: &mut Report) {
     thread::sleep(LOOK);
     let changes = change(database.clone(), living, &stop);
     let mut callers: Vec<Option<Caller>> = ports.iter().map(|port| Some(Caller::open(*port))).collect();
-    let (mut refused, begun, count) = (0, Instant::now(), RATE * LASTING);
+    let (mut refused, begun, count) = (0, Instant::now(), rate * seconds);
     for number in 0..count {
-        let due = begun + Duration::from_secs(1) * number / RATE;
+        let due = begun + Duration::from_secs(1) * number / rate;
         thread::sleep(due.saturating_duration_since(Instant::now()));
         if number == count / 2 {
             nodes[KILLED].signal(Signal::KILL);
@@ -73,8 +72,8 @@ pub fn measure(nodes: &[Running], database: &Database, report: &mut Report) {
     let stale = figures.iter().flat_map(Swarm::last_messages).filter(|(_, last)| town::parse(last) != wanted).count();
     let lost = count as usize * NODES - seen.iter().map(HashMap::len).sum::<usize>();
     let doubled = seen.iter().flat_map(HashMap::values).filter(|times| **times > 1).count();
-    let rate = format!("{:.0}/s, {announced} changes", f64::from(count) / took.as_secs_f64());
-    report.note(NAME, "a node killed: reached", rate);
+    let reached = format!("{:.0}/s for {seconds} s, {announced} changes", f64::from(count) / took.as_secs_f64());
+    report.note(NAME, "a node killed: reached", reached);
     let found = format!("{refused} · {lost} · {doubled} · {stale}");
     let is_good = refused as usize + lost + doubled + stale == 0;
     report.check(NAME, "a node killed: refused · lost · doubled · stale", found, "0 · 0 · 0 · 0", is_good);

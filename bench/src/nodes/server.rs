@@ -79,7 +79,8 @@ fn until_level(nodes: &[Running], screens: &mut [Swarm], first: u32) -> [Duratio
     }
     let accepted = from.elapsed();
     for (screen, heard) in screens.iter_mut().zip(heard) {
-        assert!(screen.drive(PATIENCE, |screen| screen.counts.delivered > heard), "everybody has it");
+        let has_it = screen.drive(PATIENCE, |screen| screen.counts.delivered > heard);
+        assert!(has_it, "not everybody has it: {:?}", screen.counts);
     }
     [accepted, from.elapsed()]
 }

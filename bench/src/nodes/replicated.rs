@@ -1,0 +1,73 @@
+//! A Redis in several processes that gets another master, by Sentinels and as a Cluster: for how long no event is taken.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pulso_harness::{Cluster, Database, Guarded, Running};
+
+use super::steady::{History, Steady};
+use super::{NAME, start};
+use crate::report::Report;
+
+/// Calls go on for so long before anything happens, and for so long afterwards.
+const WARM: Duration = Duration::from_secs(2);
+const AFTER: Duration = Duration::from_secs(6);
+const LOG: &str = "{pulso}:events";
+/// No call before has such a number.
+const NUMBERS: [u32; 4] = [50_000_000, 60_000_000, 70_000_000, 80_000_000];
+/// No call may be refused for longer while everybody lives.
+const UNNOTICED: Duration = Duration::from_millis(500);
+
+pub fn measure(binary: &str, database: &Database, report: &mut Report) {
+    by_sentinels(binary, database, report);
+    as_a_cluster(binary, database, report);
+}
+
+fn by_sentinels(binary: &str, database: &Database, report: &mut Report) {
+    let mut guarded = Guarded::start();
+    let nodes = start(binary, database, &guarded.url());
+    let ordered = befalls(&nodes, NUMBERS[0], || guarded.fail_over());
+    unnoticed("Sentinel, a failover that somebody orders", &ordered, report);
+    drop((nodes, guarded));
+
+    guarded = Guarded::start();
+    let nodes = start(binary, database, &guarded.url());
+    let killed = befalls(&nodes, NUMBERS[1], || guarded.master().kill());
+    replaced("Sentinel, master killed", &killed, Duration::from_secs(3), report);
+}
+
+fn as_a_cluster(binary: &str, database: &Database, report: &mut Report) {
+    let mut cluster = Cluster::start();
+    let nodes = start(binary, database, &cluster.url());
+    let moved = befalls(&nodes, NUMBERS[2], || cluster.move_slot(LOG));
+    unnoticed("Cluster, slot moved under load", &moved, report);
+    let killed = befalls(&nodes, NUMBERS[3], || cluster.owner(LOG).kill());
+    replaced("Cluster, owner killed", &killed, Duration::from_secs(4), report);
+}
+
+/// What callers see of it: from the moment in which it begins.
+fn befalls(nodes: &[Running], first: u32, what: impl FnOnce()) -> History {
+    let steady = Steady::begin(nodes, first);
+    thread::sleep(WARM);
+    let from = Instant::now();
+    what();
+    thread::sleep(AFTER);
+    steady.end(from)
+}
+
+fn unnoticed(what: &str, history: &History, report: &mut Report) {
+    let gap = history.longest_gap();
+    let what = format!("{what}: no event taken for, at most");
+    report.check(NAME, &what, seconds(gap), seconds(UNNOTICED), gap <= UNNOTICED);
+}
+
+fn replaced(what: &str, history: &History, most: Duration, report: &mut Report) {
+    let [some, all] = history.until_taken();
+    let what = format!("{what}: first event taken · by every node");
+    let is_good = some <= most && all < Duration::MAX;
+    report.check(NAME, &what, format!("{} · {}", seconds(some), seconds(all)), seconds(most), is_good);
+}
+
+fn seconds(time: Duration) -> String {
+    if time == Duration::MAX { "never".to_owned() } else { format!("{:.2} s", time.as_secs_f64()) }
+}
