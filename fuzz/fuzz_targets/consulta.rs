@@ -14,12 +14,15 @@ fuzz_target!(|body: &[u8]| {
     assert!((1..=MAX_PAIRS).contains(&pairs));
     assert!(announcement.xid.is_none_or(|xid| xid >= 3));
     let said = sound(std::str::from_utf8(body).unwrap());
+    // As the library reads what it has written itself: of a number with many digits it keeps not all.
+    let data = said.to_string();
+    let read = message(&data);
     for (place, key) in announcement.keys.iter().enumerate() {
         let spelt = if said["keys"].is_array() { &said["keys"][place] } else { &said["key"] };
         assert_eq!(key.is_number, spelt.is_number());
         let channel = format!("consulta:{}:{}", announcement.names[0], key.text);
-        let sent = message(&consulta(&channel, 7, 9, &said.to_string()));
-        assert_eq!((&sent["channel"], &sent["data"]), (&channel.as_str().into(), &said));
+        let sent = message(&consulta(&channel, 7, 9, &data));
+        assert_eq!((&sent["channel"], &sent["data"]), (&channel.as_str().into(), &read));
         assert_eq!(message(&failed(&channel, "x"))["channel"], channel.as_str());
     }
 });
