@@ -14,6 +14,7 @@ mod record;
 mod restaurant;
 mod streams;
 mod sync;
+mod troubles;
 
 use std::time::Duration;
 

@@ -138,6 +138,19 @@ impl Peer {
         self.note(frame)
     }
 
+    /// Passes over frames, of which nobody knows how many there are, to one that is wanted, and writes that down.
+    pub async fn hear_past(&mut self, is_wanted: impl Fn(&str) -> bool) {
+        loop {
+            let frame = self.frame().await;
+            let is_control = frame.as_ref().is_none_or(|frame| frame.opening == FIN | CLOSE);
+            let text = frame.as_ref().map(|frame| String::from_utf8_lossy(&frame.payload).into_owned());
+            if is_control || text.is_some_and(|text| is_wanted(&text)) {
+                self.note(frame);
+                return;
+            }
+        }
+    }
+
     /// As [`Self::hear`] of Engine.IO: its pings are answered and left out.
     pub async fn packet(&mut self) -> String {
         loop {
@@ -228,15 +241,19 @@ impl Peer {
 
     /// Writes the next chunk of a stream down; an empty one is its end.
     pub async fn chunk(&mut self) -> String {
+        let text = self.next_chunk().await;
+        self.record.given(&self.name, if text.is_empty() { "(end of chunks)" } else { &text });
+        text
+    }
+
+    async fn next_chunk(&mut self) -> String {
         let end = self.until(b"\r\n").await;
         let length = String::from_utf8(self.take(end)).expect("the length of a chunk");
         let length = usize::from_str_radix(length.trim_end(), 16).expect("a length in hexadecimal");
         self.at_least(length + 2).await;
         let chunk = self.take(length + 2);
         let chunk = chunk.strip_suffix(b"\r\n").expect("the end of a chunk");
-        let text = String::from_utf8(chunk.to_vec()).expect("a chunk of text");
-        self.record.given(&self.name, if text.is_empty() { "(end of chunks)" } else { &text });
-        text
+        String::from_utf8(chunk.to_vec()).expect("a chunk of text")
     }
 
     /// Writes chunks down until the last.

@@ -7,20 +7,20 @@ use serde_json::{Value, json};
 use super::Scene;
 use super::peer::Peer;
 
-const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
+pub const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 const ORDER: &str = r#"{"orderId":"o-1","restaurantId":"r-1","tableSessionId":"s-1","status":"CONFIRMED","items":[{"id":"i-1","orderId":"o-1","name":"Hamburguesa","qty":2,"unitPrice":"15.50","total": 31.00,"notes":null}],"createdAt":"2024-01-01T00:00:00.000Z"}"#;
-const STATUS: &str = r#"{"orderId":"o-1","restaurantId":"r-1","previousStatus":"CONFIRMED","newStatus":"READY","updatedAt":"2024-01-01T00:00:00.000Z"}"#;
+pub const STATUS: &str = r#"{"orderId":"o-1","restaurantId":"r-1","previousStatus":"CONFIRMED","newStatus":"READY","updatedAt":"2024-01-01T00:00:00.000Z"}"#;
 const ITEM: &str = r#"{"orderId":"o-1","itemId":7,"restaurantId":"r-1","previousStatus":null,"newStatus":"IN_PROGRESS","updatedAt":"2024-01-01T00:00:00.000Z"}"#;
 
-fn waiter() -> Claims {
+pub fn waiter() -> Claims {
     let claims = Claims::empty().with("userId", json!("ana")).with("role", json!("WAITER"));
     claims.with("restaurantId", json!("r-1")).expiring_in(3_600)
 }
 
 impl Scene {
     /// What a client says to enter, with a token that the record calls `name`.
-    fn auth(&self, name: &str, claims: &Claims) -> Value {
+    pub fn auth(&self, name: &str, claims: &Claims) -> Value {
         json!({ "token": self.record.token(name, claims) })
     }
 
@@ -32,7 +32,7 @@ impl Scene {
     }
 
     /// As [`Self::session`], in namespace `/`.
-    async fn waiter(&self, name: &str, auth: &Value) -> Peer {
+    pub async fn waiter(&self, name: &str, auth: &Value) -> Peer {
         let mut peer = self.session(name).await;
         peer.say(&format!("40{auth}")).await;
         peer.packet().await;
@@ -154,28 +154,28 @@ async fn a_session_ends_as_it_always_did() {
 }
 
 /// A session that polls, each request on a connection of its own.
-struct Poller<'s> {
+pub struct Poller<'s> {
     scene: &'s Scene,
     name: &'static str,
-    path: String,
+    pub path: String,
     waiting: Vec<String>,
 }
 
 impl<'s> Poller<'s> {
-    async fn open(scene: &'s Scene, name: &'static str) -> Self {
+    pub async fn open(scene: &'s Scene, name: &'static str) -> Self {
         let opened = Peer::new(&scene.record, name, scene.pulso.port()).await.ask("GET", POLLING, &[], "").await;
         let opened: Value = serde_json::from_str(&opened[1..]).expect("the packet that opens a session");
         let path = format!("{POLLING}&sid={}", opened["sid"].as_str().expect("its id"));
         Self { scene, name, path, waiting: Vec::new() }
     }
 
-    async fn say(&mut self, packet: &str) {
+    pub async fn say(&mut self, packet: &str) {
         let mut peer = Peer::new(&self.scene.record, self.name, self.scene.pulso.port()).await;
         peer.ask("POST", &self.path, &["content-type: text/plain;charset=UTF-8"], packet).await;
     }
 
     /// Writes so many packets down, however many answers they come in. Pings are answered.
-    async fn packets(&mut self, count: usize) {
+    pub async fn packets(&mut self, count: usize) {
         for _ in 0..count {
             while self.waiting.is_empty() {
                 let answer = self.scene.pulso.get(&self.path).await;
