@@ -17,6 +17,6 @@ mod subscriptions;
 pub mod words;
 
 pub use context::SessionContext;
-pub use dashboard::granted;
+pub use dashboard::{Names, granted};
 pub use listener::Listener;
 pub use opening::{Admitted, Purpose};

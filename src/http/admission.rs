@@ -230,7 +230,7 @@ impl Admission {
     }
 
     /// What the token claims that a handshake carries, in the query or in a header; `None` without a token.
-    fn claims(&self, headers: &HeaderMap, query: &Query) -> Result<Option<Claims>, Denial> {
+    pub(super) fn claims(&self, headers: &HeaderMap, query: &Query) -> Result<Option<Claims>, Denial> {
         let context = &self.sessions;
         let Some(token) = token(headers, query.token.as_deref())? else { return Ok(None) };
         Ok(Some(context.tokens.claims(token, context.clock.now())?))

@@ -2,6 +2,8 @@
 //!
 //! A stream is refused by its HTTP status, which ends a browser's attempts; must not know what is sent on it.
 
+mod several;
+
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -19,7 +21,10 @@ use super::pace::Pace;
 use super::query::Query;
 use super::refusal::Refusal;
 use crate::access::grant::Denial;
+use crate::address::Address;
+use crate::config::Feed;
 use crate::feeds;
+use crate::model::Wording;
 use crate::session::{Admitted, Purpose};
 use crate::telemetry::log::connection::Connection;
 use crate::telemetry::metrics::RefusalReason;
@@ -59,22 +64,21 @@ async fn open(admission: &Arc<Admission>, request: Request) -> Result<Response, 
         return Err(Refusal::not_allowed("GET"));
     }
     let query = Query::parse(&query).map_err(|message| Refusal::bad_request(RefusalReason::Handshake, message))?;
-    let stream = query.channel.as_deref().and_then(feeds::stream);
-    let (feed, stream) = stream.ok_or_else(|| admission.denied(Denial::NoSuchChannel))?;
+    let (since, wording) = (position(&headers, &query), query.wording);
     let address = admission.address(peer, &headers);
-    admission.approach(Endpoint::Own(feed, &stream.listening), &headers, address)?;
-    let since = position(&headers, &query);
-    let grant = admission.grant(&stream.listening, &headers, query, address).await;
-    let purpose = Purpose::Stream(grant.map_err(|denial| admission.denied(denial))?);
+    let (purpose, feed) = match wording {
+        Wording::First => one(admission, &headers, query, address).await?,
+        Wording::Second => several::purpose(admission, &headers, &query, address).await?,
+    };
     let place = admission.place(peer, address)?;
     let (out, messages) = sse::handover();
     let context = Arc::clone(&admission.sessions);
     let patience = context.limits.ping_interval + context.limits.write_timeout;
     let line = Connection { id: connection.id, address };
-    let admitted = Admitted { purpose, since, feed: Some(feed) };
+    let admitted = Admitted { purpose, since, feed };
     admission.clients.spawn(async move {
         // Boxed, for a task is as large as its largest branch for all of its life.
-        let entered = Box::pin(line.scope(sse::enter(out, line, admitted, context))).await;
+        let entered = Box::pin(line.scope(sse::enter(out, line, admitted, wording, context))).await;
         if let Some(stream) = entered {
             stream.serve((connection, place)).await;
         }
@@ -96,4 +100,18 @@ async fn open(admission: &Arc<Admission>, request: Request) -> Result<Response, 
     // nginx would hold events back.
     answer.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     Ok(response)
+}
+
+/// What a stream of one channel is for, and whose that is.
+async fn one(
+    admission: &Admission,
+    headers: &HeaderMap,
+    query: Query,
+    address: Address,
+) -> Result<(Purpose, Option<Feed>), Refusal> {
+    let stream = query.channel.as_deref().and_then(feeds::stream);
+    let (feed, stream) = stream.ok_or_else(|| admission.denied(Denial::NoSuchChannel))?;
+    admission.approach(Endpoint::Own(feed, &stream.listening), headers, address)?;
+    let grant = admission.grant(&stream.listening, headers, query, address).await;
+    Ok((Purpose::Stream(grant.map_err(|denial| admission.denied(denial))?), Some(feed)))
 }

@@ -58,6 +58,19 @@ impl Encoding {
         }
     }
 
+    /// What is said to one client alone at the beginning, as one message; the first of it says that the client has what came up
+    /// to `id`, where its transport keeps that for it.
+    pub fn beginning(self, id: u64, texts: &[String]) -> Bytes {
+        let mut bytes = Vec::new();
+        for (place, text) in texts.iter().enumerate() {
+            bytes.extend_from_slice(&match self {
+                Self::Lines | Self::NamedLines => lines::event(text, (place == 0).then_some(id)),
+                frames => frames.answer(text),
+            });
+        }
+        bytes.into()
+    }
+
     /// That a client has what came up to `id`, where its transport keeps that for it.
     pub fn position(self, id: u64) -> Option<Bytes> {
         match self {

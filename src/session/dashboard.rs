@@ -2,6 +2,7 @@
 //!
 //! Every answer goes through the mailbox. Must not know sockets.
 
+mod names;
 mod second;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::newcomers::NewcomerPlace;
 use crate::session::SessionContext;
 use crate::telemetry::metrics::{RefusalReason, RenewalResult};
 
+pub use names::Names;
 use second::Second;
 
 pub struct Dashboard {
@@ -150,11 +152,7 @@ impl Dashboard {
     }
 
     fn has(&self, name: &ChannelName) -> bool {
-        self.context.feeds.has(match name {
-            ChannelName::Estadisticas(_) => Feed::Appointments,
-            ChannelName::Canal { .. } => Feed::Channels,
-            ChannelName::Consulta { .. } => Feed::Queries,
-        })
+        self.context.feeds.has(feed_of(name))
     }
 
     pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Settled> {
@@ -203,6 +201,14 @@ pub fn granted(claims: &Claims, wording: Wording, context: &SessionContext) -> R
             Ok(Grant::to_ask(identity, own))
         }
         Wording::Second => second::opened(claims, context),
+    }
+}
+
+fn feed_of(name: &ChannelName) -> Feed {
+    match name {
+        ChannelName::Estadisticas(_) => Feed::Appointments,
+        ChannelName::Canal { .. } => Feed::Channels,
+        ChannelName::Consulta { .. } => Feed::Queries,
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::conversation::Conversation;
-use super::dashboard::Dashboard;
+use super::dashboard::{Dashboard, Names};
 use super::echo::Echo;
 use super::enter::named::{self, Before, hello};
 use super::enter::{Told, enter};
@@ -42,6 +42,8 @@ pub enum Purpose {
     Ask(BoxFuture<'static, Result<Grant, Denial>>),
     /// To hear what it was granted on a stream, which is told where it stands.
     Stream(Grant),
+    /// To hear what a stream of the second version asks for.
+    Names(Box<Names>),
     /// To hear back what it says.
     Echo,
 }
@@ -56,6 +58,9 @@ pub async fn open(
     let (granted, told) = match purpose {
         Purpose::Newcomer(place) => {
             return Ok(Conversation::Dashboard(newcomer(place, since, context, mailbox)));
+        }
+        Purpose::Names(asked) => {
+            return Ok(Conversation::Dashboard(Dashboard::of_names(*asked, since, context, mailbox).await));
         }
         Purpose::Echo => return Ok(Conversation::Echo(Echo::new(Arc::clone(mailbox)))),
         Purpose::Listen(granted) => (granted, Told::Gap),
@@ -144,6 +149,7 @@ impl fmt::Debug for Purpose {
             Self::Listen(_) => "Listen",
             Self::Ask(_) => "Ask",
             Self::Stream(_) => "Stream",
+            Self::Names(_) => "Names",
             Self::Echo => "Echo",
         })
     }

@@ -141,6 +141,17 @@ impl Subscriptions {
         self.entries.push(Entry { key, stage });
     }
 
+    /// As [`Self::adopt`], of what was replayed when it was joined. `spelling`: as the client writes it.
+    pub(super) fn adopt_named(&mut self, topic: Topic, spelling: &str, membership: Membership, by_database: bool) {
+        if let Some(replay) = &mut self.replay {
+            replay.take(&topic.channel(), self.context.limits.max_channels);
+        }
+        let question = Box::new(Question::new(spelling, None, None)).answered(&topic.name().to_string());
+        let key = self.next_key();
+        let stage = self.joined(key, topic, membership, by_database, question);
+        self.entries.push(Entry { key, stage });
+    }
+
     /// A client wants no more of it.
     pub(super) fn unsubscribe(&mut self, name: &ChannelName, reference: Option<&str>) {
         if let Some(place) = self.find(name) {

@@ -14,12 +14,13 @@ use tokio::time::Instant;
 use super::websocket::denial::close_reason;
 use crate::config::Feed;
 use crate::hub::mailbox::{Mailbox, Outgoing};
-use crate::model::CloseReason;
+use crate::model::{CloseReason, Wording};
 use crate::publication::{Encoding, Publication};
 use crate::session::Admitted;
 use crate::session::SessionContext;
 use crate::session::conversation::Conversation;
 use crate::session::life::{self, Carried, Carrier, Ending, Life};
+use crate::session::words::second::closing;
 use crate::telemetry::log::connection::Connection;
 use crate::telemetry::metrics::Counted;
 
@@ -33,6 +34,7 @@ const COME_BACK_MS: u32 = 5_000;
 pub struct Stream {
     _counted: Counted,
     out: Giver,
+    wording: Wording,
     /// What there is no room for yet.
     waiting: Option<Waiting>,
     written: Instant,
@@ -50,11 +52,16 @@ pub fn enter(
     out: Giver,
     connection: Connection,
     admitted: Admitted,
+    wording: Wording,
     context: Arc<SessionContext>,
 ) -> impl Future<Output = Option<Carried<Stream>>> + Send {
-    let mailbox = Arc::new(Mailbox::new(context.limits.outbound_buffer, Encoding::Lines));
+    let encoding = match wording {
+        Wording::First => Encoding::Lines,
+        Wording::Second => Encoding::NamedLines,
+    };
+    let mailbox = Arc::new(Mailbox::new(context.limits.outbound_buffer, encoding));
     let counted = context.metrics.clients.enter("sse", admitted.feed.map(Feed::word));
-    let stream = Stream { _counted: counted, out, waiting: None, written: Instant::now() };
+    let stream = Stream { _counted: counted, out, wording, waiting: None, written: Instant::now() };
     life::enter(stream, mailbox, connection, admitted, close_reason, context)
 }
 
@@ -135,7 +142,7 @@ impl Carrier for Stream {
     async fn farewell(self, ending: Ending, _: &SessionContext) {
         if let Ending::Close(reason) = ending {
             // Whether there is room for the reason is the peer's affair.
-            self.out.give(farewell(reason));
+            self.out.give(farewell(reason, self.wording));
         }
     }
 }
@@ -147,11 +154,15 @@ impl Stream {
 }
 
 /// Why it ends, as an event of its own name: a stream has no close code.
-fn farewell(reason: CloseReason) -> Bytes {
+fn farewell(reason: CloseReason, wording: Wording) -> Bytes {
     let (code, text) = (reason.code(), reason.text());
     let retry = match reason {
         CloseReason::GoingAway => format!("retry: {}\n", rand::rng().random_range(0..COME_BACK_MS)),
         _ => String::new(),
     };
-    format!("{retry}event: close\ndata: {{\"code\":{code},\"reason\":\"{text}\"}}\n\n").into()
+    let said = match wording {
+        Wording::First => format!("{{\"code\":{code},\"reason\":\"{text}\"}}"),
+        Wording::Second => closing(reason),
+    };
+    format!("{retry}event: close\ndata: {said}\n\n").into()
 }

@@ -1,6 +1,7 @@
 //! The documents for machines say what the server does: OpenAPI, AsyncAPI, close codes, metrics.
 
 mod frames;
+mod second_frames;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -35,6 +35,13 @@ pub(super) struct Second {
     opens: Box<[Channel]>,
 }
 
+impl Second {
+    /// Of a token that has just come.
+    pub(super) fn new(expires_at: i64, opens: Vec<Channel>, context: &SessionContext) -> Self {
+        Self { expiring: Some(Expiring::new(expires_at, context)), opens: opens.into() }
+    }
+}
+
 /// What may be said and heard with a token: of one that names no user it opens what a feed has for such.
 pub(super) fn opened(claims: &Claims, context: &SessionContext) -> Result<Grant, Denial> {
     let (feeds, bounds) = (context.feeds, context.bounds());
@@ -167,8 +174,7 @@ impl Dashboard {
             self.subscriptions.on_new_token(identity);
         }
         self.session = Session::of(identity, expires_at, &context);
-        let expiring = Some(Expiring::new(expires_at, &context));
-        self.second = Some(Box::new(Second { expiring, opens: opens.into() }));
+        self.second = Some(Box::new(Second::new(expires_at, opens, &context)));
     }
 
     fn join_own(&mut self, channel: &Channel, since: Option<Since>, spelling: &str, reference: Option<&str>) {
@@ -211,12 +217,7 @@ impl Dashboard {
     }
 
     fn has_named(&self, name: &Name) -> bool {
-        match name {
-            Name::Owned(name) => self.has(name),
-            Name::Feed(Channel::StaffOrders(_)) => self.context.feeds.has(Feed::Clinic),
-            Name::Feed(Channel::Restaurante(_)) => self.context.feeds.has(Feed::Restaurant),
-            Name::Feed(_) => self.context.feeds.has(Feed::Pos),
-        }
+        self.context.feeds.has(feed_of(name))
     }
 
     pub(super) fn warning_due(&self) -> Option<Instant> {
@@ -236,6 +237,16 @@ impl Dashboard {
     fn refuse(&self, why: Denial, channel: Option<&str>, reference: Option<&str>) {
         self.context.metrics.refuse(why.reason());
         self.answer(second::error(why.into(), &denial(why), channel, reference));
+    }
+}
+
+/// Whose channel it is.
+pub(super) fn feed_of(name: &Name) -> Feed {
+    match name {
+        Name::Owned(name) => super::feed_of(name),
+        Name::Feed(Channel::StaffOrders(_)) => Feed::Clinic,
+        Name::Feed(Channel::Restaurante(_)) => Feed::Restaurant,
+        Name::Feed(_) => Feed::Pos,
     }
 }
 

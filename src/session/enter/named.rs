@@ -54,7 +54,7 @@ pub(in crate::session) fn enter(
         let _ = mailbox.push_answer(text);
     };
     let joined = context.hub.join_telling(&new, mailbox, since, |standing| {
-        say(first(standing.position));
+        let _ = mailbox.push_beginning(standing.position, &[first(standing.position)]);
         for channel in &left {
             say(second::unsubscribed(&channel.wire().to_string(), Left::User, None));
         }
@@ -69,6 +69,27 @@ pub(in crate::session) fn enter(
     memberships.reserve_exact(joined.len());
     memberships.extend(joined);
     end_if_dismissed(grant, context, mailbox);
+}
+
+/// Joins what is granted for the first time. `say`: all that is said then, for a position.
+pub(in crate::session) fn begin(
+    grant: &Grant,
+    since: Since,
+    context: &SessionContext,
+    mailbox: &Arc<Mailbox>,
+    say: impl FnOnce(u64) -> Vec<String>,
+) -> Vec<Membership> {
+    let channels: Vec<Channel> = grant.found_by.iter().chain(&grant.channels).cloned().collect();
+    let joined = context.hub.join_telling(&channels, mailbox, since, |standing| {
+        let mut texts = say(standing.position);
+        if !standing.holes.is_empty() {
+            texts.push(second::resync(&standing.holes, standing.position));
+        }
+        // A full mailbox is noticed when it is read.
+        let _ = mailbox.push_beginning(standing.position, &texts);
+    });
+    end_if_dismissed(grant, context, mailbox);
+    joined
 }
 
 /// Whose connection it is.

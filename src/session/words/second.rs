@@ -39,6 +39,12 @@ pub enum Name {
     Feed(Channel),
 }
 
+impl Name {
+    pub fn parse(text: &str) -> Option<Self> {
+        ChannelName::parse(text).map(Self::Owned).or_else(|| Channel::of_a_feed(text).map(Self::Feed))
+    }
+}
+
 impl Heard {
     pub fn decode(text: &str) -> Self {
         let said = match object(text) {

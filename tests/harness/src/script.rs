@@ -114,10 +114,15 @@ impl Script {
 
     /// Writes a line and returns the next one that comes back.
     pub async fn ask(&mut self, line: &Value) -> Value {
+        self.say(line);
+        self.next().await
+    }
+
+    /// Writes a line.
+    pub fn say(&mut self, line: &Value) {
         let input = self.input.as_mut().expect("a pipe");
         let written = writeln!(input, "{line}").and_then(|()| input.flush());
         written.unwrap_or_else(|error| panic!("{}: {error}: {}", self.name, self.complaints()));
-        self.next().await
     }
 
     fn complaints(&self) -> String {

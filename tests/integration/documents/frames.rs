@@ -14,11 +14,11 @@ use tokio::time::timeout;
 
 use super::{KEY, document, on_sqlite};
 
-const DEVICE: &str = "ipad-room-101";
+pub(super) const DEVICE: &str = "ipad-room-101";
 
 /// What went in and out, as `asyncapi_check.py` reads it.
 #[derive(Default)]
-struct Record(Vec<Value>);
+pub(super) struct Record(Vec<Value>);
 
 impl Record {
     fn add(&mut self, channel: &str, direction: &str, frame: &Value) {
@@ -30,7 +30,7 @@ impl Record {
     }
 
     /// Fails unless each frame is described, and every message of the channels is among them.
-    fn check(&self, channels: &str) {
+    pub(super) fn check(&self, channels: &str) {
         let scratch = Scratch::new();
         let lines: Vec<String> = self.0.iter().map(Value::to_string).collect();
         let frames = scratch.write("frames.jsonl", &lines.join("\n"));
@@ -43,32 +43,32 @@ impl Record {
 }
 
 /// A plain WebSocket client whose frames are recorded.
-struct Client<'a> {
+pub(super) struct Client<'a> {
     channel: &'static str,
     socket: Dashboard,
     record: &'a mut Record,
 }
 
 impl<'a> Client<'a> {
-    async fn connect(running: &Running, channel: &'static str, path: &str, record: &'a mut Record) -> Self {
+    pub(super) async fn connect(running: &Running, channel: &'static str, path: &str, record: &'a mut Record) -> Self {
         Self { channel, socket: Dashboard::connect(running.port(), path, &[]).await, record }
     }
 
     /// Sends what the document describes and reads the answer, of the types given.
-    async fn say(&mut self, frame: Value, answered: &[&str]) {
+    pub(super) async fn say(&mut self, frame: Value, answered: &[&str]) {
         self.socket.send(&frame).await;
         self.record.add(self.channel, "in", &frame);
         self.hear(answered).await;
     }
 
     /// Sends what the document must not describe; the server says so as well.
-    async fn say_wrongly(&mut self, text: &str) {
+    pub(super) async fn say_wrongly(&mut self, text: &str) {
         self.record.0.push(json!({ "channel": self.channel, "direction": "in", "frame": text, "bad": true }));
         self.socket.send_text(text).await;
         self.hear(&["error"]).await;
     }
 
-    async fn hear(&mut self, types: &[&str]) {
+    pub(super) async fn hear(&mut self, types: &[&str]) {
         for wanted in types {
             let frame = self.socket.next().await;
             assert_eq!(frame["type"], *wanted, "{frame}");
@@ -78,27 +78,31 @@ impl<'a> Client<'a> {
 }
 
 /// A stream of server-sent events.
-struct Stream(BufReader<TcpStream>);
+pub(super) struct Stream {
+    channel: &'static str,
+    lines: BufReader<TcpStream>,
+}
 
 impl Stream {
-    async fn open(running: &Running, query: &str) -> Self {
+    pub(super) async fn open(running: &Running, query: &str) -> Self {
         let mut stream = TcpStream::connect(("127.0.0.1", running.port())).await.unwrap();
         let request = format!("GET /sse?{query} HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 1\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut stream = Self(BufReader::new(stream));
+        let channel = if query.starts_with("v=2") { "stream2" } else { "stream" };
+        let mut stream = Self { channel, lines: BufReader::new(stream) };
         assert_eq!(stream.line().await, "HTTP/1.1 200 OK");
         stream
     }
 
     async fn line(&mut self) -> String {
         let mut line = String::new();
-        let read = timeout(LIMIT, self.0.read_line(&mut line)).await.expect("a line in time").unwrap();
+        let read = timeout(LIMIT, self.lines.read_line(&mut line)).await.expect("a line in time").unwrap();
         assert!(read > 0, "the stream ended");
         line.trim_end().to_owned()
     }
 
     /// Records events of these names; what is not named is told by its type.
-    async fn hear(&mut self, record: &mut Record, wanted: &[&str]) {
+    pub(super) async fn hear(&mut self, record: &mut Record, wanted: &[&str]) {
         for wanted in wanted {
             let mut event = String::new();
             // The sizes of chunks and the ids are passed over.
@@ -112,17 +116,17 @@ impl Stream {
             };
             if event.is_empty() {
                 assert_eq!(data["type"], **wanted, "{data}");
-                record.add("stream", "out", &data);
+                record.add(self.channel, "out", &data);
             } else {
                 assert_eq!(event, *wanted, "{data}");
-                record.add_event("stream", "out", &event, &data);
+                record.add_event(self.channel, "out", &event, &data);
             }
         }
     }
 }
 
 /// With every feed configured, and rights that are looked at again quickly.
-async fn everything() -> (Running, Scratch) {
+pub(super) async fn everything() -> (Running, Scratch) {
     let (pulso, scratch) = on_sqlite().await;
     let pulso = pulso.with("NOTIFY_API_KEY", KEY).with("CLOUD_API_KEY", KEY);
     (recheck(pulso).ready().await, scratch)
@@ -132,13 +136,13 @@ fn recheck(pulso: Pulso) -> Pulso {
     pulso.with("ACCESS_RECHECK", "100ms").with("ACCESS_CACHE", "0").with("NOTIFY_CITA_OPEN", "true")
 }
 
-async fn call(running: &Running, path: &str, body: &Value) {
+pub(super) async fn call(running: &Running, path: &str, body: &Value) {
     let head = format!("POST {path} HTTP/1.1\nX-API-Key: {KEY}\nContent-Type: application/json");
     let answer = running.exchange(&head, &body.to_string()).await;
     assert_eq!(answer.status, 200, "{path}: {answer:?}");
 }
 
-async fn sell(running: &Running) {
+pub(super) async fn sell(running: &Running) {
     let sale = json!({ "negocio_id": "n1", "saleId": 1, "tableId": null, "total": "4.50", "timestamp": "t", "tip": 1 });
     call(running, "/notify/venta", &sale).await;
     call(running, "/notify/producto", &json!({ "negocio_id": "n1", "productId": "p", "action": "a" })).await;
@@ -146,12 +150,12 @@ async fn sell(running: &Running) {
     call(running, "/notify/mesa", &json!({ "negocio_id": "n1", "tableId": 3, "action": "a", "status": "s" })).await;
 }
 
-async fn publish(running: &Running) {
+pub(super) async fn publish(running: &Running) {
     let message = json!({ "channel": "canal:n1:caja", "type": "turno:abierto", "data": { "por": "Ana" } });
     call(running, "/api/publish", &message).await;
 }
 
-async fn order(running: &Running) {
+pub(super) async fn order(running: &Running) {
     let order = json!({ "order_id": 1, "device_uid": DEVICE, "placed_at": "t" });
     call(running, "/notify/pedido", &order).await;
     let change = json!({
@@ -160,7 +164,16 @@ async fn order(running: &Running) {
     call(running, "/notify/pedido/estado", &change).await;
 }
 
-const SALES: [&str; 4] = ["newSale", "updateProduct", "updatePromotion", "updateTable"];
+/// Takes the first business away from its owner.
+pub(super) async fn withdraw(scratch: &Scratch) {
+    let file = scratch.path().join("citas.db");
+    let mut connection = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
+    let withdrawn = "UPDATE negocios SET admin_negocio_id = 'luis' WHERE id = 'n1'";
+    sqlx::raw_sql(withdrawn).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+pub(super) const SALES: [&str; 4] = ["newSale", "updateProduct", "updatePromotion", "updateTable"];
 
 fn owner() -> String {
     Claims::user("ana").sign(SECRET)
@@ -277,11 +290,7 @@ async fn every_event_of_a_stream_is_one_that_asyncapi_describes() {
     call(&running, "/api/disconnect", &json!({ "device_uid": DEVICE })).await;
     kiosk.hear(&mut record, &["close"]).await;
 
-    let file = scratch.path().join("citas.db");
-    let mut connection = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
-    let withdrawn = "UPDATE negocios SET admin_negocio_id = 'luis' WHERE id = 'n1'";
-    sqlx::raw_sql(withdrawn).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
+    withdraw(&scratch).await;
     stats.hear(&mut record, &["error"]).await;
     record.check("stream");
 }

@@ -43,7 +43,7 @@ impl Door {
             }
             (_, Place::Dashboard | Place::Named) => &[Plain, Header, Both, FirstMessage, Renewal, Since],
             (_, Place::Socket(_)) => &[Plain, Header, Both, Since],
-            (_, Place::Stream(_)) => &[Plain, Header, Since],
+            (_, Place::Stream(_) | Place::Names) => &[Plain, Header, Since],
             (_, Place::Namespace(_)) => &[Plain, Header, Since, Polling],
         }
     }
@@ -77,6 +77,10 @@ impl Guest {
         match way.place {
             Place::Dashboard => Self::socket(pulso, way, "/ws", secret, since).await,
             Place::Named => Self::socket(pulso, way, "/ws?v=2", secret, since).await,
+            Place::Names => {
+                let names = json!([way.matter.name(), "canal:nowhere:caja"]).to_string().replace('"', "%22");
+                Self::stream(pulso, way.door, &format!("/sse?v=2&channels={names}"), secret, since).await
+            }
             Place::Socket(path) => {
                 let query = if device.is_empty() { String::new() } else { format!("?device_uid={device}") };
                 Self::socket(pulso, way, &format!("{path}{query}"), secret, since).await
@@ -160,11 +164,13 @@ impl Guest {
             Self::Stream(mut stream) => {
                 // Other staff has a stream of its own orders, as another kiosk has. Where a stream names what it is of,
                 // to be granted it is more than there should be.
-                if !matches!(way.matter, Matter::Staff | Matter::Kiosk) {
+                if way.place != Place::Names && !matches!(way.matter, Matter::Staff | Matter::Kiosk) {
                     heard.push(format!("{:?}", stream.answer));
                 }
                 while let Ok(Some(event)) = timeout(MOMENT, stream.next()).await {
-                    heard.push(event.data);
+                    if !is_courtesy(&event.json(), way) {
+                        heard.push(event.data);
+                    }
                 }
             }
             Self::Session(mut session) => {
@@ -200,12 +206,16 @@ impl Guest {
         let packet = match self {
             Self::Socket(socket) => loop {
                 let said = socket.next().await;
-                let is_told = ["hello", "authenticated", "subscribed"].iter().any(|word| said["type"] == *word);
-                if way.place != Place::Named || !is_told {
+                if !is_told(&said, way) {
                     return way.matter.number(&said);
                 }
             },
-            Self::Stream(stream) => return way.matter.number(&stream.message().await),
+            Self::Stream(stream) => loop {
+                let said = stream.message().await;
+                if !is_told(&said, way) {
+                    return way.matter.number(&said);
+                }
+            },
             Self::Refused => panic!("the rightful one was refused: {way:?}"),
             Self::Session(session) => loop {
                 let packet = session.expect().await;
@@ -223,10 +233,20 @@ impl Guest {
 
 /// What everybody is told who is let in, of herself and of what is her own.
 fn is_courtesy(said: &Value, way: Way) -> bool {
-    way.place == Place::Named
+    matches!(way.place, Place::Named | Place::Names)
         && match said["type"].as_str() {
-            Some("hello" | "authenticated" | "unsubscribed" | "closing") => true,
+            Some("hello" | "authenticated" | "unsubscribed" | "closing" | "error") => true,
             Some("subscribed") => way.matter.name().is_none_or(|name| said["channel"] != name.as_str()),
             _ => false,
         }
+}
+
+/// What comes before anything that it is about.
+fn is_told(said: &Value, way: Way) -> bool {
+    let words: &[&str] = match way.place {
+        Place::Named => &["hello", "authenticated", "subscribed"],
+        Place::Names => &["hello", "subscribed", "error"],
+        _ => &[],
+    };
+    words.iter().any(|word| said["type"] == *word)
 }

@@ -82,6 +82,8 @@ pub(super) enum Place {
     Dashboard,
     /// The same in the second version, where everything is asked for by its name.
     Named,
+    /// A stream of the second version, which asks for several names.
+    Names,
     /// A WebSocket of its own, by its path.
     Socket(&'static str),
     /// A stream, by the form of its channel.
@@ -143,7 +145,7 @@ impl Matter {
     }
 
     pub(super) fn places(self) -> impl Iterator<Item = Place> {
-        let named = self.name().map(|_| Place::Named);
+        let named = self.name().into_iter().flat_map(|_| [Place::Named, Place::Names]);
         listened().into_iter().filter(move |(matter, _)| *matter == self).map(|(_, place)| place).chain(named)
     }
 
