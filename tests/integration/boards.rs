@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::business::{NEGOCIO, OWNER, database, pulso};
 use crate::tab::{Tab, address};
 
-const KEY: &str = "a-key-for-the-hooks";
+pub const KEY: &str = "a-key-for-the-hooks";
 pub const RESTAURANT: &str = "33333333-3333-4333-8333-333333333333";
 pub const OTHER_RESTAURANT: &str = "44444444-4444-4444-8444-444444444444";
 const DEVICE: &str = "ipad-room-101";

@@ -21,7 +21,6 @@ mod fan_out;
 mod feeds;
 mod figures;
 mod foreign;
-mod frameworks;
 mod harness_itself;
 mod hook;
 mod hooks_surface;

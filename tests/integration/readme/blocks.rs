@@ -6,7 +6,7 @@ use super::book::{files, page};
 use super::{ENGLISH, SPANISH};
 
 /// Everything here that runs blocks, by `block("…")` and its like.
-const RUNNERS: [&str; 14] = [
+const RUNNERS: [&str; 13] = [
     include_str!("browser.rs"),
     include_str!("console.rs"),
     include_str!("environment.rs"),
@@ -16,7 +16,6 @@ const RUNNERS: [&str; 14] = [
     include_str!("redis.rs"),
     include_str!("tour.rs"),
     include_str!("../compose.rs"),
-    include_str!("../frameworks.rs"),
     include_str!("../packages/client/documented.rs"),
     include_str!("../packages/pages.rs"),
     include_str!("../second_words/page.rs"),
