@@ -122,9 +122,10 @@ async fn judge(bearer: &Grant, names: &[String], context: &SessionContext) -> Ha
     }
     let most = context.limits.max_channels;
     let judging = distinct.into_iter().enumerate().map(|(place, name)| async move {
-        let became = match place < most {
-            true => judge_one(name, identity.as_ref(), opens, context).await,
-            false => Judged::Refused(Denial::TooManyChannels),
+        let became = if place < most {
+            judge_one(name, identity.as_ref(), opens, context).await
+        } else {
+            Judged::Refused(Denial::TooManyChannels)
         };
         (name.clone(), became)
     });
