@@ -42,7 +42,7 @@ async fn serve(tab: &mut Tab, url: &str, token: &str, options: Value) -> String 
     for entry in std::fs::read_dir(built).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if name.ends_with(".js") {
+        if path.extension().is_some_and(|extension| extension == "js") {
             let body = std::fs::read_to_string(path).unwrap();
             let path = format!("/client/{name}");
             tab.ask(json!({ "do": "serve", "path": path, "type": "text/javascript", "body": body })).await;

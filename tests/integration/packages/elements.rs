@@ -42,7 +42,7 @@ async fn a_page_under_a_strict_policy_shows_figures_a_live_query_and_the_line() 
     for entry in fs::read_dir(&built).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if name.ends_with(".js") {
+        if path.extension().is_some_and(|extension| extension == "js") {
             let body = fs::read_to_string(&path).unwrap();
             let file = json!({ "do": "serve", "path": format!("/{name}"), "type": "text/javascript", "body": body });
             tab.ask(file).await;

@@ -25,7 +25,12 @@ pub fn folder_with(names: &[&str]) -> Scratch {
         let mut pack = Command::new(find("npm", "npm"));
         pack.args(["pack", "--ignore-scripts", "--pack-destination"]).arg(folder.path()).current_dir(&package);
         let said = run(&mut pack, "npm");
-        let tarball = folder.path().join(said.lines().rfind(|line| line.ends_with(".tgz")).expect("a tarball").trim());
+        let tarball = folder.path().join(
+            said.lines()
+                .rfind(|line| Path::new(line.trim()).extension().is_some_and(|extension| extension == "tgz"))
+                .expect("a tarball")
+                .trim(),
+        );
         let home = folder.path().join("node_modules").join(scope()).join(name);
         std::fs::create_dir_all(&home).unwrap();
         let mut unpack = Command::new(find("tar", "tar"));

@@ -83,7 +83,7 @@ async fn every_subscribe_is_answered_before_anything_is_heard_and_by_its_own_nam
     {
         say(&mut dashboard, json!({ "type": "subscribe", "data": { "channel": wanted }, "ref": reference })).await;
     }
-    let mut answers = vec![dashboard.next().await, dashboard.next().await, dashboard.next().await];
+    let mut answers = [dashboard.next().await, dashboard.next().await, dashboard.next().await];
     answers.sort_by_key(|answer| answer["ref"].as_str().unwrap_or_default().to_owned());
     for (answer, reference, wanted) in
         [(&answers[0], "a", &others), (&answers[2], "c", &format!("canal:{OTHER_NEGOCIO}:caja"))]

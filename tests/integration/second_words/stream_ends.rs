@@ -1,6 +1,6 @@
 //! How a stream of the second version ends, how it goes on, and how a name is added to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -180,20 +180,20 @@ async fn a_name_is_added_by_the_next_stream_under_load_and_nothing_is_lost_or_co
     let mut back = EventStream::open(pulso.port(), &format!("{more}&since={last}"), &[]).await;
     hear(&mut back, "hello").await;
     is_over.store(true, Ordering::Relaxed);
-    let published = publisher.await.unwrap();
+    let told = publisher.await.unwrap();
     // The last of each.
-    let mut waited = BTreeMap::new();
-    while waited.len() < 3 {
+    let mut ended = BTreeSet::new();
+    while ended.len() < 3 {
         let frame = back.message().await;
         note(&frame);
         let said = frame["data"].as_u64().or_else(|| frame["data"]["tableId"].as_u64());
-        if said == Some(published - 1) {
-            waited.insert(frame["channel"].as_str().unwrap().to_owned(), ());
+        if said == Some(told - 1) {
+            ended.insert(frame["channel"].as_str().unwrap().to_owned());
         }
     }
     for channel in [&shop, &a] {
         let said: Vec<u64> = heard[channel].iter().map(|(_, said)| *said).collect();
-        let whole: Vec<u64> = (said[0]..published).collect();
+        let whole: Vec<u64> = (said[0]..told).collect();
         assert_eq!(said, whole, "{channel}");
     }
     assert!(heard[&b].iter().all(|(id, _)| Some(*id) > first_of_b));
