@@ -116,10 +116,13 @@ impl Queries {
             _ => Arc::new(Live { query, standing: Standing::Unknown, learnt: None }),
         };
         let replaced = Set::of(queries.into_iter().map(of_now));
-        let is_as_before = |(name, live): &(&QueryName, &Arc<Live>)| {
-            replaced.lives.get(*name).is_some_and(|new| new.query.fingerprint == live.query.fingerprint)
+        let is_as_before = |name: &&QueryName| {
+            let of = |set: &Set| set.lives.get(*name).map(|live| live.query.fingerprint);
+            of(&set) == of(&replaced)
         };
-        let changed = set.lives.iter().filter(|old| !is_as_before(old)).map(|(name, _)| name.clone()).collect();
+        // What is new too: something may be left of one that had its name before.
+        let changed =
+            set.lives.keys().chain(replaced.lives.keys()).filter(|name| !is_as_before(name)).cloned().collect();
         *set = replaced;
         // Under the lock, so that nobody joins by what was defined before.
         self.consequences.get().inspect(|consequences| (consequences.silence)(&changed));
@@ -303,7 +306,12 @@ mod tests {
         changes.borrow_and_update();
         let mut other = LiveQuery::clone(&query("b"));
         other.fingerprint += 1;
-        let touched = || Box::new(|names: &HashSet<QueryName>| assert_eq!(*names, [name("b"), name("c")].into()));
+        // What is new too: something may be left of one that had its name before.
+        let otherwise = [name("b"), name("c"), name("d")];
+        let touched = || {
+            let otherwise = HashSet::from(otherwise.clone());
+            Box::new(move |names: &HashSet<QueryName>| assert_eq!(*names, otherwise))
+        };
         queries.heed(Consequences { silence: touched(), forget: touched() });
         queries.replace([query("a"), Arc::new(other), query("d")]);
         assert!(changes.has_changed().unwrap());
