@@ -144,7 +144,13 @@ impl Client {
         assert_eq!(line.has_a_gap, line.may_have_a_gap, "a gap that is not said");
         self.start.get_or_insert(stands_at);
         match self.position.replace(stands_at) {
-            Some(before) if line.has_a_gap => self.gaps.push((before, stands_at)),
+            Some(before) if line.has_a_gap => {
+                // A node that is behind tells once more what came after.
+                self.seen.retain(|(id, _)| *id <= stands_at);
+                self.start = self.start.map(|start| start.min(stands_at));
+                self.gaps.iter_mut().for_each(|(_, up_to)| *up_to = stands_at.min(*up_to));
+                self.gaps.push((before, stands_at));
+            }
             before => assert!(line.has_a_gap || before.is_none_or(|before| before == stands_at), "it stands elsewhere"),
         }
     }
