@@ -9,6 +9,7 @@ mod health;
 mod issuers;
 mod migrate;
 mod query;
+mod reference;
 mod serve;
 mod signals;
 mod token;
@@ -69,6 +70,7 @@ enum Command {
     /// Exits with 0 when everything is there, 1 when a step failed, 64 when the configuration is wrong.
     Migrate(migrate::MigrateArgs),
     Query(query::QueryArgs),
+    Reference(reference::ReferenceArgs),
     /// Ask the server on this machine whether it is alive (for a container's HEALTHCHECK)
     ///
     /// Uses PORT (8080) and LISTEN_ADDR. Exits with 0 when it is, 1 when it is not.
@@ -84,6 +86,7 @@ pub fn run() -> ExitCode {
         Command::Check => check::run(),
         Command::Migrate(args) => migrate::run(&args),
         Command::Query(args) => query::run(&args),
+        Command::Reference(args) => reference::run(args),
         Command::Health => health::run(),
     };
     log::finish();

@@ -4,6 +4,7 @@
 
 #[macro_use]
 mod listed;
+pub mod described;
 
 // What is spoken of: values, and how a body is read.
 pub mod json;

@@ -1,4 +1,4 @@
-//! Limits that no setting moves and that people are told of: their numbers stand in both READMEs.
+//! Limits that no setting moves and that people are told of: their numbers stand in the book, beside the settings.
 //!
 //! Must not know who keeps to them.
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::business::NEGOCIO;
 use crate::everywhere::{Everywhere, ended};
 use crate::feeds::{assert_reached, configured};
-use crate::readme::blocks::block;
+use crate::readme::blocks::block_of;
 
 const ISSUER: &str = "https://id.example";
 
@@ -152,7 +152,7 @@ async fn a_token_of_the_old_kind_is_renewed_by_one_of_the_new_without_losing_the
 #[test]
 fn the_file_of_issuers_in_the_readme_is_read_as_it_says() {
     let scratch = Scratch::new();
-    let file = scratch.write("issuers.json", &block("issuers-file").text).display().to_string();
+    let file = scratch.write("issuers.json", &block_of("reference/settings.md", "issuers-file").text).display().to_string();
     let vars = |name: &str| match name {
         "DATABASE_URL" => Some("sqlite://citas.db".to_owned()),
         "JWT_ISSUERS_FILE" => Some(file.clone()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::outline;
 
-fn folder(language: &str) -> PathBuf {
+pub fn folder(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/book/{language}/src"))
 }
 
