@@ -75,12 +75,18 @@ mod tests {
     #[test]
     fn an_entry_has_a_name_facts_and_what_is_said_in_each_language() {
         let [port, close] = &entries(FILE)[..] else { panic!("{:?}", entries(FILE)) };
-        assert_eq!((port.name, &port.facts[..], port.said(Language::En)), ("PORT", &["8080"][..], &["port to listen on"][..]));
+        assert_eq!(
+            (port.name, &port.facts[..], port.said(Language::En)),
+            ("PORT", &["8080"][..], &["port to listen on"][..])
+        );
         assert_eq!((close.name, close.said(Language::Es)), ("1013", &["qué", "por qué"][..]));
     }
 
     #[test]
     fn what_a_terminal_is_shown_has_no_marks() {
-        assert_eq!(plain("a `query`, or the [counters](#counters): see [there](x.md)."), "a query, or the counters: see there.");
+        assert_eq!(
+            plain("a `query`, or the [counters](#counters): see [there](x.md)."),
+            "a query, or the counters: see there."
+        );
     }
 }

@@ -1,4 +1,4 @@
-// Makes the board of Grafana: node board.mjs > pulso.json. What a metric means is said in docs/metrics.md.
+// Makes the board of Grafana: node board.mjs > pulso.json. What a metric means is said in the reference of the book.
 
 import { DashboardBuilder, DatasourceVariableBuilder, QueryVariableBuilder, RowBuilder, VariableRefresh } from "@grafana/grafana-foundation-sdk/dashboard";
 import { DataqueryBuilder } from "@grafana/grafana-foundation-sdk/prometheus";

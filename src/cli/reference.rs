@@ -2,6 +2,9 @@
 //!
 //! Must not know what any of them says.
 
+mod close_codes;
+mod errors;
+mod metrics;
 mod settings;
 mod table;
 
@@ -32,6 +35,12 @@ pub(super) struct ReferenceArgs {
 enum Topic {
     /// Every variable, its default and what it means
     Settings,
+    /// Every metric, and every reason of a refusal
+    Metrics,
+    /// Every way in which a connection ends, and whether to come again
+    CloseCodes,
+    /// Every code and message of an `error`, and what to do
+    Errors,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -43,6 +52,9 @@ pub(super) fn run(args: ReferenceArgs) -> ExitCode {
     let ReferenceArgs { topic, format: Format::Md, lang } = args;
     let text = match topic {
         Topic::Settings => settings::tables(lang),
+        Topic::Metrics => metrics::tables(lang),
+        Topic::CloseCodes => close_codes::tables(lang),
+        Topic::Errors => errors::tables(lang),
     };
     match io::stdout().lock().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,

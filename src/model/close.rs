@@ -1,4 +1,4 @@
-//! Why a connection is ended, and the close code that says so: the one table. `docs/close-codes.md` explains each.
+//! Why a connection is ended, and the close code that says so: the one table. `close.txt` explains each.
 
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ listed! {
 }
 
 impl CloseReason {
+    /// What is said of each: an entry by its text, and one for each code that is only ever heard.
+    pub const DESCRIBED: &str = include_str!("close.txt");
+
     pub fn code(self) -> u16 {
         match self {
             Self::GoingAway => 1001,

@@ -1,5 +1,5 @@
 //! What is wrong, in one word for programs: the `code` of an `error` in the second version. The one table, against which
-//! `docs/close-codes.md` and the AsyncAPI document are checked.
+//! the AsyncAPI document is checked; `code.txt` explains each.
 
 use std::time::Duration;
 
@@ -40,6 +40,9 @@ const RATE: Duration = Duration::from_secs(1);
 const KEYS: Duration = Duration::from_secs(5);
 
 impl Code {
+    /// What is said of each: an entry by its word.
+    pub const DESCRIBED: &str = include_str!("code.txt");
+
     pub fn word(self) -> &'static str {
         match self {
             Self::Forbidden => "forbidden",

@@ -16,6 +16,9 @@ use crate::model::ChannelName;
 /// The `type`s of everything that is heard or said here.
 pub const TYPES: [&str; 7] = ["auth", "error", "ping", "pong", "resync", "subscribe", "unsubscribe"];
 
+/// What is said of each message of an `error`: an entry by its text.
+pub const DESCRIBED: &str = include_str!("messages.txt");
+
 /// What a client said.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ClientMessage {

@@ -1,5 +1,5 @@
 //! Every number Pulso exports, registered once. Names follow Prometheus: a unit in the name, `_total` on counters. What each
-//! means is said in `docs/metrics.md`.
+//! counts is said in `metrics.txt`.
 //!
 //! No label ever carries a business, a user or anything else a peer sent.
 
@@ -7,6 +7,7 @@ mod bridges;
 mod broker;
 mod clients;
 mod issuers;
+mod meanings;
 mod process;
 mod queries;
 mod register;
@@ -28,6 +29,7 @@ pub use bridges::{BridgeLabel, BridgeMetrics, BridgeOutcome, BridgeOutcomeLabel}
 pub use broker::{BrokerMetrics, EntryKind, EntryLabel};
 pub use clients::{ClientMetrics, Counted, HandshakeResult, RenewalResult};
 pub use issuers::IssuerMetrics;
+pub use meanings::{METRICS, REFUSALS};
 pub use queries::{QueryLabel, QueryMetrics, QueryRead, ReadReason};
 pub use text::Format;
 

@@ -26,8 +26,9 @@ use crate::feeds::QUERIES;
 
 const OPENAPI: &str = include_str!("../../docs/openapi.yaml");
 const ASYNCAPI: &str = include_str!("../../docs/asyncapi.yaml");
-const CLOSE_CODES: &str = include_str!("../../docs/close-codes.md");
-const METRICS: &str = include_str!("../../docs/metrics.md");
+const CLOSE_CODES: &str = include_str!("../../docs/book/en/src/reference/close-codes.md");
+const ERRORS: &str = include_str!("../../docs/book/en/src/reference/errors.md");
+const METRICS: &str = include_str!("../../docs/book/en/src/reference/metrics.md");
 /// The key of the hooks where one is set.
 const KEY: &str = "clave-de-los-ganchos";
 
@@ -121,7 +122,7 @@ fn every_close_code_is_listed_and_no_other() {
             listed.extend(quoted(cells[2]).map(|text| (code, text)));
         }
     }
-    assert_eq!(listed, known, "docs/close-codes.md");
+    assert_eq!(listed, known, "reference/close-codes.md");
 
     let mut in_asyncapi = BTreeSet::new();
     for line in ASYNCAPI.lines() {
@@ -156,7 +157,7 @@ fn every_error_text_is_listed_and_no_other() {
     known.retain(|text| !text.starts_with("Invalid JWT token"));
     // With a reason that follows.
     known.insert("Invalid JWT token…".to_owned());
-    let table = CLOSE_CODES.split("## `error` messages").nth(1).unwrap();
+    let table = ERRORS.split("## `error` messages").nth(1).unwrap();
     let listed: BTreeSet<String> = rows(table).map(|(text, _)| text.to_owned()).collect();
     assert_eq!(listed, known);
 }

@@ -15,7 +15,7 @@ use pulso_harness::process::run;
 use pulso_harness::script::{installed, python_tool};
 use serde_json::Value;
 
-const METRICS: &str = include_str!("../../docs/metrics.md");
+const METRICS: &str = include_str!("../../docs/book/en/src/reference/metrics.md");
 
 /// A file or a folder of `ops/`.
 fn shipped(path: &str) -> PathBuf {

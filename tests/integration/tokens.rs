@@ -152,7 +152,8 @@ async fn a_token_of_the_old_kind_is_renewed_by_one_of_the_new_without_losing_the
 #[test]
 fn the_file_of_issuers_in_the_readme_is_read_as_it_says() {
     let scratch = Scratch::new();
-    let file = scratch.write("issuers.json", &block_of("reference/settings.md", "issuers-file").text).display().to_string();
+    let file =
+        scratch.write("issuers.json", &block_of("reference/settings.md", "issuers-file").text).display().to_string();
     let vars = |name: &str| match name {
         "DATABASE_URL" => Some("sqlite://citas.db".to_owned()),
         "JWT_ISSUERS_FILE" => Some(file.clone()),

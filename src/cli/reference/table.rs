@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::described::Language;
+use crate::described::{Entry, Language};
 
 /// What stands in each language at the head of each column.
 pub(super) type Heads<const COLUMNS: usize> = [(&'static str, &'static str); COLUMNS];
@@ -36,4 +36,9 @@ impl<const COLUMNS: usize> Display for Table<COLUMNS> {
 /// As code.
 pub(super) fn code(text: &str) -> String {
     format!("`{text}`")
+}
+
+/// One part of what is said of something.
+pub(super) fn said(entry: &Entry, language: Language, part: usize) -> String {
+    entry.said(language).get(part).copied().unwrap_or_default().to_owned()
 }

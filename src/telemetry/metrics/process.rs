@@ -13,7 +13,7 @@ use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::register::help;
+use super::meanings::help;
 
 /// The process that this is.
 #[derive(Debug)]

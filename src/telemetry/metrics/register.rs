@@ -1,4 +1,4 @@
-//! Where metrics are registered. A name is enough: what it means is said by its row in `docs/metrics.md`, and nowhere else.
+//! Where metrics are registered. A name is enough: what it counts is said by its entry in `metrics.txt`, and nowhere else.
 
 use std::fmt;
 use std::hash::Hash;
@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Metric, Registry};
 
-const DESCRIBED: &str = include_str!("../../../docs/metrics.md");
+use super::meanings::help;
 
 /// A registry that is being filled.
 #[derive(Debug, Default)]
@@ -65,42 +65,4 @@ impl<L: EncodeLabelSet + fmt::Debug + Clone + Eq + Hash + Send + Sync + 'static>
 
 fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.000_25, 2.0, 15))
-}
-
-/// What a metric means, without the marks of Markdown and its full stop, which the library writes.
-pub(super) fn help(name: &str) -> String {
-    let meaning = DESCRIBED.lines().find_map(|line| {
-        let (described, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
-        let is_it = described == name || described.strip_suffix("_total") == Some(name);
-        is_it.then(|| rest.split_once(" | ")?.1.strip_suffix(" |")).flatten()
-    });
-    plain(meaning.unwrap_or_default())
-}
-
-fn plain(markdown: &str) -> String {
-    let mut plain = String::with_capacity(markdown.len());
-    let mut rest = markdown;
-    while let Some((before, link)) = rest.split_once("](") {
-        plain.push_str(before);
-        rest = link.split_once(')').map_or("", |(_, after)| after);
-    }
-    plain.push_str(rest);
-    plain.retain(|mark| !['`', '[', '"', '\\'].contains(&mark));
-    plain.trim_end_matches('.').to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_said_of_a_metric_is_its_row_without_marks() {
-        assert_eq!(help("pulso_database_up"), "1 while the database answers");
-        assert!(
-            help("pulso_closes").contains("a line that was lost (close-codes.md). A socket"),
-            "{}",
-            help("pulso_closes")
-        );
-        assert_eq!(help("pulso_nothing"), "");
-    }
 }

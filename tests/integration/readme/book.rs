@@ -60,7 +60,7 @@ fn every_link_of_the_book_and_of_the_founders_pages_leads_somewhere() {
 
 #[test]
 fn every_metric_that_the_book_names_is_described() {
-    let described = include_str!("../../../docs/metrics.md");
+    let described = include_str!("../../../docs/book/en/src/reference/metrics.md");
     for text in ["en", "es"].map(|language| page(language, "several-nodes.md")) {
         let words = text.split(|letter: char| !(letter.is_ascii_lowercase() || letter == '_'));
         let metrics: Vec<&str> = words.filter(|word| word.starts_with("pulso_")).collect();

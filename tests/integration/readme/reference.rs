@@ -12,7 +12,7 @@ use pulso_harness::process::run;
 use super::book::folder;
 
 const RENEW: &str = "RENEW_REFERENCE";
-const TOPICS: [&str; 1] = ["settings"];
+const TOPICS: [&str; 4] = ["settings", "metrics", "close-codes", "errors"];
 
 #[test]
 fn the_books_tables_are_those_that_the_program_prints() {

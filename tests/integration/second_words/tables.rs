@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use pulso::model::Code;
 
 const ASYNCAPI: &str = include_str!("../../../docs/asyncapi.yaml");
-const CLOSE_CODES: &str = include_str!("../../../docs/close-codes.md");
+const ERRORS: &str = include_str!("../../../docs/book/en/src/reference/errors.md");
 
 /// The first cell of every row of a section's table, which is in backticks.
 fn listed(section: &str) -> BTreeSet<&'static str> {
-    let section = CLOSE_CODES.split(section).nth(1).expect("the section");
+    let section = ERRORS.split(section).nth(1).expect("the section");
     let table = section.split("\n## ").next().unwrap();
     table.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0)).collect()
 }
