@@ -1,14 +1,16 @@
 //! The blocks of both READMEs and of the book: each has a name, and is run by a test of that name's or says why not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use super::book::{files, page};
 use super::{ENGLISH, SPANISH};
 
 /// Everything here that runs blocks, by `block("…")` and its like.
-const RUNNERS: [&str; 13] = [
+const RUNNERS: [&str; 14] = [
     include_str!("browser.rs"),
     include_str!("console.rs"),
+    include_str!("demo.rs"),
     include_str!("environment.rs"),
     include_str!("proxy.rs"),
     include_str!("queries.rs"),
@@ -54,34 +56,34 @@ pub fn blocks(text: &'static str) -> Vec<Block> {
     found
 }
 
-/// A block of the README that is to be run.
+/// A block of the README or of the book that is to be run, wherever it stands.
 pub fn block(name: &str) -> Block {
-    block_in(ENGLISH, name)
+    block_in(&TEXTS[0], name)
 }
 
 /// As [`block`], of a page of the book.
 pub fn block_of(file: &str, name: &str) -> Block {
-    block_in(page("en", file), name)
+    block_in(&[page("en", file)], name)
 }
 
-fn block_in(text: &'static str, name: &str) -> Block {
-    let found = blocks(text).into_iter().find(|block| block.name == name);
+fn block_in(texts: &[&'static str], name: &str) -> Block {
+    let found = texts.iter().flat_map(|text| blocks(text)).find(|block| block.name == name);
     let found = found.unwrap_or_else(|| panic!("there is no block {name}"));
     assert_eq!(found.not_run, None, "{name} is said not to be run");
     found
 }
 
-/// The READMEs and the pages of the book, in each language.
-fn texts() -> [Vec<&'static str>; 2] {
+/// The README and the pages of the book, in English and in Spanish.
+static TEXTS: LazyLock<[Vec<&'static str>; 2]> = LazyLock::new(|| {
     // Of the page about identity providers every block is run by its kind.
     let pages = |language| files(language).filter(|file| file != "identity-providers.md");
     let of = |language, readme| [readme].into_iter().chain(pages(language).map(|file| page(language, &file))).collect();
     [of("en", ENGLISH), of("es", SPANISH)]
-}
+});
 
 #[test]
 fn every_block_is_run_or_says_why_not() {
-    for text in texts().into_iter().flatten() {
+    for text in TEXTS.iter().flatten() {
         let blocks = blocks(text);
         let names: BTreeSet<&str> = blocks.iter().map(|block| block.name).collect();
         assert_eq!(names.len(), blocks.len(), "each block has a name of its own: {names:?}");
@@ -99,9 +101,20 @@ fn every_block_is_run_or_says_why_not() {
 }
 
 #[test]
+fn blocks_of_one_name_say_the_same() {
+    let mut known: BTreeMap<&str, Block> = BTreeMap::new();
+    for block in TEXTS[0].iter().flat_map(|text| blocks(text)) {
+        let before = known.get(block.name);
+        let is_same = before.is_none_or(|before| (before.language, &before.text) == (block.language, &block.text));
+        assert!(is_same, "{}: two blocks of this name differ", block.name);
+        known.insert(block.name, block);
+    }
+}
+
+#[test]
 fn both_languages_have_the_same_blocks() {
-    let [english, spanish] = texts();
-    for (text, texto) in english.into_iter().zip(spanish) {
+    let [english, spanish] = &*TEXTS;
+    for (text, texto) in english.iter().zip(spanish) {
         let (english, spanish) = (blocks(text), blocks(texto));
         assert_eq!(english.len(), spanish.len());
         for (block, bloque) in english.iter().zip(&spanish) {

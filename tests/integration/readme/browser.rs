@@ -1,4 +1,4 @@
-//! The README's lines for a browser, in Chromium, on a page of the server's own origin.
+//! The book's lines for a browser, in Chromium, on a page of the server's own origin.
 
 use pulso_harness::{Claims, SECRET};
 use serde_json::json;

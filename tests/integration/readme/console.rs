@@ -1,6 +1,7 @@
 //! Blocks that show a terminal: what is typed, sent and received.
 
-use pulso_harness::Dashboard;
+use pulso_harness::{Dashboard, wait};
+use tokio::time::Instant;
 
 use super::blocks::block;
 use super::shell::Shell;
@@ -26,7 +27,11 @@ impl Command {
             match line {
                 Line::Sent(text) => dashboard.send_text(text).await,
                 Line::Received(wanted) => {
-                    let got = dashboard.text().await;
+                    let mut got = dashboard.text().await;
+                    let deadline = Instant::now() + wait::LIMIT;
+                    while shell.has_company && masked(&got) != masked(wanted) && Instant::now() < deadline {
+                        got = dashboard.text().await;
+                    }
                     assert_eq!(masked(&got), masked(wanted), "{got}");
                     if let (Some(shown), Some(real)) = (id(wanted), id(&got)) {
                         shell.replace(shown, real);

@@ -1,4 +1,4 @@
-//! A `.env` made as the README says, and the demo.
+//! A `.env` made as the book says, and the demo.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use super::EXAMPLE;
 use super::shell::Shell;
 
 #[tokio::test]
-async fn the_environment_that_the_readme_makes_has_keys_of_its_own() {
+async fn the_environment_that_the_book_makes_has_keys_of_its_own() {
     let mut shell = Shell::new();
     shell.sh("env").await;
     let made = fs::read_to_string(shell.path().join(".env")).unwrap();

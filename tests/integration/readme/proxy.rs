@@ -1,4 +1,4 @@
-//! The README's settings of nginx, in a real nginx before a real server.
+//! The book's settings of nginx, in a real nginx before a real server.
 
 use pulso_harness::process::steady_port;
 use pulso_harness::{Dashboard, EventStream, Nginx, Packets, SECRET, http};

@@ -45,10 +45,10 @@ async fn a_newcomer_gets_from_a_table_to_a_figure_on_a_screen() {
     let folder = shell.path().join("live");
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("cocina.sql"), block_of(PAGE, "file").text).unwrap();
-    let said = run(&mut shell, block_of(PAGE, "settings")).await;
+    let said = run(&mut shell, block_of(PAGE, "live-settings")).await;
     assert!(said.contains(r#"{"pendientes":1,"retrasados":0}"#), "{said}");
 
-    let _server = shell.start_typed(&block_of(PAGE, "serve").text).await;
+    let _server = shell.start_typed(&block_of(PAGE, "live-serve").text).await;
     let is_ready = async || {
         let answer = http::try_exchange(port, "GET /ready HTTP/1.1", "").await;
         answer.is_some_and(|answer| answer.status == 200)

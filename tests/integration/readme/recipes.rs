@@ -1,4 +1,4 @@
-//! The README's JavaScript for back ends and for who was away, under Node.js with the real libraries.
+//! The book's JavaScript for back ends and for who was away, under Node.js with the real libraries.
 
 use pulso_harness::process::steady_port;
 use pulso_harness::{Dashboard, Database, HOOK_KEY, Running, SECRET, wait};

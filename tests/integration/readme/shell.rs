@@ -16,8 +16,10 @@ use super::blocks::block;
 pub struct Shell {
     folder: Scratch,
     environment: BTreeMap<String, String>,
-    /// What a reader has elsewhere than the README says, and where it is here.
+    /// What a reader has elsewhere than the book says, and where it is here.
     instead: Vec<(String, String)>,
+    /// Others talk meanwhile: what a block does not show is no matter.
+    pub has_company: bool,
 }
 
 impl Shell {
@@ -39,7 +41,7 @@ impl Shell {
         let home = folder.path().display().to_string();
         let environment = [("PATH", path), ("HOME", home)].map(|(name, value)| (name.to_owned(), value)).into();
         // These are installed at a fixed version.
-        let mut shell = Self { folder, environment, instead: Vec::new() };
+        let mut shell = Self { folder, environment, instead: Vec::new(), has_company: false };
         shell.replace("npm install socket.io-client", "ls -d node_modules/socket.io-client");
         shell
     }
@@ -68,12 +70,12 @@ impl Shell {
         self.instead.push((there.to_owned(), here.to_owned()));
     }
 
-    /// What a reader of the README types here.
+    /// What a reader of the book types here.
     pub fn adapted(&self, text: &str) -> String {
         self.instead.iter().fold(text.to_owned(), |text, (there, here)| text.replace(there, here))
     }
 
-    /// Saves a block as the file that the README names.
+    /// Saves a block as the file that the book names.
     pub fn save(&self, name: &str, file: &str) {
         self.save_behind("", name, file);
     }
