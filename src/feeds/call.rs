@@ -23,7 +23,7 @@ use crate::publication::Draft;
 use crate::queries::Queries;
 use crate::refresh::{Noticed, Refresher, Unseen};
 
-pub use rejection::{Cause, Rejection};
+pub use rejection::Rejection;
 
 /// How nearly every call that was dealt with is answered.
 const OK: u16 = 200;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::call::{Answering, Call, CallContext, Cause};
+use super::call::{Answering, Call, CallContext};
 use super::definition::Hook;
 use super::{Feeds, heard, hints};
 use crate::broker::bridge::{GroupOf, Heard, Producer, Told};
@@ -76,10 +76,8 @@ impl Listener {
                 hints::of_call(&self.context, hearing.hook, &call.body);
                 Heard::Published
             }
-            Err(rejection) => match rejection.cause {
-                Cause::Wrong | Cause::Unknown => Heard::Refused(rejection.message.into_owned()),
-                Cause::Delayed | Cause::Unavailable => Heard::NotNow(rejection.message.into_owned()),
-            },
+            Err(rejection) if rejection.is_the_callers() => Heard::Refused(rejection.message.into_owned()),
+            Err(rejection) => Heard::NotNow(rejection.message.into_owned()),
         }
     }
 }

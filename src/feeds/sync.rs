@@ -12,11 +12,11 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
-use super::call::{Cause, Rejection};
+use super::call::Rejection;
 use super::definition::{Definition, Need, Start, Table};
 use crate::config::{Secret, SyncConfig};
 use crate::database::Database;
-use crate::model::Tenant;
+use crate::model::{ErrorWord, Tenant};
 use crate::store::StoreError;
 use crate::telemetry::metrics::RefusalReason;
 
@@ -70,7 +70,7 @@ async fn unavailable(database: &Database, failure: &StoreError, deadline: Instan
     let is_refused = matches!(failure, StoreError::Refused(_));
     if is_refused && let Ok(Ok(false)) = timeout_at(deadline, database.is_migrated()).await {
         let message = "the tables of this feed are missing: run pulso migrate";
-        return Rejection::new(Cause::Unavailable, RefusalReason::NotConfigured, "not_migrated", message);
+        return Rejection::new(RefusalReason::NotConfigured, ErrorWord::NotMigrated, message);
     }
     warn!(%failure, "the outbox does not answer");
     Rejection::no_database()

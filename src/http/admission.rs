@@ -5,8 +5,8 @@
 use std::ptr;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
-use http::{HeaderMap, StatusCode};
 
 use super::Peer;
 use super::departure::Departure;
@@ -27,7 +27,7 @@ use crate::feeds;
 use crate::feeds::definition::DASHBOARDS;
 use crate::feeds::listening::{Granting, Guest, Listening};
 use crate::hub::history::Since;
-use crate::model::Wording;
+use crate::model::{ErrorWord, Wording};
 use crate::newcomers::{NewcomerPlace, NoPlaces};
 use crate::session::SessionContext;
 use crate::session::{Admitted, Purpose, granted};
@@ -195,7 +195,7 @@ impl Admission {
             return Ok(());
         }
         let message = "too many connections begun by this address; wait a little";
-        Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, RefusalReason::TooManyConnects, "too_many_connects", message))
+        Err(Refusal::new(RefusalReason::TooManyConnects, ErrorWord::TooManyConnects, message))
     }
 
     /// A place for one more whom nobody knows yet. Another goes for it if need be.
@@ -226,7 +226,7 @@ impl Admission {
             return Ok(());
         }
         let message = "this origin is not allowed to connect; see WS_ALLOWED_ORIGINS";
-        Err(Refusal::new(StatusCode::FORBIDDEN, RefusalReason::Origin, "origin_not_allowed", message))
+        Err(Refusal::new(RefusalReason::Origin, ErrorWord::OriginNotAllowed, message))
     }
 
     /// What the token claims that a handshake carries, in the query or in a header; `None` without a token.

@@ -28,7 +28,7 @@ use super::routes::without_slash;
 use super::{Peer, answer};
 use crate::config::{Feed, HookConfig, MAX_KEY_BYTES};
 use crate::feeds;
-use crate::feeds::call::{Call, CallContext, Cause, Reply};
+use crate::feeds::call::{Call, CallContext, Reply};
 use crate::feeds::definition::{Hook, Key, Need, Repetition};
 use crate::feeds::hints;
 use crate::idempotency::{CannotKnow, Idempotency, Ticket, Turn};
@@ -213,7 +213,7 @@ async fn perform(
     let mut call = Call { context: Arc::clone(&hooks.calls), body, deadline, ticket, place: Some(place) };
     let reply = (hook.answer)(&mut call).await;
     // What is not done yet is announced by it all the same.
-    if reply.as_ref().err().is_none_or(|rejection| !matches!(rejection.cause, Cause::Wrong | Cause::Unknown)) {
+    if reply.as_ref().err().is_none_or(|rejection| !rejection.is_the_callers()) {
         hints::of_call(&hooks.calls, hook, &call.body);
     }
     let reply = reply?;

@@ -11,36 +11,31 @@ use warp::reply::Response;
 
 use super::answer;
 use crate::access::grant::Denial;
-use crate::feeds::call::{Cause, Rejection};
+use crate::feeds::call::Rejection;
+use crate::model::ErrorWord;
 use crate::telemetry::metrics::RefusalReason;
 
 /// A refusal: a word for programs, a sentence for people, a reason for the metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
-    pub(super) status: StatusCode,
     pub(super) reason: RefusalReason,
-    word: &'static str,
+    word: ErrorWord,
     message: Cow<'static, str>,
     allow: &'static str,
 }
 
 impl Refusal {
-    pub(super) fn new(
-        status: StatusCode,
-        reason: RefusalReason,
-        word: &'static str,
-        message: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        Self { status, reason, word, message: message.into(), allow: "" }
+    pub(super) fn new(reason: RefusalReason, word: ErrorWord, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason, word, message: message.into(), allow: "" }
     }
 
     pub(super) fn bad_request(reason: RefusalReason, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, reason, "bad_request", message)
+        Self::new(reason, ErrorWord::BadRequest, message)
     }
 
     /// For want of room; worth trying again in a second.
     pub(super) fn busy(reason: RefusalReason, message: &'static str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, reason, "busy", message)
+        Self::new(reason, ErrorWord::Busy, message)
     }
 
     /// This node goes away; another, or its successor, takes the request.
@@ -51,7 +46,7 @@ impl Refusal {
     /// A feed that cannot work before the operator sets `variable`.
     pub(super) fn not_configured(variable: &'static str) -> Self {
         let message = format!("this is not configured: set {variable}");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, RefusalReason::NotConfigured, "not_configured", message)
+        Self::new(RefusalReason::NotConfigured, ErrorWord::NotConfigured, message)
     }
 
     /// What has to be asked of the database cannot be asked just now.
@@ -67,13 +62,13 @@ impl Refusal {
     /// A feed that this installation does not have.
     pub(super) fn switched_off() -> Self {
         let message = "this feed is switched off; see FEEDS";
-        Self::new(StatusCode::NOT_FOUND, RefusalReason::Path, "switched_off", message)
+        Self::new(RefusalReason::Path, ErrorWord::SwitchedOff, message)
     }
 
     /// A call without the key that it must carry.
     pub(super) fn wrong_key() -> Self {
         let message = "send the key as Authorization: Bearer … or X-API-Key";
-        Self::new(StatusCode::UNAUTHORIZED, RefusalReason::HookKey, "unauthorized", message)
+        Self::new(RefusalReason::HookKey, ErrorWord::Unauthorized, message)
     }
 
     /// What somebody is answered who was denied what they came for. `database_is_down`: as it is known just now.
@@ -86,17 +81,17 @@ impl Refusal {
             Denial::NoKey | Denial::WrongKey | Denial::NoSession => Self::unauthorized("a key is needed"),
             Denial::NoSecret => Self::not_configured("JWT_SECRET"),
             Denial::NotStaff | Denial::NoRestaurant | Denial::BadDevice | Denial::NotAllowed | Denial::Withdrawn => {
-                Self::new(StatusCode::FORBIDDEN, reason, "forbidden", "not allowed to listen to this channel")
+                Self::new(reason, ErrorWord::Forbidden, "not allowed to listen to this channel")
             }
             Denial::TooManyDevices => {
                 let message = "too many unknown devices from this address; wait a minute";
-                Self::new(StatusCode::TOO_MANY_REQUESTS, reason, "too_many_devices", message)
+                Self::new(reason, ErrorWord::TooManyDevices, message)
             }
             Denial::DeviceUnchecked => Self::unanswered(database_is_down),
             Denial::OwnershipUnchecked => Self::no_database(),
             Denial::TooManyChecks => {
                 let message = "too many ownership checks; wait a little";
-                Self::new(StatusCode::TOO_MANY_REQUESTS, reason, "too_many_checks", message)
+                Self::new(reason, ErrorWord::TooManyChecks, message)
             }
             Denial::TooManyChannels => Self::bad_request(reason, "too many channels on this connection"),
             Denial::NoSuchChannel => {
@@ -108,23 +103,28 @@ impl Refusal {
     }
 
     fn unauthorized(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, RefusalReason::Token, "invalid_token", message)
+        Self::new(RefusalReason::Token, ErrorWord::InvalidToken, message)
     }
 
     pub(super) fn not_allowed(allow: &'static str) -> Self {
         let message = format!("use {allow}");
-        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, RefusalReason::Method, "method_not_allowed", message);
+        let refusal = Self::new(RefusalReason::Method, ErrorWord::MethodNotAllowed, message);
         Self { allow, ..refusal }
     }
 
     pub(super) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, RefusalReason::Path, "not_found", "there is nothing at this path")
+        Self::new(RefusalReason::Path, ErrorWord::NotFound, "there is nothing at this path")
     }
 
     /// Some servers of Socket.IO have the client's script, too.
     pub(super) fn no_script() -> Self {
         let message = "the client's script is not served here: it is socket.io-client, from your own packages";
-        Self::new(StatusCode::NOT_FOUND, RefusalReason::Path, "not_found", message)
+        Self::new(RefusalReason::Path, ErrorWord::NotFound, message)
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        // Every word's is one.
+        StatusCode::from_u16(self.word.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     pub(super) fn message(&self) -> &str {
@@ -133,18 +133,19 @@ impl Refusal {
 
     /// The answer, with the headers that its status wants.
     pub(super) fn into_response(self) -> Response {
-        let mut response = answer::json(self.status, &json!({ "error": self.word, "message": self.message }));
+        let status = self.status();
+        let mut response = answer::json(status, &json!({ "error": self.word.text(), "message": self.message }));
         for (name, value) in self.headers() {
             response.headers_mut().insert(name.clone(), HeaderValue::from_static(value));
         }
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+        if status == StatusCode::METHOD_NOT_ALLOWED {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(self.allow));
         }
         response
     }
 
     fn headers(&self) -> &[(HeaderName, &'static str)] {
-        match self.status {
+        match self.status() {
             StatusCode::UNAUTHORIZED => &[(WWW_AUTHENTICATE, "Bearer")],
             StatusCode::SERVICE_UNAVAILABLE => &[(RETRY_AFTER, "1")],
             StatusCode::TOO_MANY_REQUESTS if self.reason == RefusalReason::OwnershipRate => &[(RETRY_AFTER, "10")],
@@ -159,13 +160,7 @@ impl Refusal {
 }
 
 impl From<Rejection> for Refusal {
-    fn from(Rejection { cause, reason, word, message }: Rejection) -> Self {
-        let status = match cause {
-            Cause::Wrong => StatusCode::BAD_REQUEST,
-            Cause::Unknown => StatusCode::NOT_FOUND,
-            Cause::Delayed => StatusCode::INTERNAL_SERVER_ERROR,
-            Cause::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        Self::new(status, reason, word, message)
+    fn from(Rejection { reason, word, message }: Rejection) -> Self {
+        Self::new(reason, word, message)
     }
 }

@@ -22,6 +22,7 @@ use super::accept::ConnectionPlace;
 use super::admission::{Admission, Endpoint, sole};
 use super::paced::Paced;
 use super::refusal::Refusal;
+use crate::model::ErrorWord;
 use crate::telemetry::log::connection::Connection;
 use crate::telemetry::metrics::RefusalReason;
 use crate::transport::websocket;
@@ -134,7 +135,7 @@ pub(super) fn switching(accept: &str) -> Response {
 
 fn upgrade_required() -> Refusal {
     let message = "this is a WebSocket endpoint, version 13";
-    Refusal::new(StatusCode::UPGRADE_REQUIRED, RefusalReason::Handshake, "upgrade_required", message)
+    Refusal::new(RefusalReason::Handshake, ErrorWord::UpgradeRequired, message)
 }
 
 fn bad_request(message: &'static str) -> Refusal {

@@ -10,7 +10,7 @@ use pulso::access::grant::Denial;
 use pulso::feeds::Feed;
 use pulso::feeds::definition::DASHBOARDS;
 use pulso::feeds::queries::words::NO_RESULT;
-use pulso::model::{CloseReason, QueryName};
+use pulso::model::{CloseReason, ErrorWord, QueryName};
 use pulso::session::words::{self, Misunderstood, NO_FIGURES};
 use pulso::telemetry::metrics::{Format, Metrics, RefusalReason};
 use pulso::transport::socketio::connect_error;
@@ -160,6 +160,14 @@ fn every_error_text_is_listed_and_no_other() {
     let table = ERRORS.split("## `error` messages").nth(1).unwrap();
     let listed: BTreeSet<String> = rows(table).map(|(text, _)| text.to_owned()).collect();
     assert_eq!(listed, known);
+}
+
+#[test]
+fn every_word_of_a_refused_request_is_listed_and_no_other() {
+    let known: BTreeSet<&str> = ErrorWord::ALL.iter().map(|word| word.text()).collect();
+    assert_eq!(known.len(), ErrorWord::ALL.len(), "each is another");
+    let table = ERRORS.split("## Refused requests").nth(1).unwrap().split("\n## ").next().unwrap();
+    assert_eq!(rows(table).map(|(word, _)| word).collect::<BTreeSet<_>>(), known);
 }
 
 #[tokio::test]

@@ -1,24 +1,32 @@
-//! What an `error` says on a connection: its codes and its messages.
+//! What an `error` says: its words in a refused request, its codes and its messages on a connection.
 
 use super::table::{Heads, Table, code, said};
 use crate::described::{Entry, Language, entries};
-use crate::model::Code;
+use crate::model::{Code, ErrorWord};
 use crate::session::words;
 
+const WORDS: Heads<4> = [("`error`", "`error`"), ("status", "estado"), ("when", "cuándo"), ("what to do", "qué hacer")];
 const CODES: Heads<4> =
     [("code", "código"), ("when", "cuándo"), ("goes on by itself", "sigue por su cuenta"), ("what to do", "qué hacer")];
 const MESSAGES: Heads<3> = [("message", "mensaje"), ("when", "cuándo"), ("what to do", "qué hacer")];
 
 pub(super) fn tables(language: Language) -> String {
-    let (codes, messages) = match language {
-        Language::En => ("Codes of `error` in the second version", "`error` messages"),
-        Language::Es => ("Códigos de `error` en la segunda versión", "Mensajes de `error`"),
+    let (requests, codes, messages) = match language {
+        Language::En => ("Refused requests", "Codes of `error` in the second version", "`error` messages"),
+        Language::Es => ("Peticiones rechazadas", "Códigos de `error` en la segunda versión", "Mensajes de `error`"),
     };
     format!(
-        "## {codes}\n\n{}\n## {messages}\n\n{}",
+        "## {requests}\n\n{}\n## {codes}\n\n{}\n## {messages}\n\n{}",
+        Table::new(language, WORDS, entries(ErrorWord::DESCRIBED).iter().map(|entry| refused(entry, language))),
         Table::new(language, CODES, entries(Code::DESCRIBED).iter().map(|entry| coded(entry, language))),
         Table::new(language, MESSAGES, entries(words::DESCRIBED).iter().map(|entry| worded(entry, language))),
     )
+}
+
+fn refused(entry: &Entry, language: Language) -> [String; 4] {
+    let known = ErrorWord::ALL.iter().find(|word| word.text() == entry.name);
+    let status = known.map_or(String::new(), |word| word.status().to_string());
+    [code(entry.name), status, said(entry, language, 0), said(entry, language, 1)]
 }
 
 fn coded(entry: &Entry, language: Language) -> [String; 4] {

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::words::{self, Notice};
-use crate::feeds::call::{Call, Cause, Rejection, Reply, word_of};
+use crate::feeds::call::{Call, Rejection, Reply, word_of};
 use crate::feeds::definition::{Hook, Key, Repetition};
-use crate::model::{Channel, IdType, NegocioId};
+use crate::model::{Channel, ErrorWord, IdType, NegocioId};
 use crate::refresh::Noticed;
 use crate::telemetry::metrics::RefusalReason;
 
@@ -73,7 +73,7 @@ fn negocio_of(notice: &Notice, id_type: Option<IdType>) -> Result<NegocioId, Rej
 
 fn unavailable() -> Rejection {
     let message = "the figures cannot be read just now; subscribers get them as soon as they can be";
-    Rejection::new(Cause::Delayed, RefusalReason::DatabaseUnavailable, "figures_unavailable", message)
+    Rejection::new(RefusalReason::DatabaseUnavailable, ErrorWord::FiguresUnavailable, message)
 }
 
 #[cfg(test)]

@@ -6,58 +6,45 @@ use std::borrow::Cow;
 
 use crate::broker::Refused;
 use crate::json::BadBody;
+use crate::model::ErrorWord;
 use crate::telemetry::metrics::RefusalReason;
 
 /// A call that was understood to be one and has no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    pub cause: Cause,
     pub reason: RefusalReason,
     /// For programs.
-    pub word: &'static str,
+    pub word: ErrorWord,
     /// For people.
     pub message: Cow<'static, str>,
 }
 
-/// Whose turn it is to do something about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The caller's: repeating the call as it is will not help.
-    Wrong,
-    /// The caller's: it names what there is not.
-    Unknown,
-    /// Nobody's: it is not forgotten.
-    Delayed,
-    /// Somebody's, or nobody's: it is worth repeating.
-    Unavailable,
-}
-
 impl Rejection {
-    pub fn new(cause: Cause, reason: RefusalReason, word: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { cause, reason, word, message: message.into() }
+    pub fn new(reason: RefusalReason, word: ErrorWord, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason, word, message: message.into() }
+    }
+
+    /// Whether the caller has to do something about it: repeating the call as it is will not help.
+    pub fn is_the_callers(&self) -> bool {
+        self.word.status() < 500
     }
 
     /// The body is not what it should be.
     pub fn bad(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(Cause::Wrong, RefusalReason::HookBody, "bad_request", message)
+        Self::new(RefusalReason::HookBody, ErrorWord::BadRequest, message)
     }
 
     pub fn too_many_transactions() -> Self {
-        Self::new(
-            Cause::Unavailable,
-            RefusalReason::TooManyHooks,
-            "busy",
-            "too many calls wait for transactions of theirs",
-        )
+        Self::new(RefusalReason::TooManyHooks, ErrorWord::Busy, "too many calls wait for transactions of theirs")
     }
 
-    fn no_log(word: &'static str, message: &'static str) -> Self {
-        Self::new(Cause::Unavailable, RefusalReason::LogUnavailable, word, message)
+    fn no_log(word: ErrorWord, message: &'static str) -> Self {
+        Self::new(RefusalReason::LogUnavailable, word, message)
     }
 
     pub fn unknown_device() -> Self {
         let message = "device_uid or device_id: there is no such device";
-        Self::new(Cause::Unknown, RefusalReason::Device, "unknown_device", message)
+        Self::new(RefusalReason::Device, ErrorWord::UnknownDevice, message)
     }
 
     /// What has to be asked of the database cannot be asked just now.
@@ -74,7 +61,7 @@ impl Rejection {
     }
 
     fn no_answer(message: &'static str) -> Self {
-        Self::new(Cause::Unavailable, RefusalReason::DatabaseUnavailable, "busy", message)
+        Self::new(RefusalReason::DatabaseUnavailable, ErrorWord::Busy, message)
     }
 }
 
@@ -83,12 +70,16 @@ impl From<Refused> for Rejection {
         match why {
             Refused::Busy => {
                 let message = "too many events wait to be handed out";
-                Self::new(Cause::Unavailable, RefusalReason::TooManyPublications, "busy", message)
+                Self::new(RefusalReason::TooManyPublications, ErrorWord::Busy, message)
             }
-            Refused::Away => Self::no_log("busy", "the other nodes cannot be told just now, and nothing was done"),
-            Refused::NoRoom => Self::no_log("busy", "there is no room for more events just now, and nothing was done"),
+            Refused::Away => {
+                Self::no_log(ErrorWord::Busy, "the other nodes cannot be told just now, and nothing was done")
+            }
+            Refused::NoRoom => {
+                Self::no_log(ErrorWord::Busy, "there is no room for more events just now, and nothing was done")
+            }
             Refused::Unknown => Self::no_log(
-                "outcome_unknown",
+                ErrorWord::OutcomeUnknown,
                 "it is not known whether this was done; repeat the call with its Idempotency-Key, and it is done once",
             ),
         }

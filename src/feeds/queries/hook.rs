@@ -8,9 +8,9 @@ use serde::Serialize;
 use tokio::time::timeout_at;
 
 use super::words::{self, Announcement, Key as Spelt};
-use crate::feeds::call::{Call, Cause, Rejection, Reply, word_of};
+use crate::feeds::call::{Call, Rejection, Reply, word_of};
 use crate::feeds::definition::{Hook, Key, Repetition};
-use crate::model::{Channel, Consulta, IdType, QueryName};
+use crate::model::{Channel, Consulta, ErrorWord, IdType, QueryName};
 use crate::queries::{Live, Queries};
 use crate::refresh::Noticed;
 use crate::telemetry::metrics::RefusalReason;
@@ -116,5 +116,5 @@ fn consulta(live: &Live, key: Option<&Spelt>) -> Result<Consulta, Rejection> {
 
 fn unavailable() -> Rejection {
     let message = "the result cannot be read just now; subscribers get it as soon as it can be";
-    Rejection::new(Cause::Delayed, RefusalReason::DatabaseUnavailable, "result_unavailable", message)
+    Rejection::new(RefusalReason::DatabaseUnavailable, ErrorWord::ResultUnavailable, message)
 }

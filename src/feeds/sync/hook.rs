@@ -8,10 +8,10 @@ use tokio::time::{Instant, timeout_at};
 use super::{unavailable, words};
 use crate::config::SyncConfig;
 use crate::database::NotKept;
-use crate::feeds::call::{Call, CallContext, Cause, Rejection, Reply};
+use crate::feeds::call::{Call, CallContext, Rejection, Reply};
 use crate::feeds::definition::{Hook, Key, Repetition};
 use crate::idempotency::Ticket;
-use crate::model::{Change, Channel, Once, Tenant};
+use crate::model::{Change, Channel, ErrorWord, Once, Tenant};
 use crate::store::StoreError;
 use crate::store::outbox::Kept;
 use crate::telemetry::metrics::RefusalReason;
@@ -90,7 +90,7 @@ fn tenant(config: &SyncConfig, named: Option<String>) -> Result<Tenant, Rejectio
             let known = config.keys.iter().find(|(tenant, _)| tenant.as_str() == named);
             known.map(|(tenant, _)| tenant.clone()).ok_or_else(|| {
                 let message = "tenant: there is no such tenant in CLOUD_API_KEYS";
-                Rejection::new(Cause::Unknown, RefusalReason::HookBody, "unknown_tenant", message)
+                Rejection::new(RefusalReason::HookBody, ErrorWord::UnknownTenant, message)
             })
         }
     }

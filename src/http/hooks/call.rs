@@ -5,8 +5,8 @@ use std::error::Error;
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, StreamExt};
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
 use subtle::ConstantTimeEq;
 use tokio::time::{Instant, sleep_until};
 
@@ -15,6 +15,7 @@ use crate::http::Peer;
 use crate::http::hooks::Hooks;
 use crate::http::places::Caller;
 use crate::http::refusal::Refusal;
+use crate::model::ErrorWord;
 use crate::telemetry::metrics::RefusalReason;
 
 /// What some editors and languages put before a text in UTF-8.
@@ -55,13 +56,11 @@ pub(in crate::http) async fn json_body(
     let is_json = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(is_json);
     if !is_json {
         let message = "send the body as Content-Type: application/json";
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(Refusal::new(status, RefusalReason::HookBody, "not_json", message));
+        return Err(Refusal::new(RefusalReason::HookBody, ErrorWord::NotJson, message));
     }
     if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         let message = "send the body as it is, without Content-Encoding";
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(Refusal::new(status, RefusalReason::HookBody, "compressed", message));
+        return Err(Refusal::new(RefusalReason::HookBody, ErrorWord::Compressed, message));
     }
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > most as u64) {
@@ -85,7 +84,7 @@ pub(in crate::http) async fn json_body(
 
 pub(in crate::http) fn late() -> Refusal {
     let message = "the body did not arrive in time";
-    Refusal::new(StatusCode::REQUEST_TIMEOUT, RefusalReason::HookBody, "body_timeout", message)
+    Refusal::new(RefusalReason::HookBody, ErrorWord::BodyTimeout, message)
 }
 
 /// The text without a byte order mark before it.
@@ -124,7 +123,7 @@ pub(in crate::http) fn bad(message: impl Into<Cow<'static, str>>) -> Refusal {
 
 fn too_large(most: usize) -> Refusal {
     let message = format!("the body may have {most} bytes at most");
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, RefusalReason::HookBodyTooLarge, "body_too_large", message)
+    Refusal::new(RefusalReason::HookBodyTooLarge, ErrorWord::BodyTooLarge, message)
 }
 
 #[cfg(test)]

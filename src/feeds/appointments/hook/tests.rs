@@ -2,21 +2,21 @@
 
 use super::*;
 
-fn cause(body: &str, id_type: Option<IdType>) -> Result<String, Cause> {
+fn named(body: &str, id_type: Option<IdType>) -> Result<String, ErrorWord> {
     let negocio =
         words::decode(body.as_bytes()).map_err(Rejection::from).and_then(|notice| negocio_of(&notice, id_type));
-    negocio.map(|negocio| negocio.as_str().to_owned()).map_err(|rejection| rejection.cause)
+    negocio.map(|negocio| negocio.as_str().to_owned()).map_err(|rejection| rejection.word)
 }
 
 #[test]
 fn a_body_names_a_business_in_the_form_of_the_column() {
     let text = Some(IdType::Text);
-    assert_eq!(cause(r#"{"negocio_id":"negocio_123"}"#, text), Ok("negocio_123".into()));
-    assert_eq!(cause(r#" {"negocio_id":"a","action":"created","more":[1]} "#, text), Ok("a".into()));
-    assert_eq!(cause(r#"{"negocio_id":"a","action":null,"note":"\ud83d"}"#, text), Ok("a".into()));
-    assert_eq!(cause(r#"{"negocio_id":"a","\ud83d":1,"action":"deleted"}"#, text), Ok("a".into()));
-    assert_eq!(cause(r#"{"negocio_id":7}"#, Some(IdType::Int4)), Ok("7".into()));
-    assert_eq!(cause(r#"{"negocio_id":"7"}"#, Some(IdType::Int4)), Ok("7".into()));
+    assert_eq!(named(r#"{"negocio_id":"negocio_123"}"#, text), Ok("negocio_123".into()));
+    assert_eq!(named(r#" {"negocio_id":"a","action":"created","more":[1]} "#, text), Ok("a".into()));
+    assert_eq!(named(r#"{"negocio_id":"a","action":null,"note":"\ud83d"}"#, text), Ok("a".into()));
+    assert_eq!(named(r#"{"negocio_id":"a","\ud83d":1,"action":"deleted"}"#, text), Ok("a".into()));
+    assert_eq!(named(r#"{"negocio_id":7}"#, Some(IdType::Int4)), Ok("7".into()));
+    assert_eq!(named(r#"{"negocio_id":"7"}"#, Some(IdType::Int4)), Ok("7".into()));
 }
 
 #[test]
@@ -48,15 +48,15 @@ fn a_body_that_does_not_is_a_bad_request() {
         "{\"negocio_id\":\"a\"",
         &deep,
     ] {
-        assert_eq!(cause(body, Some(IdType::Text)), Err(Cause::Wrong), "{body}");
+        assert_eq!(named(body, Some(IdType::Text)), Err(ErrorWord::BadRequest), "{body}");
     }
-    assert_eq!(cause(r#"{"negocio_id":"x"}"#, Some(IdType::Uuid)), Err(Cause::Wrong));
-    assert_eq!(cause(r#"{"negocio_id":1.5}"#, Some(IdType::Int8)), Err(Cause::Wrong));
-    assert_eq!(cause(r#"{"negocio_id":99999}"#, Some(IdType::Int2)), Err(Cause::Wrong));
+    assert_eq!(named(r#"{"negocio_id":"x"}"#, Some(IdType::Uuid)), Err(ErrorWord::BadRequest));
+    assert_eq!(named(r#"{"negocio_id":1.5}"#, Some(IdType::Int8)), Err(ErrorWord::BadRequest));
+    assert_eq!(named(r#"{"negocio_id":99999}"#, Some(IdType::Int2)), Err(ErrorWord::BadRequest));
 }
 
 #[test]
 fn bad_input_is_told_from_an_absent_database() {
-    assert_eq!(cause(r#"{"negocio_id":"a"}"#, None), Err(Cause::Delayed));
-    assert_eq!(cause("{}", None), Err(Cause::Wrong));
+    assert_eq!(named(r#"{"negocio_id":"a"}"#, None), Err(ErrorWord::FiguresUnavailable));
+    assert_eq!(named("{}", None), Err(ErrorWord::BadRequest));
 }
