@@ -5,7 +5,7 @@ use crate::described::{Entry, Language, entries};
 use crate::model::{Code, ErrorWord};
 use crate::session::words;
 
-const WORDS: Heads<4> = [("`error`", "`error`"), ("status", "estado"), ("when", "cuándo"), ("what to do", "qué hacer")];
+const WORDS: Heads<4> = [("word", "palabra"), ("status", "estado"), ("when", "cuándo"), ("what to do", "qué hacer")];
 const CODES: Heads<4> =
     [("code", "código"), ("when", "cuándo"), ("goes on by itself", "sigue por su cuenta"), ("what to do", "qué hacer")];
 const MESSAGES: Heads<3> = [("message", "mensaje"), ("when", "cuándo"), ("what to do", "qué hacer")];
