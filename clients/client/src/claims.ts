@@ -10,7 +10,8 @@ export function claims(token: string | null): Record<string, unknown> {
 }
 /** Whose a token is, if it says so. */
 export const whose = (token: string | null) => {
-  const { id, user_id, sub, userId } = claims(token);
-  const user = id ?? user_id ?? sub ?? userId;
+  const { id, user_id, sub, userId, restaurantId } = claims(token);
+  // A restaurant's token may name nobody else.
+  const user = id ?? user_id ?? sub ?? userId ?? restaurantId;
   return user === undefined ? user : String(user);
 };

@@ -90,7 +90,7 @@ export function connection(options: PulsoOptions, device?: string) {
       const address = (scheme: string, path: string) => `${scheme}${rest}${path}?${query}v=2${device === undefined ? '' : `&device_uid=${encodeURIComponent(device)}`}`;
       if (transport === 'websocket') {
         try {
-          line = mine = socket(`${address('ws', device === undefined ? '/ws' : '/ws/kiosk/orders/')}&since=${it.channels.since()}`, Socket!, told);
+          line = mine = socket(`${address('ws', device === undefined ? '/ws' : '/ws/kiosk/orders/')}&since=${it.channels.since()}`, Socket!, clock, told);
           return;
         } catch (cause) {
           line = mine = { send() {}, close() {} };

@@ -11,6 +11,8 @@ import type { Session, State, Status, TokenContext, Transport } from './types.js
 const SLEPT_MS = 15_000;
 const STEADY_MS = 5_000;
 const MOST_REFUSALS = 3;
+/** Attempts that failed before a line was open; then the other way is taken. */
+const MOST_UNOPENED = 2;
 
 export function machine(options: MachineOptions, io: Io) {
   const { asks, device } = options;
@@ -104,8 +106,7 @@ export function machine(options: MachineOptions, io: Io) {
   function knock() {
     const [first, second] = options.transports;
     phase = 2;
-    // A line that came through once does so again: most likely the server is away.
-    transport = second && unopened >= (openedOnce ? 5 : 2) ? second : first!;
+    transport = second && unopened >= MOST_UNOPENED ? second : first!;
     turn('connecting', status.error);
     io.timer('answer', answerWithin());
     io.open(transport, subscriptions.since());
@@ -115,8 +116,8 @@ export function machine(options: MachineOptions, io: Io) {
   function fail(why: PulsoError, wait?: number) {
     const now = io.now();
     if (transport === options.transports[0]) unopened += Number(phase === 2);
-    // The other way is no better: most likely the server is away.
-    else if (transport && phase < 4) unopened = 0;
+    // The other way is no better, or the first was good once: most likely the server was away.
+    else if (transport && (phase < 4 || openedOnce)) unopened = 0;
     if (readyAt !== null && now - readyAt >= STEADY_MS) failures = 0;
     const after = closing?.after;
     drop();
@@ -155,7 +156,7 @@ export function machine(options: MachineOptions, io: Io) {
     refused = null;
     isFresh = false;
     reason = 'reconnect';
-    openedOnce ||= transport === 'websocket';
+    openedOnce ||= transport === options.transports[0];
     io.timer('answer', null);
     turn('connected');
     io.timer('beat', pingEvery());

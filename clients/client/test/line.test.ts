@@ -338,3 +338,25 @@ test('null forgets the token, the subscriptions, their values and positions', as
   pulso.setToken(null);
   assert.deepEqual([one.state, one.latest, Socket.open.length, pulso.status.state, pulso.session, time.waiting], ['closed', undefined, 0, 'idle', null, 0]);
 });
+
+test('more than a server takes at once is said at its pace, and the line is kept meanwhile', async () => {
+  const { pulso, time } = world();
+  for (let n = 0; n < 300; n++) pulso.stats(`n${n}`);
+  await settled();
+  Socket.last.opens();
+  const line = Socket.last;
+  const said = () => line.asked('subscribe').length;
+  // Besides what is said at once a server allows twenty messages a second.
+  assert.ok(said() < 200, `${said()} at once`);
+  assert.deepEqual([line.asked('auth').length, line.asked('ping').length], [1, 1]);
+  for (let second = 0, before = said(); said() < 300; second++, before = said()) {
+    line.says({ type: 'hello', ...HELLO }, { type: 'pong' });
+    await time.pass(1_000);
+    assert.ok(said() - before <= 20 && second < 20, `${said() - before} in a second`);
+  }
+  assert.deepEqual(line.asked('subscribe').map(({ channel }) => channel), Array.from({ length: 300 }, (_, n) => `estadisticas:n${n}`));
+  for (let n = 0; n < 300; n++) pulso.stats(`m${n}`);
+  await settled();
+  pulso.close();
+  assert.equal(time.waiting, 0);
+});

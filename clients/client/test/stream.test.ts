@@ -110,19 +110,26 @@ test('where a stream fails as well, sockets are tried again', async () => {
   assert.deepEqual([Socket.all.length, pulso.status.transport], [3, 'websocket']);
 });
 
-test('a server that is away for a while makes nobody a stream', async () => {
+test('where sockets came through once a stream is taken after two that did not, and lasts no longer than it holds', async () => {
   const streams = new Streams();
   const { pulso, time } = world({ transports: ['websocket', 'sse'], fetch: streams.fetch as any });
   pulso.stats('a');
   await settled();
   Socket.last.welcomes();
   Socket.last.closes(1001, 'going away');
-  for (let n = 0; n < 4; n++) {
-    await time.pass(16_000);
+  for (let n = 0; n < 2; n++) {
+    assert.equal(streams.all.length, 0);
+    await time.pass(8_000);
     Socket.last.fails();
   }
-  await time.pass(16_000);
-  assert.equal(streams.all.length, 0);
+  await time.pass(8_000);
+  await until(time, () => streams.all.length === 1);
+  await streams.last.welcomes();
+  assert.deepEqual([pulso.status.state, pulso.status.transport, Socket.all.length], ['connected', 'sse', 3]);
+  await time.pass(10_000);
+  await streams.last.ends();
+  await time.pass(1_000);
+  assert.deepEqual([streams.all.length, Socket.all.length], [1, 4]);
 });
 
 test('all channels are one stream, the token is in a header', async () => {
