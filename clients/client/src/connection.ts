@@ -17,6 +17,8 @@ const CLOCK: Clock = {
   clearTimeout: (timer) => clearTimeout(timer),
 };
 const soon = (act: () => void) => void Promise.resolve().then(act);
+/** A line that is not there yet, or never will be. */
+const noLine = (): Line => ({ send() {}, close() {} });
 
 /** `http` and `ws` are one: whether by TLS, what stands behind `//`, and behind `?`. */
 function placeOf(url: string | URL): [rest: string, query: string] {
@@ -93,13 +95,13 @@ export function connection(options: PulsoOptions, device?: string) {
           line = mine = socket(`${address('ws', device === undefined ? '/ws' : '/ws/kiosk/orders/')}&since=${it.channels.since()}`, Socket!, clock, told);
           return;
         } catch (cause) {
-          line = mine = { send() {}, close() {} };
+          line = mine = noLine();
           soon(() => told.closed(1006, String(cause), { cause }));
           return;
         }
       }
       // Loaded when it is needed first.
-      const loading: Line = line = mine = { send() {}, close() {} };
+      const loading = line = mine = noLine();
       import('./sse.js').then(({ stream }) => {
         if (line !== loading) return;
         line = mine = stream(address('http', '/sse'), it.channels.since, fetcher!, clock, told);
@@ -113,9 +115,7 @@ export function connection(options: PulsoOptions, device?: string) {
     },
     send: (frame) => line?.send(frame),
     timer(name, ms) {
-      if (name === 'settle' && ms === 0) {
-        return settle();
-      }
+      if (name === 'settle' && ms === 0) return settle();
       clock.clearTimeout(timers.get(name));
       timers.delete(name);
       if (ms === null) return;

@@ -46,16 +46,9 @@ export function socket(address: string, WebSocket: new (address: string) => WebS
     if (web.readyState === 1) web.send(JSON.stringify(frame));
   };
   function next() {
-    while (waiting.length) {
-      const now = clock.now();
-      const after = Math.max(paid, now) + EVERY_MS;
-      if (after - now > AT_ONCE * EVERY_MS) {
-        timer = clock.setTimeout(next, EVERY_MS);
-        return;
-      }
-      paid = after;
-      say(waiting.shift()!);
-    }
+    const now = clock.now();
+    for (; waiting.length && paid < now + AT_ONCE * EVERY_MS; paid = Math.max(paid, now) + EVERY_MS) say(waiting.shift()!);
+    if (waiting.length) timer = clock.setTimeout(next, EVERY_MS);
   }
   return {
     send(frame) {
