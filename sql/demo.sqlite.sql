@@ -4,6 +4,7 @@ CREATE TABLE pedidos (
     restaurante_id TEXT NOT NULL,
     mesa           TEXT NOT NULL,
     estado         TEXT NOT NULL,
+    productos      TEXT NOT NULL, -- JSON
     confirmado_en  TEXT NOT NULL,
     prometido_para TEXT NOT NULL
 );

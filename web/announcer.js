@@ -1,6 +1,7 @@
 // Owns what screen readers hear of the boards: a sentence now and then, not every event.
 
 import { setText } from '/elements.js';
+import { texts } from '/words.js';
 
 const EVERY_MS = 4_000;
 const MOST_AT_ONCE = 5;
@@ -22,7 +23,7 @@ function speak() {
   if (waiting.length === 0) return;
   const left = waiting.length - MOST_AT_ONCE;
   const said = waiting.splice(0, waiting.length).slice(0, MOST_AT_ONCE);
-  if (left > 0) said.push(`y ${left} novedades más`);
+  if (left > 0) said.push(texts.more(left));
   setText(document.getElementById('anuncio'), said.join('. '));
   timer = setTimeout(speak, EVERY_MS);
 }

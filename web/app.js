@@ -1,13 +1,14 @@
-// Decides what is shown: from what the bearer may see follow the lines that are opened and the boards that they feed.
+// Decides what is shown: from what the bearer may see follow the boards, and what is listened to for them.
 
 import { hush } from '/announcer.js';
 import { readClaims } from '/claims.js';
-import { CLOSED_TOO_MANY_MESSAGES, Connection } from '/connection.js';
 import { setData, setText } from '/elements.js';
+import { choose, language, LANGUAGES } from '/language.js';
+import { Line } from '/line.js';
+import { Listeners } from '/listeners.js';
 import { notify, withdraw, withdrawAll } from '/notices.js';
-import { business, kiosk, staff } from '/plain.js';
+import { kiosk, Pulso } from '/pulso/client.js';
 import { Recall } from '/recall.js';
-import { room } from '/rooms.js';
 import * as session from '/session.js';
 import * as words from '/words.js';
 import { ClinicBoard } from '/boards/clinic.js';
@@ -17,10 +18,12 @@ import { RestaurantBoard } from '/boards/restaurant.js';
 import { SalesBoard } from '/boards/sales.js';
 import { StatsBoard } from '/boards/stats.js';
 
-const SLEPT_MS = 15_000;
 const RENDER_WITHIN_MS = 40;
+/** What is fed by which line. */
+const FED_BY = { acceso: ['panel', 'consultas', 'restaurante', 'clinica', 'ventas'], kiosko: ['kiosko'] };
 
 const $ = (id) => document.getElementById(id);
+words.translate(document);
 const boards = {
   consultas: new QueriesBoard(),
   panel: new StatsBoard(),
@@ -30,16 +33,29 @@ const boards = {
   ventas: new SalesBoard(),
 };
 const PLACES = { principal: ['panel', 'restaurante', 'kiosko'], lateral: ['clinica', 'ventas'] };
+const listeners = new Listeners(boards, {
+  show,
+  // What the server does not offer takes no room, unless nothing else is there to be seen.
+  hide: (name, isGuess) => {
+    if (isGuess || shown.size > 1) shown.delete(name);
+    showBoards();
+  },
+  changed: renderSoon,
+  remember: (name, event, data, at) => {
+    if (name === 'ventas') withdraw('negocio');
+    lines.get(FED_BY.kiosko.includes(name) ? 'kiosko' : 'acceso')?.recall.add(name, event, data, at);
+  },
+});
 
-/** By the board that they feed. Quiet = nobody knows yet whether it has anything to say. */
+/** One for all that the token opens, and the kiosk's. */
 const lines = new Map();
 const shown = new Set();
 const due = new Set();
 let access = null;
 let claims = readClaims('');
 let figuresOf = '';
-let consultas = '';
-let lastTick = Date.now();
+/** The live queries that the address names, for the next sign-in. */
+let queriesOf = {};
 
 // ---- signing in and out ----
 
@@ -50,45 +66,49 @@ function begin() {
   if (isSame && [...lines.values()].some((line) => !line.isRefused)) return undefined;
   hush();
   withdrawAll();
+  const isRenewed = access?.token !== found.token || lines.get('acceso')?.isRefused;
   access = found;
   claims = readClaims(found.token);
+  const { token, device, consultas, abiertos } = found;
   const negocio = found.negocio || claims.negocios[0] || '';
-  const namesNothing = found.token !== '' && negocio === '' && !claims.restaurant && !claims.isStaff;
-  // Where there is one business only, its sales reach every user, whatever the token names.
-  const queries = session.namesIn(found.consultas);
-  const mayHearSales = found.token !== '' && (negocio !== '' || namesNothing || claims.hasUser || queries.length > 0);
+  const queries = session.namesIn(consultas);
+  const namesNothing = token !== '' && negocio === '' && !claims.restaurant && !claims.isStaff;
+  const isWaiting = namesNothing && queries.length === 0;
 
   $('entrada').hidden = true;
   shown.clear();
-  if (queries.length > 0 && found.token) shown.add('consultas');
+  if (queries.length > 0 && token) shown.add('consultas');
   if (negocio) shown.add('panel');
   if (claims.restaurant) shown.add('restaurante');
-  if (found.device) shown.add('kiosko');
+  if (device) shown.add('kiosko');
   if (claims.isStaff) shown.add('clinica');
-  if (claims.negocios.length > 0 || (namesNothing && queries.length === 0)) shown.add('ventas');
+  if (claims.negocios.length > 0 || isWaiting) shown.add('ventas');
   showIdentity(negocio);
   showBoards();
 
   if (negocio !== figuresOf) boards.panel.clear();
   figuresOf = negocio;
+  queriesOf = { consultas, abiertos };
+
+  const wanted = queries.map((name) => listeners.query(name));
+  if (negocio) wanted.push(listeners.figures(negocio));
+  // Where there is one business only, its sales reach every user, whatever the token names.
+  if (shown.has('ventas') || claims.user) wanted.push(listeners.sales(claims.negocios.length === 0));
+  if (claims.restaurant) wanted.push(listeners.orders());
+  if (claims.restaurant && abiertos) wanted.push(listeners.openOrders(abiertos));
+  if (claims.isStaff) wanted.push(listeners.arrivals());
+  const kept = line('acceso', token && JSON.stringify(claims), wanted, (options) => new Pulso({ ...options, token }));
+  if (isRenewed) kept?.renew(token);
   boards.consultas.show(queries);
-  consultas = found.consultas;
-  const { token, device } = found;
-  line('ventas', mayHearSales, [claims.negocios], [token, negocio, consultas], () => business(token, negocio, queries), !negocio && !namesNothing && queries.length === 0);
-  line('restaurante', claims.restaurant !== '', [claims.restaurant], [token], () => room(token));
-  line('clinica', claims.isStaff, [claims.negocios], [token], () => staff(token));
-  line('kiosko', device !== '', [device], [], () => kiosk(device));
-  if (namesNothing && queries.length === 0) notify('negocio', words.NAMES_NOTHING);
+  line('kiosko', device, [listeners.tickets()], (options) => kiosk({ ...options, device }));
+  if (isWaiting) notify('negocio', words.NAMES_NOTHING);
   renderLine();
   return undefined;
 }
 
-function askForAccess({ negocio, token, consultas: wanted }) {
-  consultas = wanted;
-  for (const { connection, recall } of lines.values()) {
-    connection.stop();
-    recall.forget();
-  }
+function askForAccess({ negocio, token, consultas, abiertos }) {
+  queriesOf = { consultas, abiertos };
+  for (const line of lines.values()) line.close();
   lines.clear();
   access = null;
   hush();
@@ -110,23 +130,25 @@ $('entrada').addEventListener('submit', (event) => {
   const token = $('entrada-token').value.trim();
   if (!token) return;
   $('entrada-token').value = '';
-  session.signIn({ negocio, token, consultas });
+  session.signIn({ negocio, token, ...queriesOf });
   begin();
   $('contenido').focus();
 });
 
-function leave(negocio, token = '', kept = consultas) {
-  session.forget(negocio, kept);
-  askForAccess({ negocio, token, consultas: kept });
+function leave(negocio, token = '', kept = queriesOf) {
+  session.forget({ negocio, ...kept });
+  askForAccess({ negocio, token, ...kept });
 }
 
-$('salir').addEventListener('click', () => leave('', '', ''));
+$('salir').addEventListener('click', () => leave('', '', {}));
 $('otro-acceso').addEventListener('click', () => leave(access?.negocio ?? ''));
 $('indicar-negocio').addEventListener('click', () => leave('', access?.token));
 $('reintentar').addEventListener('click', () => {
-  withdraw('ventas');
-  lines.get('ventas')?.connection.check();
+  withdraw('panel');
+  lines.get('acceso')?.askAgain();
 });
+$('idioma').replaceChildren(...Object.entries(LANGUAGES).map(([code, name]) => new Option(name, code, false, code === language)));
+$('idioma').addEventListener('change', ({ target }) => choose(target.value));
 $('elegir-negocio').addEventListener('change', ({ target }) => {
   session.signIn({ ...access, negocio: target.value });
   begin();
@@ -140,44 +162,35 @@ $('saltar').addEventListener('click', (event) => {
 // ---- lines ----
 
 /**
- * Opens, keeps or closes the line that feeds the board `name` (that of the sales brings the figures too). Whose events
- * they are decides whether the board may stay as it is and go on where it was; what the line is opened with, whether
- * the line may.
+ * Opens, keeps or closes the line `name` of `owner` (empty: nobody), and says what is listened to on it. One that is kept is
+ * returned: the boards stay as they are and go on where they were.
  */
-function line(name, isWanted, whose, opening, speech, isQuiet = false) {
-  const owner = JSON.stringify(whose);
-  const key = JSON.stringify([owner, opening]);
+function line(name, owner, wanted, open) {
   const old = lines.get(name);
-  if (isWanted && old?.key === key && !old.isRefused) return;
-  old?.connection.stop();
-  lines.delete(name);
-  const goesOn = isWanted && old?.owner === owner;
+  const goesOn = owner !== '' && old?.recall.owner === owner;
   if (!goesOn) {
-    old?.recall.forget();
-    boards[name].clear();
+    old?.close();
+    lines.delete(name);
+    for (const board of FED_BY[name]) boards[board].clear();
+    if (!owner) return undefined;
+    lines.set(name, new Line(open, recalled(name, owner), {
+      onLine: ({ state }) => onLine(name, state),
+      onTrouble: (error) => onTrouble(name, error),
+    }));
   }
-  if (!isWanted) return;
-  const recall = goesOn ? old.recall : recalled(name, owner);
-  const opened = { owner, key, recall, state: 'conectando', nextTryAt: null, isQuiet, isRefused: false };
-  opened.connection = new Connection(speech(), recall.cursor, {
-    onState: (state, nextTryAt, failures) => onState(name, opened, state, nextTryAt, failures),
-    onEvent: (event, data) => onEvent(name, opened, event, data),
-    onMissed: (since) => boards[name].status.missed(since, Date.now()),
-    onError: (message) => onError(opened, message),
-    onRefused: (refusal) => onRefused(name, opened, refusal),
-  });
-  lines.set(name, opened);
-  opened.connection.start();
+  lines.get(name).listen(new Map(wanted));
+  return goesOn ? old : undefined;
 }
 
-/** What a board has seen before the page was loaded anew is shown again, and nobody is told of it twice. */
+/** What the boards have seen before the page was loaded anew is shown again, and nobody is told of it twice. */
 function recalled(name, owner) {
   const recall = new Recall(name, owner);
-  recall.tell((event, data, at) => {
-    show(name);
-    boards[name].take(event, data, at);
+  recall.tell((board, event, data, at) => {
+    if (!FED_BY[name].includes(board)) return;
+    show(board);
+    boards[board].take(event, data, at);
   });
-  boards[name].tick(Date.now());
+  for (const board of Object.values(boards)) board.tick(Date.now());
   hush();
   return recall;
 }
@@ -188,33 +201,20 @@ function show(name) {
   showBoards();
 }
 
-function onState(name, opened, state, nextTryAt, failures) {
-  Object.assign(opened, { state, nextTryAt, isRefused: false });
-  boards[name].status.line(state, failures);
-  if (name === 'ventas') {
-    boards.panel.line(state === 'conectado');
-    boards.consultas.line(state, failures);
-  }
-  if (name !== 'ventas' && state === 'conectado') withdraw(name);
+function onLine(name, state) {
+  if (state === 'conectado') withdraw(name);
   renderLine();
 }
 
-function onEvent(name, opened, event, data) {
-  if (event === 'stats') {
-    if (boards.panel.take(data)) withdraw('ventas');
-    renderLine();
-  } else if (event === 'consulta') {
-    boards.consultas.take(data, Date.now());
-    renderSoon('consultas');
-  } else {
-    opened.isQuiet = false;
-    if (name === 'ventas') withdraw('negocio');
-    show(name);
-    const now = Date.now();
-    boards[name].take(event, data, now);
-    renderSoon(name);
-    opened.recall.add(event, data, now);
-  }
+/** What is wrong with a line itself. */
+function onTrouble(name, error) {
+  const notice = words.explainLine(error, name);
+  if (!notice) return;
+  console.warn('pulso:', error.message);
+  notify(name, notice);
+  if (!notice.isRefusal) return;
+  for (const board of FED_BY[name]) boards[board].refused();
+  if (name === 'acceso') session.forget({ negocio: access.negocio, ...queriesOf });
 }
 
 /** What arrives in a burst, as after a gap, is drawn once. */
@@ -230,31 +230,11 @@ function renderSoon(name) {
   due.add(name);
 }
 
-function onError(opened, message) {
-  console.warn('pulso:', message);
-  if (opened.isQuiet) return;
-  const notice = words.explainError(message);
-  if (notice.lost) boards.panel.clear();
-  notify('ventas', notice);
-}
-
-function onRefused(name, opened, refusal) {
-  opened.isRefused = refusal.final;
-  if (opened.isQuiet) return;
-  if (refusal.code !== CLOSED_TOO_MANY_MESSAGES) {
-    boards[name].status.refused();
-    if (name === 'ventas') boards.consultas.refused();
-  }
-  notify(name, words.explainRefusal(refusal, name));
-  const withToken = [...lines].filter(([other, { isQuiet }]) => other !== 'kiosko' && !isQuiet);
-  if (refusal.final && withToken.every(([, { isRefused }]) => isRefused)) session.forget(access.negocio, consultas);
-  renderLine();
-}
-
 // ---- head and places ----
 
 function showIdentity(negocio) {
-  const [kind, id] = negocio ? ['Negocio', negocio] : claims.restaurant ? ['Restaurante', claims.restaurant] : ['', ''];
+  const { identity } = words.texts;
+  const [kind, id] = negocio ? [identity.negocio, negocio] : claims.restaurant ? [identity.restaurante, claims.restaurant] : ['', ''];
   setText($('identidad-clase'), kind);
   setText($('negocio'), id);
   $('identidad').hidden = id === '';
@@ -285,7 +265,7 @@ function showBoards() {
 }
 
 function renderLine() {
-  const counted = [...lines.values()].filter(({ isQuiet, isRefused }) => !isQuiet && !isRefused);
+  const counted = [...lines.values()].filter(({ isRefused }) => !isRefused);
   const has = (wanted) => counted.some(({ state }) => state === wanted);
   const state = ['reconectando', 'conectando', 'conectado'].find(has) ?? 'desconectado';
   const isOffline = state !== 'conectado' && navigator.onLine === false;
@@ -294,7 +274,7 @@ function renderLine() {
   setText($('estado'), words.STATES[pill]);
   const next = Math.min(...counted.map(({ nextTryAt }) => nextTryAt ?? Infinity));
   const seconds = Math.ceil((next - Date.now()) / 1000);
-  setText($('proximo-intento'), pill === 'reconectando' && seconds > 0 && next < Infinity ? `en ${seconds} s` : '');
+  setText($('proximo-intento'), pill === 'reconectando' && seconds > 0 && next < Infinity ? words.formatNextTry(seconds) : '');
   if (isOffline && access) notify('offline', { text: words.OFFLINE, tone: 'warn' });
   else withdraw('offline');
   const headlines = Object.keys(boards).filter((name) => shown.has(name)).map((name) => boards[name].headline());
@@ -303,33 +283,17 @@ function renderLine() {
 
 // ---- what moves without the server ----
 
-const forEachLine = (act) => lines.forEach(({ connection }) => act(connection));
-
 setInterval(() => {
-  const now = Date.now();
-  if (now - lastTick > SLEPT_MS && document.visibilityState === 'visible') forEachLine((connection) => connection.check());
-  lastTick = now;
   if (!access) return;
+  const now = Date.now();
   for (const name of shown) boards[name].tick(now);
   renderLine();
 }, 1_000);
 
 document.addEventListener('visibilitychange', () => {
-  if (document.visibilityState !== 'visible') return;
-  lastTick = Date.now();
-  forEachLine((connection) => connection.check());
+  if (document.visibilityState === 'visible') for (const line of lines.values()) line.lookAgain();
 });
-window.addEventListener('pageshow', (event) => {
-  if (event.persisted) forEachLine((connection) => connection.check(true));
-});
-window.addEventListener('online', () => {
-  forEachLine((connection) => connection.check(true));
-  renderLine();
-});
-window.addEventListener('offline', () => {
-  forEachLine((connection) => connection.doubt());
-  renderLine();
-});
+for (const event of ['online', 'offline']) window.addEventListener(event, renderLine);
 window.addEventListener('hashchange', begin);
 
 begin();

@@ -19,7 +19,7 @@ function claimsOf(token) {
 const isId = (value) => (typeof value === 'string' && value !== '') || Number.isInteger(value);
 const asList = (value) => (Array.isArray(value) ? value : [value]);
 
-/** What the bearer may see, and until when: `{ negocios, restaurant, isStaff, hasUser, expiresAt }`. */
+/** What the bearer may see: `{ negocios, restaurant, isStaff, user }`. */
 export function readClaims(token) {
   const claims = claimsOf(token);
   const roles = [...asList(claims.role), ...asList(claims.roles)];
@@ -28,8 +28,7 @@ export function readClaims(token) {
     restaurant: isId(claims.restaurantId) ? String(claims.restaurantId) : '',
     isStaff: claims.is_staff === true || claims.is_superuser === true
       || roles.some((role) => typeof role === 'string' && STAFF_ROLES.has(role.toUpperCase())),
-    /** /ws asks for a user by one of these names; a restaurant's own `userId` is none of them. */
-    hasUser: [claims.id, claims.user_id, claims.sub].some(isId),
-    expiresAt: Number.isFinite(claims.exp) ? claims.exp * 1_000 : Infinity,
+    /** Who has something of her own; a restaurant's `userId` is none of these. Empty: nobody. */
+    user: String([claims.id, claims.user_id, claims.sub].find(isId) ?? ''),
   };
 }

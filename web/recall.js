@@ -1,48 +1,63 @@
-// Owns what this tab has seen on each line, so that a reload neither empties a board nor misses what happens meanwhile.
-// It is kept in the tab only, is bounded, and is forgotten with the access.
-
-import { Cursor } from '/cursor.js';
+// Owns what this tab has heard on a line, and up to where, so that a reload neither empties a board nor misses what happens
+// meanwhile. It is kept in the tab only, is bounded, and is forgotten with the access.
 
 const PREFIX = 'pulso.visto.';
+/** Of one board. */
 const MOST_EVENTS = 400;
-const MOST_CHARACTERS = 400_000;
+const MOST_CHARACTERS = 800_000;
 const KEEP_EVERY_MS = 5_000;
 
 const isEvent = (kept) => Array.isArray(kept) && typeof kept[1] === 'object' && kept[1] !== null && Number.isFinite(kept[2]);
 
-/** The events of one line, for one owner of it. */
+/** What one owner of a line has heard on it. */
 export class Recall {
-  cursor = new Cursor();
   #key;
-  #owner;
-  #events = [];
+  owner;
+  /** Of each board. */
+  #events = new Map();
+  #positions = null;
   #isDirty = false;
 
   /** What was kept under `name` for the same `owner`, or nothing yet. */
   constructor(name, owner) {
     this.#key = PREFIX + name;
-    this.#owner = owner;
+    this.owner = owner;
     try {
       const kept = JSON.parse(sessionStorage.getItem(this.#key));
-      if (kept?.owner === owner && Array.isArray(kept.events)) {
-        this.#events = kept.events.filter(isEvent);
-        this.cursor.take(kept.last);
+      if (kept?.owner === owner) {
+        for (const [board, events] of Object.entries(kept.events)) this.#events.set(board, events.filter(isEvent));
+        this.#positions = kept.positions;
       }
     } catch {
-      // Storage may be forbidden, or hold somebody else's text: the board begins empty.
+      // Storage may be forbidden, or hold somebody else's text: the boards begin empty.
     }
     live.add(this);
   }
 
-  add(event, data, at) {
-    this.#events.push([event, data, at]);
-    if (this.#events.length > MOST_EVENTS) this.#events.shift();
+  /** Where the client package keeps its positions: with the events, so that neither is ahead of the other. */
+  positions = {
+    read: () => this.#positions,
+    write: (_key, text) => {
+      this.#positions = text;
+      this.#isDirty = true;
+    },
+    remove: () => {
+      this.#positions = null;
+      this.#isDirty = true;
+    },
+  };
+
+  add(board, event, data, at) {
+    if (!this.#events.has(board)) this.#events.set(board, []);
+    const events = this.#events.get(board);
+    events.push([event, data, at]);
+    if (events.length > MOST_EVENTS) events.shift();
     this.#isDirty = true;
   }
 
-  /** Tells `take` all that was seen, in order, with the time at which it was. */
+  /** Tells `take` all that was heard, of each board in order, with the time at which it was. */
   tell(take) {
-    for (const [event, data, at] of this.#events) take(event, data, at);
+    for (const [board, events] of this.#events) for (const [event, data, at] of events) take(board, event, data, at);
   }
 
   keep() {
@@ -50,8 +65,8 @@ export class Recall {
     this.#isDirty = false;
     try {
       let text = this.#text();
-      while (text.length > MOST_CHARACTERS && this.#events.length > 0) {
-        this.#events.splice(0, Math.ceil(this.#events.length / 2));
+      while (text.length > MOST_CHARACTERS && [...this.#events.values()].some(({ length }) => length > 0)) {
+        for (const events of this.#events.values()) events.splice(0, Math.ceil(events.length / 2));
         text = this.#text();
       }
       sessionStorage.setItem(this.#key, text);
@@ -70,7 +85,7 @@ export class Recall {
   }
 
   #text() {
-    return JSON.stringify({ owner: this.#owner, last: this.cursor.last, events: this.#events });
+    return JSON.stringify({ owner: this.owner, positions: this.#positions, events: Object.fromEntries(this.#events) });
   }
 }
 

@@ -1,77 +1,90 @@
-// Owns every sentence that depends on what happened: the server's errors, refusals, ages, changes and states, in Spanish.
+// Owns every sentence that depends on what happened: errors, refusals, ages, changes, states, numbers and amounts, in the
+// language of the page (words/).
 
-const number = new Intl.NumberFormat('es');
-const compact = new Intl.NumberFormat('es', { notation: 'compact' });
-const time = new Intl.DateTimeFormat('es', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-const day = new Intl.DateTimeFormat('es', { day: 'numeric', month: 'short', year: 'numeric' });
-const clock = new Intl.DateTimeFormat('es', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+import { language, locale } from '/language.js';
+import english from '/words/en.js';
+import spanish from '/words/es.js';
 
-export const STATES = {
-  conectado: 'Conectado',
-  conectando: 'Conectando',
-  reconectando: 'Reconectando',
-  desconectado: 'Desconectado',
-};
+export const texts = { en: english, es: spanish }[language];
 
-export const OFFLINE = 'No hay conexión a internet. El panel volverá a conectarse solo en cuanto la haya.';
+const number = new Intl.NumberFormat(locale);
+const compact = new Intl.NumberFormat(locale, { notation: 'compact' });
+const percent = new Intl.NumberFormat(locale, { style: 'percent' });
+const time = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const day = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric' });
+const clock = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 
-/** What an `error` frame means to somebody who looks at the panel; `lost` = these figures are no longer theirs to see. */
-export function explainError(message) {
-  if (/not allowed/i.test(message)) {
-    return {
-      text: 'No tienes acceso a este negocio. Revisa que el enlace sea el correcto o pide acceso a quien lo administra.',
-      tone: 'error', lost: true, retry: true,
-    };
+export const { states: STATES, offline: OFFLINE, board: BOARD } = texts;
+
+/** What stands in the page itself is Spanish; where another language is wanted, its texts take their places. */
+export function translate(root) {
+  root.documentElement.lang = language;
+  for (const node of texts.page ? root.querySelectorAll('[data-text]') : []) {
+    const text = texts.page[node.dataset.text];
+    const attribute = node.dataset.textIn;
+    if (attribute) node.setAttribute(attribute, text);
+    else node.textContent = text;
   }
-  if (/withdrawn/i.test(message)) {
-    return {
-      text: 'Ya no tienes acceso a este negocio. Si crees que es un error, habla con quien lo administra.',
-      tone: 'error', lost: true, retry: true,
-    };
-  }
-  if (/cannot be checked/i.test(message)) {
-    return { text: 'No se puede comprobar tu acceso por el momento; se volverá a intentar solo.', tone: 'warn' };
-  }
-  if (/not available/i.test(message)) {
-    return { text: 'Los datos no están disponibles por el momento; se mostrarán en cuanto vuelvan.', tone: 'warn' };
-  }
-  if (/token|auth/i.test(message)) {
-    return { text: 'El acceso no es válido. Abre de nuevo el enlace o pide uno nuevo.', tone: 'error', otherAccess: true };
-  }
-  return { text: 'El servidor no pudo atender una petición de este panel. Si se repite, avisa a quien lo administra.', tone: 'warn', retry: true };
 }
 
-/** Why the server closed the line of `feed`, and what to do about it. */
-export function explainRefusal({ code, reason }, feed) {
-  const how = 'Abre el panel otra vez desde tu aplicación, o pide un enlace nuevo a quien administra el sistema.';
-  if (code === 1008) {
-    return { text: 'El servidor cerró la línea porque este panel pidió demasiado de una vez. Volverá a conectarse solo; si se repite, avisa a quien lo administra.', tone: 'warn' };
-  }
-  if (feed === 'kiosko') {
-    return { text: 'Esta pantalla no está dada de alta o está desactivada. Pide a quien administra la clínica que active el dispositivo; después se conectará sola.', tone: 'error' };
-  }
-  if (code === 4003) {
-    return { text: 'Tu usuario no puede ver los pedidos de la clínica: hace falta ser personal o administrador. Pide ese permiso a quien administra el sistema o entra con otro acceso.', tone: 'error', otherAccess: true };
-  }
-  if (/restaurantId/i.test(reason)) {
-    return { text: `Tu acceso no dice de qué restaurante es. ${how}`, tone: 'error', otherAccess: true };
-  }
-  const what = /expired/i.test(reason) ? 'Tu acceso ha caducado.' : 'Tu acceso ha caducado o no es válido.';
-  return { text: `${what} ${how}`, tone: 'error', otherAccess: true };
+// ---- what went wrong ----
+
+/** What an error of the figures means to somebody who looks at the panel; `lost` = these are no longer theirs to see. */
+export function explainError({ code }) {
+  const { errors } = texts;
+  if (code === 'forbidden') return { text: errors.forbidden, tone: 'error', lost: true, retry: true };
+  if (code === 'withdrawn') return { text: errors.withdrawn, tone: 'error', lost: true, retry: true };
+  if (code === 'unchecked') return { text: errors.unchecked, tone: 'warn' };
+  if (code === 'unavailable') return { text: errors.unavailable, tone: 'warn' };
+  if (code === 'feed_off') return { text: errors.feedOff, tone: 'warn' };
+  return { text: errors.other, tone: 'warn', retry: true };
 }
 
-/** What an `error` of a live query means; `lost` = what it showed is no longer theirs to see. */
-export function explainQuery(message) {
-  if (/withdrawn/i.test(message)) return { text: 'Ya no tienes acceso', tone: 'bad', lost: true };
-  if (/not allowed|unknown channel/i.test(message)) return { text: 'No existe o tu acceso no alcanza', tone: 'bad', lost: true };
-  if (/cannot be checked/i.test(message)) return { text: 'No se puede comprobar tu acceso; se volverá a intentar', tone: 'wait' };
-  if (/rows|bytes|large/i.test(message)) return { text: 'El resultado no cabe aquí: avisa a quien escribió la consulta', tone: 'bad' };
-  return { text: 'No disponible por ahora; volverá sola', tone: 'wait' };
+/** What an error of a line means; undefined = it will pass. `isRefusal`: nothing comes by it any more, or not for a while. */
+export function explainLine({ code, closeCode, retry }, name) {
+  const { line, errors } = texts;
+  if (name === 'kiosko' && code === 'forbidden') return { text: line.kiosk, tone: 'error', isRefusal: true };
+  if (closeCode === 1008) return { text: line.tooMuch, tone: 'warn' };
+  if (code === 'unchecked') return { text: errors.unchecked, tone: 'warn' };
+  if (retry && code !== 'bad_token' && code !== 'expired_token') return undefined;
+  const text = { expired_token: line.expired, origin: line.origin, protocol: line.protocol }[code] ?? line.refused;
+  return { text, tone: 'error', otherAccess: true, isRefusal: true };
 }
+
+/** Why a board hears nothing, in its line of state; `isOffered`: to others it may be. */
+export function explainChannel({ code }) {
+  return code === 'feed_off' ? { text: BOARD.notOffered, isOffered: false } : { text: BOARD.refused, isOffered: true };
+}
+
+/** What an error of a live query means; `lost` = what it showed is no longer theirs to see. */
+export function explainQuery({ code }) {
+  const { queries } = texts;
+  if (code === 'withdrawn') return { text: queries.withdrawn, tone: 'bad', lost: true };
+  if (code === 'unchecked') return { text: queries.unchecked, tone: 'wait' };
+  if (code === 'too_large') return { text: queries.tooLarge, tone: 'bad' };
+  if (code === 'unavailable') return { text: queries.unavailable, tone: 'wait' };
+  return { text: queries.forbidden, tone: 'bad', lost: true };
+}
+
+export function describeMissed({ since, until }) {
+  const { around, before, between } = texts.missed;
+  if (since === null) return before(formatClock(until));
+  return until - since < 2_000 ? around(formatClock(until)) : between(formatClock(since), formatClock(until));
+}
+
+// ---- numbers, moments and ages ----
 
 export const formatNumber = (value) => number.format(value);
+
+/** A decimal number in text, with every digit that it was sent with and at least so many decimals. */
+export function formatDecimal(text, least = 0) {
+  const decimals = Math.max(least, text.split('.')[1]?.length ?? 0);
+  return new Intl.NumberFormat(locale, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(text);
+}
+
 export const formatClock = (at) => clock.format(at);
 export const formatTime = (at) => time.format(at);
+export const formatNextTry = (seconds) => texts.nextTry(seconds);
 
 /** A moment or a day in the text of a column, as people say it; undefined for any other text. */
 export function formatMoment(text) {
@@ -88,15 +101,15 @@ export function titleOf(name) {
   const words = name.replace(/[_.-]+/g, ' ').trim();
   return words === '' ? name : words[0].toUpperCase() + words.slice(1);
 }
-export const countOf = (count, one, many) => `${formatNumber(count)} ${count === 1 ? one : many}`;
+
+const countOf = (count, [one, many]) => `${formatNumber(count)} ${count === 1 ? one : many}`;
 
 /** Rounded, but neither nothing nor everything unless it is. */
 export function formatPercent(part, whole) {
-  if (part <= 0 || whole <= 0) return '0 %';
-  if (part >= whole) return '100 %';
-  const rounded = Math.round((part / whole) * 100);
-  if (rounded === 0) return '<1 %';
-  return rounded === 100 ? '>99 %' : `${rounded} %`;
+  const rounded = whole <= 0 ? 0 : Math.round((part / whole) * 100) / 100;
+  if (rounded <= 0 && part > 0 && whole > 0) return `<${percent.format(0.01)}`;
+  if (rounded >= 1 && part < whole) return `>${percent.format(0.99)}`;
+  return percent.format(Math.max(0, rounded));
 }
 
 export const signed = (delta) => `${delta < 0 ? '−' : '+'}${number.format(Math.abs(delta))}`;
@@ -104,100 +117,58 @@ export const signed = (delta) => `${delta < 0 ? '−' : '+'}${number.format(Math
 /** Short enough to stand beside a figure's name. */
 export const signedShort = (delta) => (Math.abs(delta) < 1000 ? signed(delta) : `${delta < 0 ? '−' : '+'}${compact.format(Math.abs(delta))}`);
 
+/** How old figures are; null = there are none yet. */
 export function formatAge(seconds) {
-  if (seconds < 60) return `actualizado hace ${seconds} s`;
+  const { age } = texts;
+  if (seconds === null) return age.none;
+  if (seconds < 60) return age.seconds(seconds);
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `actualizado hace ${minutes} min ${seconds % 60} s`;
-  return `actualizado hace ${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return minutes < 60 ? age.minutes(minutes, seconds % 60) : age.hours(Math.floor(minutes / 60), minutes % 60);
 }
 
-export const formatSpan = (ms) => (ms <= 60_000 ? 'el último minuto' : `los últimos ${ms / 60_000} minutos`);
+export const formatSpan = (ms) => (ms <= 60_000 ? texts.span.minute : texts.span.minutes(ms / 60_000));
 
-const CHANGES = {
-  citas_hoy: ['cita hoy', 'citas hoy'],
-  total_citas: ['cita en total', 'citas en total'],
-  citas_completadas: ['completada', 'completadas'],
-  citas_canceladas: ['cancelada', 'canceladas'],
-};
+export function formatSince(ms) {
+  const { since } = texts;
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 1) return since.now;
+  if (minutes < 60) return since.minutes(minutes);
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? since.hours(hours, minutes % 60) : since.days(formatNumber(Math.floor(hours / 24)));
+}
 
 /** "+1 cita hoy" */
 export function describeChange(figure, delta) {
-  const [one, many] = CHANGES[figure];
+  const [one, many] = texts.figures.changes[figure];
   return `${signed(delta)} ${Math.abs(delta) === 1 ? one : many}`;
 }
 
 // ---- orders and sales ----
-
-export const BOARD = {
-  connecting: 'Conectando…',
-  reconnecting: 'Sin línea: se está reconectando. Lo que llegue entretanto aparecerá al volver.',
-  unreachable: 'No se logra abrir esta línea. Puede que el servidor se esté reiniciando o no la ofrezca; se sigue intentando.',
-  refused: 'Sin acceso',
-  waitingOrders: 'Al día · esperando pedidos',
-  waitingSales: 'Al día · esperando ventas',
-  waitingQuery: 'sin datos todavía',
-  noRows: 'Sin filas por ahora',
-  checkSystem: 'Compruébalo en tu sistema.',
-  askStaff: 'Si tu pedido no aparece, pregunta al personal.',
-  noDetail: 'Sin detalle: se pidió antes de abrir esta pantalla.',
-};
-
-export function describeMissed({ since, until }) {
-  const isMoment = since !== null && until - since < 2_000;
-  if (isMoment) return `Puede faltar algo de lo ocurrido hacia las ${formatClock(until)}.`;
-  const span = since === null ? `antes de las ${formatClock(until)}` : `entre las ${formatClock(since)} y las ${formatClock(until)}`;
-  return `Puede faltar algo de lo ocurrido ${span}.`;
-}
-
-export function formatSince(ms) {
-  const minutes = Math.floor(ms / 60_000);
-  if (minutes < 1) return 'ahora';
-  if (minutes < 60) return `hace ${minutes} min`;
-  const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `hace ${hours} h ${minutes % 60} min` : `hace ${formatNumber(Math.floor(hours / 24))} días`;
-}
 
 /** Long ids are told apart by their beginning; short ones are shown whole. */
 export function shortId(id) {
   return `#${id.length <= 10 ? id : id.slice(0, 6).toUpperCase()}`;
 }
 
-const ORDER_STATES = {
-  DRAFT: 'Borrador', PLACED: 'Recibido', CONFIRMED: 'Confirmado', PENDING: 'Pendiente', IN_PROGRESS: 'En cocina',
-  PREPARING: 'En preparación', READY: 'Listo', SERVED: 'Servido', DELIVERED: 'Entregado', COMPLETED: 'Terminado',
-  CANCELLED: 'Cancelado',
-};
-
 /** A state nobody here has heard of is shown as it is. */
 const named = (names, state) => (Object.hasOwn(names, state) ? names[state] : state);
 
-export const orderState = (state) => named(ORDER_STATES, state) || 'Sin estado';
-export const itemState = (state) => (state === 'IN_PROGRESS' ? 'En curso' : named(ORDER_STATES, state));
+export const orderState = (state) => named(texts.order.states, state) || texts.order.noState;
+export const itemState = (state) => (state === 'IN_PROGRESS' ? texts.order.itemInProgress : named(texts.order.states, state));
+export const countOrders = (count) => countOf(count, texts.order.orders);
+export const countItems = (count) => countOf(count, texts.order.items);
+export const countSales = (count) => countOf(count, texts.sale.sales);
+export const countNewSales = (count) => countOf(count, texts.sale.newSales);
 
-const KIOSK_ADVICE = {
-  PLACED: 'Ya lo tenemos.',
-  PREPARING: 'Te avisaremos aquí cuando esté listo.',
-  READY: '¡Ya puedes recogerlo!',
-  DELIVERED: '¡Gracias!',
-  CANCELLED: 'Si tienes dudas, pregunta al personal.',
-};
+export function kioskState(state) {
+  const { advice } = texts.order;
+  return { text: orderState(state), advice: Object.hasOwn(advice, state) ? advice[state] : '' };
+}
 
-export const kioskState = (state) => ({ text: orderState(state), advice: Object.hasOwn(KIOSK_ADVICE, state) ? KIOSK_ADVICE[state] : '' });
+export const tableState = (state) => named(texts.sale.tables, state);
+export const saleAction = (action) => named(texts.sale.actions, action);
 
-const TABLE_STATES = { occupied: 'ocupada', available: 'libre', free: 'libre', reserved: 'reservada', cleaning: 'en limpieza' };
-const SALE_ACTIONS = {
-  created: 'creado', updated: 'actualizado', deleted: 'eliminado', stock_updated: 'existencias actualizadas', status_changed: 'cambió de estado',
-};
-
-export const tableState = (state) => named(TABLE_STATES, state);
-export const saleAction = (action) => named(SALE_ACTIONS, action);
-
-export const NAMES_NOTHING = {
-  text: 'Tu acceso no nombra ningún negocio. Las ventas aparecerán aquí si tu sistema las envía; para ver las citas, indica el negocio.',
-  tone: 'info', chooseNegocio: true,
-};
-
-const SUBJECTS = { consultas: 'Consultas', panel: 'Citas', restaurante: 'Pedidos', kiosko: 'Pedidos', clinica: 'Pedidos', ventas: 'Ventas' };
+export const NAMES_NOTHING = { text: texts.namesNothing, tone: 'info', chooseNegocio: true };
 
 /** What stands beside the name of the page. */
-export const taglineOf = (boards) => (boards.length === 1 ? `${SUBJECTS[boards[0]]} al momento` : 'Al momento');
+export const taglineOf = (boards) => texts.taglines[boards.length === 1 ? boards[0] : 'several'];

@@ -26,12 +26,14 @@ pub(crate) struct Ledger {
 }
 
 /// An order as its row has it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Order<'a> {
     pub id: &'a str,
     pub restaurant: &'a str,
     pub table: &'a str,
     pub status: &'a str,
+    /// JSON.
+    pub items: String,
 }
 
 /// A sale; `number` is its own for ever.
@@ -59,13 +61,15 @@ impl Ledger {
         let mut connection = self.connection.lock().await;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query(
-            "INSERT INTO pedidos (id, restaurante_id, mesa, estado, confirmado_en, prometido_para) \
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET estado = excluded.estado",
+            "INSERT INTO pedidos (id, restaurante_id, mesa, estado, productos, confirmado_en, prometido_para) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             ON CONFLICT (id) DO UPDATE SET estado = excluded.estado, productos = excluded.productos",
         )
         .bind(order.id)
         .bind(order.restaurant)
         .bind(order.table)
         .bind(order.status)
+        .bind(order.items)
         .bind(column(confirmed))
         .bind(column(promised))
         .execute(&mut *transaction)

@@ -40,10 +40,11 @@ pub use clock::Clock;
 pub use hooks::Hooks;
 
 /// The live queries over what the APIs write, by name.
-pub const QUERIES: [(&str, &str); 3] = [
+pub const QUERIES: [(&str, &str); 4] = [
     ("cocina", include_str!("../../sql/queries/cocina.sql")),
     ("sala-de-espera", include_str!("../../sql/queries/sala-de-espera.sql")),
     ("ventas-por-hora", include_str!("../../sql/queries/ventas-por-hora.sql")),
+    ("pedidos-abiertos", include_str!("../../sql/queries/pedidos-abiertos.sql")),
 ];
 
 /// What is open, before its day goes on.

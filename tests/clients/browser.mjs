@@ -19,6 +19,7 @@
 //   {"do":"serve","path":…,"type":…,"body":…|"file":…|"bundle":[…],"replace":{…}}: from now on the browser finds it on
 //     another origin, which the answer names. A bundle is one module, made of these files one behind the other; files
 //     are those of this folder. With "url" instead of "path" it is found there, whoever else may be asked for it.
+//   {"do":"axe"}: what axe finds against WCAG 2.2 A and AA and its own best practices, as "rule: element"
 //   {"do":"storage"}  {"do":"eval","js":…}  {"do":"close"}
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -235,6 +236,12 @@ const commands = {
     return { url: `http://localhost:${elsewhere.address().port}${path}` };
   },
   storage: async () => ({ session: await page.evaluate(() => ({ ...sessionStorage })), local: await page.evaluate(() => ({ ...localStorage })) }),
+  async axe() {
+    // Not as a script of the page, whose policy would refuse it.
+    if (!await page.evaluate(() => 'axe' in window)) await page.evaluate(fileOf('node_modules/axe-core/axe.min.js'));
+    const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ['violations'] }));
+    return { found: violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`)) };
+  },
   eval: async ({ js }) => ({ value: await page.evaluate(js) }),
 };
 

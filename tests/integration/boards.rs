@@ -1,9 +1,11 @@
 //! The boards of orders and sales in a real Chromium, moved by the real hooks of the real server.
 
+mod begins;
 mod consultas;
 mod expiry;
 mod gaps;
 mod hostile;
+mod languages;
 mod refused;
 mod shown;
 

@@ -1,6 +1,6 @@
 // Owns the drawings, made of SVG nodes and attributes only (the page's CSP forbids inline styles and markup).
 
-import { formatNumber, formatPercent, formatSpan } from '/words.js';
+import { formatNumber, formatPercent, formatSpan, texts } from '/words.js';
 
 const BUCKETS = 20;
 
@@ -11,7 +11,7 @@ function svg(name, attributes = {}, text) {
   return node;
 }
 
-/** A ring of completadas, canceladas and pendientes; `parts` = [[colour name, count], …]. */
+/** A ring of completadas, canceladas and pendientes; `parts` = [[colour name, count], …], of which the first is written in it. */
 export function drawShare(target, parts, label) {
   const radius = 48;
   const around = 2 * Math.PI * radius;
@@ -28,9 +28,9 @@ export function drawShare(target, parts, label) {
     }));
     start += length;
   }
-  const completed = parts[0][1];
+  const [first, completed] = parts[0];
   nodes.push(svg('text', { class: 'share-main', x: 60, y: 62 }, whole ? formatPercent(completed, whole) : '—'));
-  nodes.push(svg('text', { class: 'share-sub', x: 60, y: 76 }, 'completadas'));
+  nodes.push(svg('text', { class: 'share-sub', x: 60, y: 76 }, texts.figures.parts[first]));
   target.replaceChildren(...nodes);
   target.setAttribute('aria-label', label);
 }
@@ -58,7 +58,7 @@ export function drawTrend(target, trail, now) {
   const bucketSpan = span / BUCKETS;
   const size = Number.parseFloat(getComputedStyle(target).fontSize);
   if (trail.points.length === 0) {
-    target.replaceChildren(svg('text', { class: 'axis', x: width / 2, y: height / 2, 'text-anchor': 'middle' }, 'Sin cifras todavía'));
+    target.replaceChildren(svg('text', { class: 'axis', x: width / 2, y: height / 2, 'text-anchor': 'middle' }, texts.figures.noTrend));
     return;
   }
 
@@ -108,12 +108,15 @@ export function drawTrend(target, trail, now) {
   }
 
   const below = height - size * 0.4;
-  nodes.push(svg('text', { class: 'axis', x: left, y: below }, `hace ${span / 60_000} min`));
-  nodes.push(svg('text', { class: 'axis', x: (left + right) / 2, y: below, 'text-anchor': 'middle' }, span > 60_000 ? `hace ${formatNumber(span / 120_000)} min` : 'hace 30 s'));
-  nodes.push(svg('text', { class: 'axis', x: right, y: below, 'text-anchor': 'end' }, 'ahora'));
+  const { minutesAgo, secondsAgo } = texts.figures;
+  nodes.push(svg('text', { class: 'axis', x: left, y: below }, minutesAgo(span / 60_000)));
+  nodes.push(svg('text', { class: 'axis', x: (left + right) / 2, y: below, 'text-anchor': 'middle' }, span > 60_000 ? minutesAgo(formatNumber(span / 120_000)) : secondsAgo(30)));
+  nodes.push(svg('text', { class: 'axis', x: right, y: below, 'text-anchor': 'end' }, texts.figures.now));
   target.replaceChildren(...nodes);
-  const latest = formatNumber(points.at(-1).value);
-  target.setAttribute('aria-label', `Citas de hoy en ${formatSpan(span)}: ahora ${latest}, mínimo ${formatNumber(Math.min(...values))}, máximo ${formatNumber(Math.max(...values))}; ${trail.changes.length} cambios.`);
+  target.setAttribute('aria-label', texts.figures.trend({
+    span: formatSpan(span), now: formatNumber(points.at(-1).value), least: formatNumber(Math.min(...values)),
+    most: formatNumber(Math.max(...values)), changes: trail.changes.length,
+  }));
 }
 
 /** One bar each for `[{ name, value, text }, …]`, as high as its place allows; a value below nothing has none. */

@@ -30,7 +30,7 @@ export class ClinicBoard {
     // What was missed comes later than it happened.
     this.#orders.sort((one, other) => other.placedAt - one.placedAt);
     this.#orders.length = Math.min(this.#orders.length, MOST_ORDERS);
-    say(`Pedido nuevo ${id}, ${order.room ? `habitación ${order.room}` : order.device}`);
+    say(words.texts.order.arrived(id, order.room ? words.texts.order.inRoom(order.room) : order.device));
   }
 
   clear() {
@@ -41,6 +41,10 @@ export class ClinicBoard {
   tick(now) {
     this.status.tick(now);
     this.render(now);
+  }
+
+  refused() {
+    this.status.refused();
   }
 
   headline() {
@@ -55,20 +59,20 @@ export class ClinicBoard {
     arrange(this.#list, this.#orders.map(({ row }) => row));
     setData(this.#root, 'empty', String(this.#orders.length === 0));
     const newest = this.#orders[0];
-    this.status.news(newest ? `Al día · último pedido ${words.formatClock(newest.placedAt)}` : words.BOARD.waitingOrders);
+    this.status.news(newest ? words.BOARD.lastOrder(words.formatClock(newest.placedAt)) : words.BOARD.waitingOrders);
   }
 
   #row({ id, room, device, placedAt }) {
     const place = room
-      ? make('p', 'place', make('small', '', 'Habitación'), ' ', make('b', '', room))
-      : make('p', 'place', make('small', '', 'Dispositivo'), ' ', make('b', '', device || '—'));
+      ? make('p', 'place', make('small', '', words.texts.order.room), ' ', make('b', '', room))
+      : make('p', 'place', make('small', '', words.texts.order.device), ' ', make('b', '', device || '—'));
     const time = make('time', '', words.formatTime(placedAt));
     time.dateTime = new Date(placedAt).toISOString();
     const row = make(
       'li', 'arrival', place,
       make(
         'p', 'arrival-what',
-        make('span', 'arrival-order', `Pedido ${words.shortId(id)}`),
+        make('span', 'arrival-order', `${words.texts.order.order} ${words.shortId(id)}`),
         make('span', 'arrival-when', time, ' ', make('span', 'order-age')),
       ),
     );

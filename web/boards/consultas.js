@@ -35,11 +35,14 @@ export class QueriesBoard {
     for (const card of this.#cards) card.status.line(...this.#state);
   }
 
-  /** Takes what was said of a channel: `{ channel, data }` or `{ channel, error }`. */
-  take({ channel, data, error }, now) {
-    const card = this.#find(channel.slice('consulta:'.length));
-    if (card && error !== undefined) card.fail(words.explainQuery(error));
-    else if (card) card.take(data, now);
+  /** Takes the newest result of `name`. */
+  take(name, data, now) {
+    this.#find(name)?.take(data, now);
+  }
+
+  /** What is wrong with `name`. */
+  fail(name, trouble) {
+    this.#find(name)?.fail(trouble);
   }
 
   line(state, failures) {
@@ -69,13 +72,8 @@ export class QueriesBoard {
     for (const card of this.#cards) card.render(now, this.#state[0] === 'conectado');
   }
 
-  /** The server writes a key in its one form, which need not be the address's. */
   #find(name) {
-    const exactly = this.#cards.find((card) => card.name === name);
-    if (exactly) return exactly;
-    const { query, key } = partsOf(name);
-    const alike = this.#cards.filter((card) => partsOf(card.name).query === query);
-    return alike.find((card) => partsOf(card.name).key.toLowerCase() === key.toLowerCase()) ?? (alike.length === 1 ? alike[0] : undefined);
+    return this.#cards.find((card) => card.name === name);
   }
 }
 

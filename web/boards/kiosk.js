@@ -34,7 +34,7 @@ export class KioskBoard {
     order.seenAt = now;
     this.#orders.set(id, order);
     if (this.#orders.size > MOST_ORDERS) this.#orders.delete(this.#orders.keys().next().value);
-    say(`Pedido ${words.shortId(id)}: ${words.kioskState(status).text}`);
+    say(words.texts.order.moved(words.shortId(id), words.kioskState(status).text));
   }
 
   clear() {
@@ -48,6 +48,10 @@ export class KioskBoard {
     }
     this.status.tick(now);
     this.render(now);
+  }
+
+  refused() {
+    this.status.refused();
   }
 
   headline() {
@@ -78,7 +82,7 @@ export class KioskBoard {
     steps.setAttribute('aria-hidden', 'true');
     const card = make(
       'li', 'ticket',
-      make('p', 'ticket-number', make('small', '', 'Pedido'), ' ', make('b', '', words.shortId(id))),
+      make('p', 'ticket-number', make('small', '', words.texts.order.order), ' ', make('b', '', words.shortId(id))),
       make('p', 'ticket-state'),
       make('p', 'ticket-advice'),
       steps,

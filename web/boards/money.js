@@ -1,4 +1,6 @@
-// Owns sums of money: decimal text in, decimal text out, never through a float.
+// Owns amounts of money: decimal text in, decimal text out, never through a float; and how they are written.
+
+import { formatDecimal } from '/words.js';
 
 const DECIMAL = /^-?\d{1,30}(\.\d{1,12})?$/;
 
@@ -20,9 +22,14 @@ export class Sum {
 
   toString() {
     const sign = this.#units < 0n ? '-' : '';
-    const decimals = Math.max(this.#decimals, 2);
-    const units = (this.#units < 0n ? -this.#units : this.#units) * 10n ** BigInt(decimals - this.#decimals);
-    const digits = units.toString().padStart(decimals + 1, '0');
-    return `${sign}${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`;
+    const digits = (this.#units < 0n ? -this.#units : this.#units).toString().padStart(this.#decimals + 1, '0');
+    const whole = digits.slice(0, digits.length - this.#decimals);
+    return this.#decimals === 0 ? sign + whole : `${sign}${whole}.${digits.slice(-this.#decimals)}`;
   }
 }
+
+/** As the reader writes it; what is no amount stays as it is. */
+export const formatAmount = (text) => (DECIMAL.test(text) ? formatDecimal(text) : text);
+
+/** Of a sum, with cents where every part was whole. */
+export const formatSum = (sum) => formatDecimal(String(sum), 2);

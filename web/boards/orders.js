@@ -1,11 +1,14 @@
 // Owns what is known of a restaurant's orders and in which column each belongs. No page, no socket, no clock.
 
+import { parse } from '/json.js';
 import { momentOf, textOf } from '/received.js';
 
 const MOST_ORDERS = 150;
 const MOST_ITEMS = 40;
 const LEAVES_AFTER_MS = 60_000;
 const FORGOTTEN_AFTER_MS = 8 * 60 * 60_000;
+/** In which an event and a state may have crossed. */
+const CROSSES_WITHIN_MS = 5_000;
 
 const COLUMN_OF = new Map([
   ...['DRAFT', 'PLACED', 'CONFIRMED', 'PENDING'].map((status) => [status, 'confirmados']),
@@ -13,6 +16,12 @@ const COLUMN_OF = new Map([
   ...['READY', 'SERVED', 'DELIVERED', 'COMPLETED'].map((status) => [status, 'listos']),
 ]);
 const ENDS = new Set(['SERVED', 'DELIVERED', 'COMPLETED', 'CANCELLED']);
+
+/** A list, or its JSON: not every database has a type for it. */
+function listOf(value) {
+  const list = typeof value === 'string' ? parse(value) : value;
+  return Array.isArray(list) ? list : [];
+}
 
 export class Orders {
   #orders = new Map();
@@ -28,6 +37,24 @@ export class Orders {
     return null;
   }
 
+  /**
+   * Takes all that is open, each order with the fields of `order.new` as it is now. What is here and is not among them has
+   * ended, unless it has only just been heard of.
+   */
+  takeOpen(rows, now) {
+    const open = new Set();
+    for (const row of rows) {
+      const id = textOf(row.orderId);
+      if (id === '' || ENDS.has(textOf(row.status))) continue;
+      open.add(id);
+      if (this.#orders.get(id)?.leavesAt) continue; // it ended while this was on its way
+      this.#add(id, { ...row, items: listOf(row.items) }, now);
+    }
+    for (const order of this.#orders.values()) {
+      if (order.leavesAt === null && !open.has(order.id) && now - order.touchedAt > CROSSES_WITHIN_MS) this.#orders.delete(order.id);
+    }
+  }
+
   /** Lets go of what ended a while ago, and of what nobody has touched for hours. */
   forget(now) {
     for (const order of this.#orders.values()) {
@@ -39,11 +66,11 @@ export class Orders {
     this.#orders.clear();
   }
 
-  /** The orders of a column, who waits longest first; `open` = how many of them still want doing. */
+  /** The orders of a column, who waits longest first. */
   column(name) {
     const orders = [...this.#orders.values()].filter((order) => order.column === name);
     orders.sort((one, other) => one.placedAt - other.placedAt || one.number - other.number);
-    return { orders, open: orders.filter((order) => order.leavesAt === null).length };
+    return orders;
   }
 
   get open() {

@@ -35,9 +35,14 @@ export class RestaurantBoard {
     const { kind, order } = change;
     if (change.isNew) order.newUntil = now + NEW_SHOWN_MS;
     const number = words.shortId(order.id);
-    if (kind === 'new') say(`Pedido nuevo ${number}, ${words.countOf(order.items.size, 'producto', 'productos')}`);
-    else if (kind === 'moved') say(`Pedido ${number}: ${words.orderState(order.status)}`);
-    else say(`Pedido ${number}, ${change.item.name}: ${words.itemState(change.item.status)}`);
+    if (kind === 'new') say(words.texts.order.arrived(number, words.countItems(order.items.size)));
+    else if (kind === 'moved') say(words.texts.order.moved(number, words.orderState(order.status)));
+    else say(words.texts.order.itemMoved(number, change.item.name, words.itemState(change.item.status)));
+  }
+
+  /** Takes all that is open now. Nobody is told of it: it is no news. */
+  takeOpen(rows, now) {
+    this.#orders.takeOpen(rows, now);
   }
 
   clear() {
@@ -52,28 +57,32 @@ export class RestaurantBoard {
     this.render(now);
   }
 
+  refused() {
+    this.status.refused();
+  }
+
   /** For the title of the tab. */
   headline() {
-    return words.countOf(this.#orders.open, 'pedido', 'pedidos');
+    return words.countOrders(this.#orders.open);
   }
 
   render(now) {
     const shown = new Set();
     for (const name of COLUMNS) {
-      const { orders, open } = this.#orders.column(name);
+      const orders = this.#orders.column(name);
       const cards = orders.slice(0, MOST_CARDS).map((order) => {
         shown.add(order.id);
         return this.#card(order, now);
       });
       arrange(this.#part(name, '.orders'), cards);
-      setText(this.#part(name, '.count'), String(open));
+      setText(this.#part(name, '.count'), words.formatNumber(orders.length));
       const column = this.#root.querySelector(`[data-column="${name}"]`);
       setData(column, 'empty', String(orders.length === 0));
       setData(column, 'dense', String(orders.length >= DENSE_FROM));
       this.#renderBelow(name, orders.length - cards.length);
     }
     for (const id of this.#cards.keys()) if (!shown.has(id)) this.#cards.delete(id);
-    this.status.news(this.#lastAt === null ? words.BOARD.waitingOrders : `Al día · último cambio ${words.formatClock(this.#lastAt)}`);
+    this.status.news(this.#lastAt === null ? words.BOARD.waitingOrders : words.BOARD.lastChange(words.formatClock(this.#lastAt)));
   }
 
   #part(column, selector) {
@@ -89,7 +98,7 @@ export class RestaurantBoard {
       for (const card of list.children) if (card.offsetTop - list.offsetTop + card.offsetHeight / 2 > edge) below += 1;
     }
     const badge = this.#part(column, '.below');
-    setText(badge, below > 0 ? `${below} más abajo` : '');
+    setText(badge, below > 0 ? words.texts.order.below(below) : '');
     setData(badge, 'shown', String(below > 0));
   }
 
@@ -118,11 +127,11 @@ export class RestaurantBoard {
     if (card.shown === content) return card;
     card.shown = content;
     setText(card.querySelector('.order-number'), words.shortId(order.id));
-    const session = order.session ? ` · sesión ${words.shortId(order.session)}` : '';
+    const session = order.session ? ` · ${words.texts.order.session(words.shortId(order.session))}` : '';
     setText(card.querySelector('.order-note'), `${words.orderState(order.status)} · ${words.formatTime(order.placedAt)}${session}`);
     const items = [...order.items].slice(0, MOST_ITEMS_SHOWN).map(([id, item]) => this.#item(id, item));
     const left = order.items.size - items.length;
-    if (left > 0) items.push(make('li', 'hint', `y ${words.countOf(left, 'producto', 'productos')} más`));
+    if (left > 0) items.push(make('li', 'hint', words.texts.order.more(words.countItems(left))));
     if (!order.isDetailed) items.push(make('li', 'hint', words.BOARD.noDetail));
     card.querySelector('.items').replaceChildren(...items);
     return card;
@@ -132,7 +141,7 @@ export class RestaurantBoard {
     const row = make(
       'li', 'item',
       make('b', 'quantity', item.quantity || '1'),
-      make('span', 'item-name', item.name || 'Producto sin nombre'),
+      make('span', 'item-name', item.name || words.texts.order.nameless),
       make('span', 'item-state', words.itemState(item.status)),
     );
     if (item.notes) row.append(make('span', 'item-notes', item.notes));

@@ -10,6 +10,7 @@ const MOST_COLUMNS = 12;
 /** The column whose rows are the hours of a day. */
 const HOUR = 'hora';
 const DECIMAL = /^-?\d+(\.\d+)?$/;
+const FRACTION = /^-?(0|[1-9]\d{0,29})\.\d{1,12}$/;
 /** How many characters a value has decides how large it may stand. */
 const LENGTHS = [[4, 'short'], [7, 'medium'], [12, 'long'], [Infinity, 'longer']];
 
@@ -19,8 +20,8 @@ const isRecord = (value) => typeof value === 'object' && value !== null && !Arra
 function shown(value) {
   if (value === null || value === undefined) return '—';
   if (typeof value === 'number') return words.formatNumber(value);
-  if (typeof value === 'boolean') return value ? 'sí' : 'no';
-  if (typeof value === 'string') return words.formatMoment(value) ?? textOf(value);
+  if (typeof value === 'boolean') return words.texts.result[value ? 'yes' : 'no'];
+  if (typeof value === 'string') return FRACTION.test(value) ? words.formatDecimal(value) : words.formatMoment(value) ?? textOf(value);
   return textOf(JSON.stringify(value));
 }
 
@@ -99,7 +100,7 @@ export class Result {
     this.#drawn = measure
       ? {
         bars: rows.map((row) => ({ name: shown(row[HOUR]), value: row[measure] ?? 0, text: shown(row[measure]) })),
-        label: `${words.titleOf(measure)} por hora: ${rows.map((row) => `${shown(row[HOUR])}, ${shown(row[measure])}`).join('; ')}`,
+        label: words.texts.result.byHour(words.titleOf(measure), rows.map((row) => `${shown(row[HOUR])}, ${shown(row[measure])}`).join('; ')),
       }
       : null;
     const head = make('tr', '', ...columns.map((column) => {

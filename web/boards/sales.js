@@ -2,10 +2,9 @@
 
 import { say } from '/announcer.js';
 import { arrange, make, setData, setText } from '/elements.js';
-import { KEEPS_DIGITS } from '/json.js';
 import { momentOf, textOf } from '/received.js';
 import * as words from '/words.js';
-import { Sum } from '/boards/money.js';
+import { formatAmount, formatSum, Sum } from '/boards/money.js';
 import { Status } from '/boards/status.js';
 
 const MOST_EVENTS = 20;
@@ -30,7 +29,8 @@ export class SalesBoard {
   take(name, data, now) {
     this.#beginDay(now);
     const at = momentOf(data.sentAt ?? data.timestamp, now);
-    const { kind, title, detail, amount } = describe(name, data);
+    const { kind, title, detail } = describe(name, data);
+    const amount = name === 'newSale' ? textOf(data.total) : '';
     if (name === 'newSale') {
       this.#sum.add(amount);
       this.#sales += 1;
@@ -38,7 +38,7 @@ export class SalesBoard {
     }
     const time = make('time', '', words.formatTime(at));
     time.dateTime = new Date(at).toISOString();
-    const row = make('li', 'sale', make('span', 'sale-title', title), make('b', 'amount', amount), make('span', 'sale-detail', detail), time);
+    const row = make('li', 'sale', make('span', 'sale-title', title), make('b', 'amount', formatAmount(amount)), make('span', 'sale-detail', detail), time);
     row.dataset.kind = kind;
     this.#rows.unshift({ row, seenAt: now });
     this.#rows.length = Math.min(this.#rows.length, MOST_EVENTS);
@@ -55,25 +55,33 @@ export class SalesBoard {
     this.#beginDay(now);
     this.status.tick(now);
     if (this.#unannounced > 0 && now - this.#announcedAt > ANNOUNCE_EVERY_MS) {
-      say(`${words.countOf(this.#unannounced, 'venta nueva', 'ventas nuevas')}, ${this.#sum} en total`);
+      say(words.texts.sale.inAll(words.countNewSales(this.#unannounced), this.#sumText));
       this.#unannounced = 0;
       this.#announcedAt = now;
     }
     this.render(now);
   }
 
+  refused() {
+    this.status.refused();
+  }
+
   headline() {
-    return this.#sales > 0 ? words.countOf(this.#sales, 'venta', 'ventas') : '';
+    return this.#sales > 0 ? words.countSales(this.#sales) : '';
   }
 
   render(now) {
-    setText(this.#root.querySelector('#ventas-total'), String(this.#sum));
-    setText(this.#root.querySelector('#ventas-cuantas'), words.countOf(this.#sales, 'venta', 'ventas'));
+    setText(this.#root.querySelector('#ventas-total'), this.#sumText);
+    setText(this.#root.querySelector('#ventas-cuantas'), words.countSales(this.#sales));
     for (const { row, seenAt } of this.#rows) setData(row, 'new', String(now - seenAt < NEW_SHOWN_MS));
     arrange(this.#list, this.#rows.map(({ row }) => row));
     setData(this.#root, 'empty', String(this.#rows.length === 0));
     const last = this.#rows[0];
-    this.status.news(last ? `Al día · último aviso ${words.formatClock(last.seenAt)}` : words.BOARD.waitingSales);
+    this.status.news(last ? words.BOARD.lastSale(words.formatClock(last.seenAt)) : words.BOARD.waitingSales);
+  }
+
+  get #sumText() {
+    return formatSum(this.#sum);
   }
 
   #beginDay(now) {
@@ -86,27 +94,23 @@ export class SalesBoard {
   }
 }
 
-/** An amount as it was sent; a browser that has lost its digits shows the usual two. */
-function amountOf(total) {
-  return typeof total === 'number' && !KEEPS_DIGITS ? total.toFixed(2) : textOf(total);
-}
-
 function describe(name, data) {
+  const { sale } = words.texts;
   if (name === 'newSale') {
     const table = textOf(data.tableId);
-    return { kind: 'venta', title: `Venta ${words.shortId(textOf(data.saleId))}`, detail: table ? `Mesa ${table}` : 'Sin mesa', amount: amountOf(data.total) };
+    return { kind: 'venta', title: sale.sale(words.shortId(textOf(data.saleId))), detail: table ? sale.table(table) : sale.noTable };
   }
   if (name === 'updateProduct') {
     const stock = textOf(data.newStock);
-    return { kind: 'producto', title: `Producto ${textOf(data.productId)}`, detail: stock ? `quedan ${stock}` : words.saleAction(textOf(data.action)), amount: '' };
+    return { kind: 'producto', title: sale.product(textOf(data.productId)), detail: stock ? sale.stock(stock) : words.saleAction(textOf(data.action)) };
   }
   if (name === 'updatePromotion') {
     const isKnown = typeof data.enabled === 'boolean';
     return {
-      kind: 'promocion', title: `Promoción ${textOf(data.promotionId)}`,
-      detail: isKnown ? (data.enabled ? 'activada' : 'desactivada') : words.saleAction(textOf(data.action)), amount: '',
+      kind: 'promocion', title: sale.promotion(textOf(data.promotionId)),
+      detail: isKnown ? (data.enabled ? sale.on : sale.off) : words.saleAction(textOf(data.action)),
     };
   }
   const status = textOf(data.status);
-  return { kind: 'mesa', title: `Mesa ${textOf(data.tableId)}`, detail: status ? words.tableState(status) : words.saleAction(textOf(data.action)), amount: '' };
+  return { kind: 'mesa', title: sale.table(textOf(data.tableId)), detail: status ? words.tableState(status) : words.saleAction(textOf(data.action)) };
 }

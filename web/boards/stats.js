@@ -23,6 +23,11 @@ export class StatsBoard {
 
   constructor() {
     new ResizeObserver(() => this.#renderTrend()).observe($('tendencia'));
+    $('ver-tendencia').addEventListener('click', () => {
+      const trend = $('tendencia').closest('section');
+      trend.scrollIntoView({ block: 'end' });
+      trend.focus({ preventScroll: true });
+    });
     this.clear();
   }
 
@@ -49,7 +54,7 @@ export class StatsBoard {
       setText(figure, words.formatNumber(count));
       setText(figure.nextElementSibling, words.formatPercent(count, whole));
     }
-    drawShare($('reparto'), parts, parts.map(([name, count]) => `${words.formatNumber(count)} ${name}`).join(', '));
+    drawShare($('reparto'), parts, parts.map(([name, count]) => `${words.formatNumber(count)} ${words.texts.figures.parts[name]}`).join(', '));
     this.#renderTrail();
     this.#renderAge(now);
     this.#announce(moved, now);
@@ -58,7 +63,7 @@ export class StatsBoard {
 
   /** For the title of the tab. */
   headline() {
-    return this.#trail.figures ? `${words.formatNumber(this.#trail.figures.citas_hoy)} hoy` : '';
+    return this.#trail.figures ? words.texts.figures.today(words.formatNumber(this.#trail.figures.citas_hoy)) : '';
   }
 
   /** Whether the line to the figures stands. */
@@ -69,6 +74,16 @@ export class StatsBoard {
       this.#renderTrail();
     }
     this.#renderAge(Date.now());
+  }
+
+  /** The last figures stay, and say how old they are. */
+  refused() {
+    this.line(false);
+  }
+
+  /** All but the age was drawn when it came. */
+  render(now) {
+    this.#renderAge(now);
   }
 
   /** What moves without the server. */
@@ -104,7 +119,7 @@ export class StatsBoard {
       setText(figure, '—');
       setText(figure.nextElementSibling, '');
     }
-    drawShare($('reparto'), [['completadas', 0]], 'Sin datos todavía');
+    drawShare($('reparto'), [['completadas', 0]], words.texts.figures.none);
     this.#renderTrail();
     this.#renderAge(Date.now());
   }
@@ -120,8 +135,8 @@ export class StatsBoard {
   }
 
   #renderAge(now) {
-    const age = this.#updatedAt === null ? 'sin datos todavía' : words.formatAge(Math.max(0, Math.floor((now - this.#updatedAt) / 1000)));
-    setText($('actualizado'), age);
+    const seconds = this.#updatedAt === null ? null : Math.max(0, Math.floor((now - this.#updatedAt) / 1000));
+    setText($('actualizado'), words.formatAge(seconds));
     $('panel').dataset.fresh = String(this.#isConnected && this.#updatedAt !== null);
   }
 
@@ -145,8 +160,6 @@ export class StatsBoard {
   }
 }
 
-const LINE_EVENTS = { lost: 'conexión perdida', back: 'conexión recuperada' };
-
 function eventRow(event) {
   const row = document.createElement('li');
   const time = document.createElement('time');
@@ -154,7 +167,7 @@ function eventRow(event) {
   time.textContent = words.formatClock(event.at);
   const what = document.createElement('span');
   const parts = event.line
-    ? [['linea', LINE_EVENTS[event.line]]]
+    ? [['linea', words.texts.figures.line[event.line]]]
     : event.moved.map(([figure, delta]) => [figure, words.describeChange(figure, delta)]);
   for (const [kind, text] of parts) {
     const chip = document.createElement('span');

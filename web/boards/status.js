@@ -11,10 +11,10 @@ export class Status {
   #node;
   #whatToDo;
   #text = make('span', 'status-text');
-  #understood = make('button', 'quiet', 'Entendido');
+  #understood = make('button', 'quiet', words.BOARD.understood);
   #state = 'conectando';
   #failures = 0;
-  #isRefused = false;
+  #refusal = null;
   #missed = null;
   #trouble = null;
   #news = '';
@@ -36,12 +36,13 @@ export class Status {
   line(state, failures) {
     this.#state = state;
     this.#failures = failures;
-    if (state === 'conectado') this.#isRefused = false;
+    if (state === 'conectado') this.#refusal = null;
     this.#render();
   }
 
-  refused() {
-    this.#isRefused = true;
+  /** Nothing comes here any more; `text` says why. */
+  refused(text = words.BOARD.refused) {
+    this.#refusal = text;
     this.#render();
   }
 
@@ -84,7 +85,7 @@ export class Status {
   }
 
   #now() {
-    if (this.#isRefused) return ['bad', words.BOARD.refused];
+    if (this.#refusal) return ['bad', this.#refusal];
     if (this.#state !== 'conectado') {
       if (this.#failures >= FAILURES_BEFORE_DOUBT) return ['wait', words.BOARD.unreachable];
       return ['wait', this.#state === 'conectando' ? words.BOARD.connecting : words.BOARD.reconnecting];

@@ -236,7 +236,8 @@ impl Book {
     pub(super) fn row(&self, id: &str) -> Option<ledger::Order<'_>> {
         let order = self.orders.iter().find(|order| order.id == id)?;
         let (table, status) = (order.table_session_id.as_str(), order.status.as_str());
-        Some(ledger::Order { id: &order.id, restaurant: &self.restaurant, table, status })
+        let items = json!(order.items).to_string();
+        Some(ledger::Order { id: &order.id, restaurant: &self.restaurant, table, status, items })
     }
 
     fn order(&mut self, id: &str) -> Result<&mut Order, Refused> {

@@ -9,6 +9,7 @@ use crate::restaurant::{NewItem, Status};
 const KITCHEN: &str = QUERIES[0].1;
 const WAITING_ROOM: &str = QUERIES[1].1;
 const SALES_BY_HOUR: &str = QUERIES[2].1;
+const OPEN_ORDERS: &str = QUERIES[3].1;
 
 async fn read(business: &mut Business, sql: &'static str, key: &str, today: &str, now: &str) -> Vec<SqliteRow> {
     let rows = sqlx::query(sql).bind(key).bind(today).bind(now).fetch_all(business.connection()).await;
@@ -40,6 +41,16 @@ async fn an_order_is_in_the_backlog_until_it_is_served_and_becomes_late_by_the_c
     restaurant.confirm(&order).await.unwrap();
     let rows = read(&mut business, KITCHEN, &id, &today, &now).await;
     assert_eq!(backlog(&rows[0]), [1, 0, 0, 0]);
+    let open = read(&mut business, OPEN_ORDERS, &id, &today, &now).await;
+    let field = |name: &str| open[0].get::<String, _>(name);
+    assert_eq!(
+        (field("orderId"), field("tableSessionId"), field("status")),
+        (order.clone(), "mesa-1".into(), "CONFIRMED".into())
+    );
+    let placed: jiff::Timestamp = field("createdAt").parse().unwrap();
+    assert_eq!(placed.as_second(), clock.now().as_second(), "a moment, wherever it is read");
+    let items: serde_json::Value = serde_json::from_str(&field("items")).unwrap();
+    assert_eq!((&items[0]["name"], &items[0]["status"]), (&"Encebollado".into(), &"PENDING".into()));
     let promised = next_change(&rows[0]).unwrap();
     assert!(promised > now, "{promised}");
     let rows = read(&mut business, KITCHEN, &id, &today, &promised).await;
@@ -54,6 +65,7 @@ async fn an_order_is_in_the_backlog_until_it_is_served_and_becomes_late_by_the_c
     restaurant.set_item(&order, &item, Status::Delivered).await.unwrap();
     let rows = read(&mut business, KITCHEN, &id, &today, &promised).await;
     assert_eq!(backlog(&rows[0]), [0, 0, 0, 0]);
+    assert!(read(&mut business, OPEN_ORDERS, &id, &today, &now).await.is_empty(), "what is served is not open");
 }
 
 /// Hour, sales, total.

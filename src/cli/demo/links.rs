@@ -98,13 +98,14 @@ impl Links {
                     ..holder()
                 },
                 format!(
-                    "&negocio={negocio}&consulta=cocina:{restaurant}&consulta=sala-de-espera:{negocio}&consulta=ventas-por-hora:{negocio}"
+                    "&negocio={negocio}&abiertos=pedidos-abiertos:{restaurant}&consulta=cocina:{restaurant}&consulta=sala-de-espera:{negocio}&consulta=ventas-por-hora:{negocio}"
                 ),
             ),
             Board::Citas => (holder(), format!("&negocio={negocio}&consulta=sala-de-espera:{negocio}")),
-            Board::Cocina => {
-                (Holder { restaurant: Some(restaurant.clone()), ..holder() }, format!("&consulta=cocina:{restaurant}"))
-            }
+            Board::Cocina => (
+                Holder { restaurant: Some(restaurant.clone()), ..holder() },
+                format!("&abiertos=pedidos-abiertos:{restaurant}&consulta=cocina:{restaurant}"),
+            ),
             Board::Caja => {
                 (Holder { negocios: negocios(), ..holder() }, format!("&consulta=ventas-por-hora:{negocio}"))
             }

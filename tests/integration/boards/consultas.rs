@@ -86,14 +86,14 @@ async fn a_row_is_tiles_rows_are_a_table_a_number_by_hour_is_bars_and_all_move_b
     let order = format!("INSERT INTO pedidos VALUES ('{RESTAURANT}', 'PENDING', 45.5, now() + interval '6 seconds')");
     stage.database.execute(&order).await;
     stage.call("/notify/order/status", &order_moved().to_string()).await;
-    tab.wait_eval(&tiles("cocina"), json!(["Por empezar 1", "Con retraso 0", "Precio mayor 45.50"])).await;
+    tab.wait_eval(&tiles("cocina"), json!(["Por empezar 1", "Con retraso 0", "Precio mayor 45,50"])).await;
     // By the clock alone.
-    tab.wait_eval(&tiles("cocina"), json!(["Por empezar 1", "Con retraso 1", "Precio mayor 45.50"])).await;
+    tab.wait_eval(&tiles("cocina"), json!(["Por empezar 1", "Con retraso 1", "Precio mayor 45,50"])).await;
 
     let hours = format!("INSERT INTO horas VALUES ('{NEGOCIO}', '09:00', 4), ('{NEGOCIO}', '10:00', 12)");
     stage.database.execute(&hours).await;
     stage.call("/notify/venta", &super::sale(NEGOCIO, 1, "18.00")).await;
-    tab.wait_eval(&rows("ventas"), json!(["Hora | Ventas | Total", "09:00 | 4 | 6.00", "10:00 | 12 | 18.00"])).await;
+    tab.wait_eval(&rows("ventas"), json!(["Hora | Ventas | Total", "09:00 | 4 | 6,00", "10:00 | 12 | 18,00"])).await;
     tab.wait_eval(BARS, json!([33, 100])).await;
     tab.wait_eval(
         "document.querySelector('[data-query=ventas] .bars').getAttribute('aria-label')",
@@ -110,7 +110,7 @@ async fn a_row_is_tiles_rows_are_a_table_a_number_by_hour_is_bars_and_all_move_b
 
     tab.ask(json!({ "do": "reload" })).await;
     tab.wait_eval(&rows("mesas"), shown).await;
-    tab.wait_eval(&tiles("cocina"), json!(["Por empezar 1", "Con retraso 1", "Precio mayor 45.50"])).await;
+    tab.wait_eval(&tiles("cocina"), json!(["Por empezar 1", "Con retraso 1", "Precio mayor 45,50"])).await;
     tab.keeps_the_token_to_itself(&token).await;
     assert_eq!(tab.complaints().await, Vec::<Value>::new());
 }

@@ -76,10 +76,10 @@ async fn who_comes_with_an_expired_token_or_without_the_right_reads_why() {
     let late = |claims: Claims| signed(&claims.expiring_in(-3_600));
     let stranger = waiter().with("restaurantId", json!("r-1")).sign("another secret, also longer than 32 bytes");
     for (board, token, aviso) in [
-        ("restaurante", late(waiter()), "^Tu acceso ha caducado o no es válido"),
+        ("restaurante", late(waiter()), r"^Tu acceso ha caducado\."),
         ("restaurante", stranger, "^Tu acceso ha caducado o no es válido"),
-        ("clinica", late(staff()), "^Tu acceso ha caducado"),
-        ("ventas", late(seller()), "^Tu acceso ha caducado"),
+        ("clinica", late(staff()), r"^Tu acceso ha caducado\."),
+        ("ventas", late(seller()), r"^Tu acceso ha caducado\."),
     ] {
         tab.open(&address(stage.port(), &[("token", &token)])).await;
         tab.wait_match("aviso", aviso).await;

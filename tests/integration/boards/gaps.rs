@@ -31,7 +31,7 @@ async fn begin(stage: &Stage, tab: &mut Tab) {
     tab.wait_eval(CARDS, json!(["confirmados o-1 CONFIRMED"])).await;
     tab.wait_eval(ARRIVALS, json!(["1 Habitación 101"])).await;
     tab.wait_eval(TICKETS, json!(["1 PREPARING En preparación"])).await;
-    tab.wait_text("ventas-total", "10.00").await;
+    tab.wait_text("ventas-total", "10,00").await;
 }
 
 /// What happens while nobody looks.
@@ -57,12 +57,12 @@ async fn wait_for_all(tab: &mut Tab) {
     tab.wait_eval(&format!("{ARRIVALS}.sort()"), json!(["1 Habitación 101", "2 Habitación 102"])).await;
     tab.wait_eval(TICKETS, json!(["1 READY Listo", "2 PREPARING En preparación"])).await;
     let sales = json!([
-        "venta | Venta #3 | Mesa 5 | 0.05",
-        "venta | Venta #2 | Mesa 5 | 45.50",
-        "venta | Venta #1 | Mesa 5 | 10.00"
+        "venta | Venta #3 | Mesa 5 | 0,05",
+        "venta | Venta #2 | Mesa 5 | 45,50",
+        "venta | Venta #1 | Mesa 5 | 10,00"
     ]);
     tab.wait_eval(SALES, sales).await;
-    tab.wait_text("ventas-total", "55.55").await;
+    tab.wait_text("ventas-total", "55,55").await;
     wait_tones(tab, &ALL_GOOD).await;
 }
 
@@ -84,7 +84,7 @@ async fn what_happened_while_the_line_was_cut_is_there_afterwards_once() {
     // A line that is only cut comes back by itself, with nothing twice.
     proxy.cut();
     stage.call("/notify/venta", &sale(NEGOCIO, 4, "0.05")).await;
-    tab.wait_text("ventas-total", "55.60").await;
+    tab.wait_text("ventas-total", "55,60").await;
     wait_tones(&mut tab, &ALL_GOOD).await;
     tab.wait_eval(CARDS, json!(["confirmados o-2 CONFIRMED", "cocina o-1 IN_PROGRESS"])).await;
     assert_eq!(tab.own_complaints().await, Vec::<Value>::new());
@@ -128,7 +128,7 @@ async fn a_gap_that_nobody_can_fill_is_said_plainly() {
     tab.wait_eval(CARDS, json!(["confirmados o-1 CONFIRMED"])).await;
     tab.portraits("boards-missed").await;
     stage.tell("/notify/venta", sale(NEGOCIO, 2, "1.00")).await;
-    tab.wait_text("ventas-total", "11.00").await;
+    tab.wait_text("ventas-total", "11,00").await;
     tab.eval("document.querySelector('#ventas .status button').click()").await;
     wait_tones(&mut tab, &["restaurante missed", "kiosko missed", "clinica missed", "ventas good"]).await;
     assert_eq!(tab.own_complaints().await, Vec::<Value>::new());
@@ -142,7 +142,7 @@ async fn more_events_than_are_kept_are_a_gap_too() {
     tab.open(&address(proxy.port(), &[("token", &signed(&seller()))])).await;
     wait_tones(&mut tab, &["ventas good"]).await;
     stage.tell("/notify/venta", sale(NEGOCIO, 1, "10.00")).await;
-    tab.wait_text("ventas-total", "10.00").await;
+    tab.wait_text("ventas-total", "10,00").await;
     proxy.refuse().await;
     wait_tones(&mut tab, &["ventas wait"]).await;
     stage.running.until_count("pulso_connections", 0).await;
@@ -153,5 +153,5 @@ async fn more_events_than_are_kept_are_a_gap_too() {
     wait_tones(&mut tab, &["ventas missed"]).await;
     wait_for_word(&mut tab, "ventas", "Compruébalo en tu sistema.").await;
     stage.tell("/notify/venta", sale(NEGOCIO, 2, "5.00")).await;
-    tab.wait_eval(&format!("{SALES}[0]"), "venta | Venta #2 | Mesa 5 | 5.00").await;
+    tab.wait_eval(&format!("{SALES}[0]"), "venta | Venta #2 | Mesa 5 | 5,00").await;
 }

@@ -46,6 +46,8 @@ async fn who_may_see_everything_sees_every_board_move_and_nothing_of_anybody_els
     tab.wait_figures(0, 0, 0, 0).await;
     tab.wait_text("estado", "Conectado").await;
     assert_eq!(tab.eval(LAYOUT).await, "several-beside");
+    // One line for all that the token opens, and the kiosk's own.
+    assert_eq!(tab.sockets(stage.port()).await, ["/ws", "/ws/kiosk/orders/"]);
 
     stage.tell("/notify/order/new", new_order(RESTAURANT, "o-1")).await;
     tab.wait_eval(CARDS, json!(["confirmados o-1 CONFIRMED"])).await;
@@ -84,12 +86,12 @@ async fn who_may_see_everything_sees_every_board_move_and_nothing_of_anybody_els
         "mesa | Mesa 12 | ocupada",
         "promocion | Promoción 789 | activada",
         "producto | Producto 456 | quedan 25",
-        "venta | Venta #3 | Mesa 5 | 1200",
-        "venta | Venta #2 | Mesa 5 | 0.10",
-        "venta | Venta #1 | Mesa 5 | 45.50",
+        "venta | Venta #3 | Mesa 5 | 1.200",
+        "venta | Venta #2 | Mesa 5 | 0,10",
+        "venta | Venta #1 | Mesa 5 | 45,50",
     ]);
     tab.wait_eval(SALES, sales).await;
-    tab.wait_text("ventas-total", "1245.60").await;
+    tab.wait_text("ventas-total", "1.245,60").await;
     tab.wait_text("ventas-cuantas", "3 ventas").await;
 
     // The others' calls lie before ours on every line, so whatever would have come has come.
@@ -133,7 +135,7 @@ async fn who_may_see_one_kind_sees_its_board_alone() {
                 TICKETS,
                 "123 READY Listo",
             ),
-            _ => ("/notify/venta", sale(NEGOCIO, 1, "45.50"), SALES, "venta | Venta #1 | Mesa 5 | 45.50"),
+            _ => ("/notify/venta", sale(NEGOCIO, 1, "45.50"), SALES, "venta | Venta #1 | Mesa 5 | 45,50"),
         };
         stage.tell(hook, body).await;
         tab.wait_eval(what, json!([line])).await;
