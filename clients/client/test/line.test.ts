@@ -300,6 +300,13 @@ test('close leaves nothing, also inside getToken', async () => {
   assert.equal(Socket.all.length, 0);
 });
 
+test('what is closed by getToken itself opens nothing any more', async () => {
+  const { pulso, time } = world({ token: undefined, getToken: () => (pulso.close(), ANA) });
+  pulso.stats('a');
+  await time.pass(60_000);
+  assert.deepEqual([Socket.all.length, time.waiting, pulso.status.state], [0, 0, 'idle']);
+});
+
 test('another user is a new line on which nothing of the first is shown or sent', async () => {
   const { pulso } = world();
   const one = pulso.stats('a');

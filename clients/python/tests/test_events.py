@@ -147,6 +147,14 @@ def test_neither_key_nor_payload_stands_in_an_error(quoted, status, caplog):
         assert not any(kept in text for kept in (KEY, "Ana", "45.50")), text
 
 
+def test_a_key_that_no_header_can_carry_is_refused_before_anything_is_sent_by_its_name():
+    with saying(Answer()) as stand_in:
+        for key in ("", "a\nb", "a\n", "a\r\nx-api-key: b", " a", "ñ", "x" * 256, 7):
+            error = refusal(of(stand_in).venta(SALE, idempotency_key=key))
+            assert (error.code, error.field) == ("bad_payload", "idempotency_key"), key
+        assert stand_in.heard == []
+
+
 def test_what_answers_and_is_not_pulso_has_not_taken_an_event():
     with saying(Answer(200, b"<h1>Welcome</h1>")) as stand_in:
         assert str(refusal(of(stand_in).venta(SALE))) == "venta: what answered is not Pulso"

@@ -45,6 +45,15 @@ test("a caller's own key is sent, and two events have two keys", async () => {
   assert.notEqual(second, third);
 });
 
+test('a key that no header can carry is refused before anything is sent, by its name', async () => {
+  await using standIn = await StandIn.saying(REACHED);
+  for (const idempotencyKey of ['', 'a\nb', 'a\r\nx-api-key: b', ' a', 'ñ', 'x'.repeat(256)]) {
+    const error = await refusal(of(standIn).venta(SALE, { idempotencyKey }));
+    assert.deepEqual([error.code, error.field], ['bad_payload', 'idempotencyKey'], JSON.stringify(idempotencyKey));
+  }
+  assert.equal(standIn.heard.length, 0);
+});
+
 test('what is wrong with a call is told at once and not sent again', async () => {
   for (const status of [400, 401, 404, 405, 413, 415, 302]) {
     const headers = { location: '/notify/mesa' };
