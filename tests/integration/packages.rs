@@ -9,6 +9,7 @@ mod elements;
 pub mod node_server;
 mod packed;
 mod pages;
+mod published;
 pub mod python_server;
 mod react;
 mod recipes;
