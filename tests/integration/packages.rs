@@ -13,3 +13,4 @@ mod published;
 pub mod python_server;
 mod react;
 mod recipes;
+mod runtimes;
