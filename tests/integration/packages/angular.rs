@@ -18,18 +18,35 @@ use crate::tab::Tab;
 
 const TODAY: &str = "(now() AT TIME ZONE 'America/Guayaquil')::date";
 const SHOWN: &str = "document.querySelector('app-citas p').textContent";
+const FLOWS: &str = "document.querySelector('app-flujos').textContent.trim()";
 const IS_STALE: &str = "document.querySelector('app-citas p').classList.contains('stale')";
 
 /// What a reader puts around the README's components. What it says at the end is whether the application is stable.
-const APP: &str = "import { ApplicationRef, ChangeDetectionStrategy, Component, NgZone, afterNextRender, inject, signal } from '@angular/core';
+const APP: &str = "import { AsyncPipe } from '@angular/common';
+import { ApplicationRef, ChangeDetectionStrategy, Component, NgZone, afterNextRender, inject, signal } from '@angular/core';
+import { events$, stats$, status$ } from '@pulso/angular';
+import type { NewOrder } from '@pulso/client';
+import { scan, startWith } from 'rxjs';
 import { Citas } from './citas';
 import { Pedidos } from './pedidos';
 
 @Component({
+  selector: 'app-flujos',
+  changeDetection: ChangeDetectionStrategy.OnPush,
+  imports: [AsyncPipe],
+  template: `{{ (stats | async)?.citas_hoy }} {{ orders | async }} {{ (line | async)?.state }}`,
+})
+export class Flujos {
+  readonly stats = stats$('NEGOCIO');
+  readonly orders = events$<NewOrder>('staff_orders').pipe(scan((count) => count + 1, 0), startWith(0));
+  readonly line = status$();
+}
+
+@Component({
   selector: 'app-root',
   changeDetection: ChangeDetectionStrategy.OnPush,
-  imports: [Citas, Pedidos],
-  template: `<app-citas negocio=\"NEGOCIO\" /><app-pedidos /><output>{{ stable() }}</output><i>{{ zone }}</i>`,
+  imports: [Citas, Flujos, Pedidos],
+  template: `<app-citas negocio=\"NEGOCIO\" /><app-pedidos /><app-flujos /><output>{{ stable() }}</output><i>{{ zone }}</i>`,
 })
 export class App {
   readonly stable = signal('');
@@ -42,10 +59,50 @@ export class App {
 }
 ";
 
-/// The Node.js that this Angular asks for: its own, where the system's is too old for it.
+/// An application's own interceptor renews after a 401; the package's stands behind it.
+const INTERCEPTOR: &str = "import { HttpClient, type HttpInterceptorFn, provideHttpClient, withInterceptors } from '@angular/common/http';
+import { HttpTestingController, provideHttpClientTesting } from '@angular/common/http/testing';
+import { TestBed } from '@angular/core/testing';
+import { pulsoTokenInterceptor } from '@pulso/angular';
+import { FakePulso, provideFakePulso } from '@pulso/angular/testing';
+import { catchError } from 'rxjs';
+
+describe('pulsoTokenInterceptor', () => {
+  it('gives the line the token that the API takes after it has refused another, once, and no other', () => {
+    let token = 'old';
+    const own: HttpInterceptorFn = (request, next) => {
+      const signed = () => request.clone({ setHeaders: { authorization: `Bearer ${token}` } });
+      return next(signed()).pipe(catchError(() => {
+        token = 'new';
+        return next(signed());
+      }));
+    };
+    TestBed.configureTestingModule({
+      providers: [provideFakePulso(), provideHttpClient(withInterceptors([own, pulsoTokenInterceptor()])), provideHttpClientTesting()],
+    });
+    const { tokens } = TestBed.inject(FakePulso);
+    const api = TestBed.inject(HttpTestingController);
+    const ask = (url: string) => {
+      TestBed.inject(HttpClient).get(url).subscribe();
+      return api.expectOne(url);
+    };
+    ask('/api/citas').flush({});
+    expect(tokens).toEqual([]);
+    ask('/api/citas').flush('', { status: 401, statusText: 'Unauthorized' });
+    const again = api.expectOne('/api/citas');
+    ask('https://elsewhere.example.com/').flush({});
+    expect(tokens).toEqual([]);
+    again.flush({});
+    expect(tokens).toEqual(['new']);
+    ask('/api/citas').flush({});
+    expect(tokens).toEqual(['new']);
+  });
+});
+";
+
+/// The Node.js that the newest Angular asks for; the others are content with the system's.
 fn node(angular: u8) -> PathBuf {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/clients/angular-{angular}/.node/path/node"));
-    if own.exists() { own } else { find("node", "nodejs") }
+    if angular >= 22 { installed("runtimes/node_modules/node-24/bin/node") } else { find("node", "nodejs") }
 }
 
 struct Application {
@@ -79,6 +136,7 @@ impl Application {
         fs::write(at("citas.ts"), recipes.take("component")).unwrap();
         fs::write(at("pedidos.ts"), recipes.take("events")).unwrap();
         fs::write(at("citas.spec.ts"), recipes.take("spec")).unwrap();
+        fs::write(at("interceptor.spec.ts"), INTERCEPTOR).unwrap();
         fs::remove_file(at("app.spec.ts")).unwrap();
         fs::write(at("app.ts"), APP.replace("NEGOCIO", NEGOCIO)).unwrap();
         let given = fs::read_to_string(at("app.config.ts")).unwrap();
@@ -123,6 +181,7 @@ async fn an_application_shows_figures_that_move(
     let (built, _application) = tokio::task::spawn_blocking(made).await.unwrap();
     let rendered = fs::read_to_string(built.join("index.html")).unwrap();
     assert!(rendered.contains("Cargando…") && rendered.contains("ng-server-context"), "it is prerendered: {rendered}");
+    assert!(rendered.contains(" ngh="), "it can be hydrated: {rendered}");
 
     let mut tab = Tab::new().await;
     let address = tab.serve_folder(&built).await;
@@ -131,6 +190,8 @@ async fn an_application_shows_figures_that_move(
     tab.wait_eval(SHOWN, "2 citas hoy").await;
     tab.wait_eval("document.querySelector('output').textContent", "stable").await;
     assert_eq!(tab.eval("document.querySelector('i').textContent").await, zone);
+    tab.wait_eval(FLOWS, "2 0 connected").await;
+    assert_eq!(tab.eval("document.querySelectorAll('[ngh]').length").await, 0, "it took over what was there");
     citas(&stage.database, NEGOCIO, 3, "pendiente", TODAY).await;
     announce(&stage).await;
     tab.wait_eval(SHOWN, "5 citas hoy").await;
@@ -139,6 +200,7 @@ async fn an_application_shows_figures_that_move(
     }
     let orders = "[...document.querySelectorAll('.order')].map(({ textContent }) => textContent)";
     tab.wait_eval(orders, json!(["#0 101", "#1 101", "#2 101", "#3 101", "#4 101"])).await;
+    tab.wait_eval(FLOWS, "5 5 connected").await;
     assert_eq!(tab.sockets(port).await, ["/ws"]);
     tab.no_address_has(&token).await;
     assert_eq!(tab.complaints().await, Vec::<Value>::new());
@@ -161,6 +223,11 @@ async fn an_application_shows_figures_that_move(
 #[tokio::test]
 async fn an_application_of_the_lowest_angular_with_zone_js_shows_figures_that_move() {
     an_application_shows_figures_that_move(20, &["--zoneless=false"], "zone.js", false).await;
+}
+
+#[tokio::test]
+async fn a_zoneless_application_of_the_angular_between_them_shows_figures_that_move() {
+    an_application_shows_figures_that_move(21, &[], "zoneless", false).await;
 }
 
 #[tokio::test]
