@@ -9,10 +9,11 @@ use pulso_harness::script::installed;
 use pulso_harness::{Claims, SECRET, Scratch, Script, wait};
 use serde_json::{Value, json};
 
+use super::browsers::sale;
 use super::built::{announce, link_modules};
 use super::packed::folder_with;
 use super::recipes::Recipes;
-use crate::boards::{Stage, arrival, furnished, ticket};
+use crate::boards::{KEY, RESTAURANT, Stage, arrival, furnished, new_order, ticket};
 use crate::business::{NEGOCIO, OWNER, citas};
 use crate::tab::Tab;
 
@@ -21,11 +22,13 @@ const TODAY: &str = "(now() AT TIME ZONE 'America/Guayaquil')::date";
 const TOLD: &str = "[...document.querySelectorAll('#told li')].map(({ textContent }) => textContent)";
 const STATUS: &str =
     "[document.querySelector('.status'), document.querySelector('.kiosk-status')].map((at) => at.textContent)";
+const REST: &str = "document.querySelector('#rest').textContent";
 const PANEL: &str = "document.querySelector('#panel').textContent";
 const BOTH: [&str; 2] = ["🟢 Conectado", "🟢 En línea"];
 
 /// An application that renders all the time, each time with new callbacks, and has a part that suspends.
-const APP: &str = "import { Suspense, lazy, useEffect, useState } from 'react';
+const APP: &str = "import { useChannel, useOrders, useSales } from '@pulso/react';
+import { Suspense, lazy, useEffect, useState } from 'react';
 import { Kiosk, StaffDashboard } from './Orders.tsx';
 
 const Panel = lazy(() => import('./Panel.tsx').then(({ Panel }) => ({ default: Panel })));
@@ -37,6 +40,19 @@ function Suspends({ on }: { on: boolean }) {
   if (!on) return null;
   waiting ??= new Promise((done) => { resume = done; });
   throw waiting;
+}
+
+function Rest() {
+  const [said, setSaid] = useState('nobody');
+  const orders = useOrders();
+  const sales = useSales('NEGOCIO', { keep: 2 });
+  const messages = useChannel<{ por: string }>('NEGOCIO:caja', ({ data }) => setSaid(data.por), { keep: 1 });
+  const shown = [
+    orders.state, ...orders.events.map(({ type }) => type),
+    sales.state, ...sales.events.map((event) => (event.type === 'newSale' ? event.data.total : event.type)),
+    messages.state, messages.events.length, said,
+  ];
+  return <p id=\"rest\">{shown.join(' ')}</p>;
 }
 
 export default function App() {
@@ -54,6 +70,7 @@ export default function App() {
       </div>
       <StaffDashboard onOrder={(text) => setTold((before) => [...before, text])} />
       <Kiosk device=\"ipad-room-101\" onStatus={(text) => setTold((before) => [...before, text])} />
+      <Rest />
       <output>{renders}</output>
       <button id=\"suspend\" onClick={() => setSuspended(true)}>suspend</button>
       <button id=\"resume\" onClick={() => { setSuspended(false); resume(); }}>resume</button>
@@ -89,9 +106,25 @@ fn application(react: u8, port: u16) -> (Scratch, PathBuf) {
     (folder, app)
 }
 
-/// Somebody whose business has appointments, and who is staff.
+/// Somebody whose business has appointments, and who is staff, of a restaurant too.
 fn token() -> String {
-    Claims::naming(OWNER, &[NEGOCIO]).with("role", json!("STAFF")).sign(SECRET)
+    let claims = Claims::naming(OWNER, &[NEGOCIO]).with("role", json!("STAFF"));
+    claims.with("restaurantId", json!(RESTAURANT)).sign(SECRET)
+}
+
+/// What else may be listened to comes over the same line.
+async fn everything_else_is_shown(tab: &mut Tab, stage: &Stage) {
+    tab.wait_eval(REST, "live live live 0 nobody").await;
+    stage.tell("/notify/order/new", new_order(RESTAURANT, "o-1")).await;
+    for (id, total) in [("1", "1.00"), ("2", "31.00"), ("1234567890123456789", "45.50")] {
+        stage.tell("/notify/venta", sale(id, total)).await;
+    }
+    for who in ["Eva", "Ana"] {
+        let message = json!({ "channel": format!("canal:{NEGOCIO}:caja"), "type": "turno", "data": { "por": who } });
+        let head = format!("POST /api/publish HTTP/1.1\ncontent-type: application/json\nx-api-key: {KEY}");
+        assert_eq!(stage.running.exchange(&head, &message.to_string()).await.status, 200);
+    }
+    tab.wait_eval(REST, "live order.new order.status.changed live 31.00 45.50 live 1 Ana").await;
 }
 
 async fn an_application_keeps_two_sockets(react: u8) {
@@ -120,6 +153,7 @@ async fn an_application_keeps_two_sockets(react: u8) {
     // Each line's events in their order.
     let orders = format!("{TOLD}.filter((text) => text.startsWith('Nuevo')).map((text) => Number(text.split('#')[1]))");
     assert_eq!(tab.eval(&orders).await, json!((0..20).collect::<Vec<_>>()));
+    everything_else_is_shown(&mut tab, &stage).await;
     tab.wait_eval("Number(document.querySelector('output').textContent) > 30", true).await;
 
     // What suspends is shown again by the same line.
