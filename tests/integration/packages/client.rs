@@ -3,6 +3,7 @@
 mod crowd;
 mod documented;
 mod lines;
+mod memory;
 mod program;
 mod strange;
 mod tokens;
