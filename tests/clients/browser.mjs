@@ -1,14 +1,17 @@
-// A real Chromium at a test's command: one JSON command per line on stdin, one JSON answer per line on stdout.
+// A real browser at a test's command: one JSON command per line on stdin, one JSON answer per line on stdout.
 //
-//   node browser.mjs [--url BASE --negocio ID --token JWT] [--chromium /usr/bin/chromium]
+//   node browser.mjs [--browser chromium|firefox] [--cached] [--url BASE --negocio ID --token JWT] [--chromium /usr/bin/chromium]
 //
-// With the three it opens the dashboard's link at once. Every answer is {"ok":true,…} or {"ok":false,"error":…}; a "cmd"
-// key in a command comes back in its answer. `id` names a data-testid, or else an element id. Commands:
+// `--cached`: Chromium keeps the pages that one may go back to, as people's does. With the three it opens the dashboard's link
+// at once. Every answer is {"ok":true,…} or {"ok":false,"error":…}; a "cmd" key in a command comes back in its answer. `id` names
+// a data-testid, or else an element id. Commands:
 //   {"do":"open","url":…}                                  {"do":"goto","url":…}: the same page, as if typed in the address
 //   {"do":"text","id":…}                                   {"do":"visible","id":…}
 //   {"do":"waitText","id":…,"equals"|"matches":…,"timeout_ms":…}
 //   {"do":"waitEval","js":…,"equals":…,"timeout_ms":…}: until an expression has this value
 //   {"do":"renew"}: another tab takes the place of this one; it remembers nothing, and nothing is held against it
+//   {"do":"beside"}: the commands are from now on for another tab of the same person, and by the next such one for this again
+//   {"do":"back"}: to the page before, as by the browser's own button
 //   {"do":"fill","id":…,"text":…}  {"do":"click","id":…}  {"do":"press","key":…}  {"do":"reload"}
 //   {"do":"hide"} {"do":"show"}: another tab comes to the front and goes; "real" says whether the browser itself told the
 //     page. A headless one never does, then the page is told by overriding visibilityState.
@@ -16,6 +19,7 @@
 //   {"do":"screenshot","path":…,"full":bool}  {"do":"url"}  {"do":"history"}: every address the page has had
 //   {"do":"console"}: console errors, page errors and CSP violations so far
 //   {"do":"requests"}: every URL asked for, of WebSockets too   {"do":"frames"}: WebSocket frames, in the direction of the page
+//     Of WebSockets Chromium alone tells.
 //   {"do":"serve","path":…,"type":…,"body":…|"file":…|"bundle":[…],"replace":{…}}: from now on the browser finds it on
 //     another origin, which the answer names. A bundle is one module, made of these files one behind the other; files
 //     are those of this folder. With "url" instead of "path" it is found there, whoever else may be asked for it.
@@ -28,13 +32,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
-import { chromium } from 'playwright-core';
+import { chromium, firefox } from 'playwright-core';
 
 const { values: options } = parseArgs({
   options: {
     url: { type: 'string' },
     negocio: { type: 'string' },
     token: { type: 'string', default: process.env.TOKEN ?? '' },
+    browser: { type: 'string', default: 'chromium' },
+    cached: { type: 'boolean', default: false },
     chromium: { type: 'string', default: process.env.CHROMIUM ?? '/usr/bin/chromium' },
   },
 });
@@ -42,18 +48,28 @@ const PATIENCE_MS = 15_000;
 const FOLDER = import.meta.dirname;
 
 const profile = mkdtempSync(join(tmpdir(), 'pulso-browser-'));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: options.chromium,
-  headless: true,
-  locale: 'es-EC',
-  viewport: { width: 1366, height: 768 },
-  args: [
-    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
-  ],
-  // These two keep hidden tabs awake, which is just what a test of hidden tabs doesn't want.
-  ignoreDefaultArgs: ['--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding'],
-}).catch((error) => {
+const person = { locale: 'es-EC', viewport: { width: 1366, height: 768 } };
+const launch = {
+  chromium: () => chromium.launchPersistentContext(profile, {
+    ...person,
+    executablePath: options.chromium,
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
+    ],
+    // The first two keep hidden tabs awake, which is just what a test of hidden tabs doesn't want.
+    ignoreDefaultArgs: [
+      '--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding',
+      ...(options.cached ? ['--disable-back-forward-cache'] : []),
+    ],
+  }),
+  // As Debian has it, by the protocol that browsers have in common.
+  async firefox() {
+    const browser = await firefox.launch({ channel: 'moz-firefox', executablePath: '/usr/bin/firefox-esr' });
+    return browser.newContext(person);
+  },
+};
+const context = await launch[options.browser]().catch((error) => {
   process.stdout.write(`${JSON.stringify({ ok: false, error: `no browser: ${error.message}` })}\n`);
   rmSync(profile, { recursive: true, force: true });
   process.exit(1);
@@ -64,16 +80,21 @@ const requests = [];
 const frames = [];
 const addresses = [];
 let page = null;
-let devtools = null;
+let beside = null;
 let cover = null;
 const served = new Map();
 let elsewhere = null;
 
 async function newPage() {
   const old = page;
-  page = old ? await context.newPage() : context.pages()[0] ?? await context.newPage();
+  await take(old ? await context.newPage() : context.pages()[0] ?? await context.newPage());
   await old?.close();
   for (const heard of [complaints, requests, frames, addresses]) heard.length = 0;
+}
+
+/** From now on the commands are for this one, and what it says is heard. */
+async function take(fresh) {
+  page = fresh;
   page.setDefaultTimeout(PATIENCE_MS);
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push({ kind: 'console', text: message.text() });
@@ -94,7 +115,6 @@ async function newPage() {
       window.__violation(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
     });
   });
-  devtools = await context.newCDPSession(page);
 }
 
 const find = (id) => page.locator(`[data-testid="${id}"], [id="${id}"]`).first();
@@ -178,6 +198,17 @@ const commands = {
   waitText,
   waitEval,
   renew: () => newPage(),
+  async beside() {
+    const before = page;
+    if (beside) page = beside;
+    else await take(await context.newPage());
+    beside = before;
+    await page.bringToFront();
+  },
+  async back() {
+    // A page that was kept is not loaded.
+    await page.goBack({ waitUntil: 'commit' });
+  },
   async fill({ id, text }) {
     await find(id).fill(text);
   },
@@ -220,7 +251,10 @@ const commands = {
     return { path };
   },
   url: async () => ({ url: page.url() }),
-  history: async () => ({ addresses, entries: (await devtools.send('Page.getNavigationHistory')).entries.map(({ url }) => url) }),
+  async history() {
+    const { entries } = await (await context.newCDPSession(page)).send('Page.getNavigationHistory');
+    return { addresses, entries: entries.map(({ url }) => url) };
+  },
   console: async () => ({ errors: complaints }),
   requests: async () => ({ urls: requests }),
   frames: async () => ({ frames }),
@@ -251,6 +285,7 @@ async function finish(code) {
   if (finishing) return;
   finishing = true;
   await context.close().catch(() => {});
+  await context.browser()?.close().catch(() => {});
   rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   process.exit(code);
 }

@@ -1,4 +1,4 @@
-//! A tab of a real Chromium, and what a test does with it.
+//! A tab of a real browser, and what a test does with it.
 
 use std::path::{Path, PathBuf};
 
@@ -8,14 +8,33 @@ use serde_json::{Value, json};
 /// Longer than the page itself may wait: 30 s before it tries a line again, 10 s for an answer.
 const PATIENCE_MS: u64 = 45_000;
 
+/// As Debian has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Browser {
+    Chromium,
+    Firefox,
+}
+
 /// One tab of a browser of its own.
 pub struct Tab(Script);
 
 impl Tab {
     pub async fn new() -> Self {
-        let mut script = Script::node("browser.mjs", &[]);
+        Self::with(&[], "chromium").await
+    }
+
+    /// A tab that also keeps the pages that one may go back to, as far as the browser does.
+    pub async fn of(browser: Browser) -> Self {
+        match browser {
+            Browser::Chromium => Self::with(&["--cached"], "chromium").await,
+            Browser::Firefox => Self::with(&["--browser", "firefox"], "firefox-esr").await,
+        }
+    }
+
+    async fn with(arguments: &[&str], package: &str) -> Self {
+        let mut script = Script::node("browser.mjs", arguments);
         let ready = script.next().await;
-        assert_eq!(ready["ok"], true, "{ready} (apt-get install chromium)");
+        assert_eq!(ready["ok"], true, "{ready} (apt-get install {package})");
         Self(script)
     }
 
@@ -75,6 +94,11 @@ impl Tab {
     /// A tab that remembers nothing takes the place of this one, in the same browser.
     pub async fn renew(&mut self) {
         self.ask(json!({ "do": "renew" })).await;
+    }
+
+    /// From now on it is another tab of the same person, and by the next such call the one before.
+    pub async fn beside(&mut self) {
+        self.ask(json!({ "do": "beside" })).await;
     }
 
     pub async fn open(&mut self, address: &str) {
