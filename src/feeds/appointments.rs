@@ -41,7 +41,7 @@ fn start(with: &Start<'_>) {
             async move {
                 // What one node hears is for all.
                 let turn = Turn::new("trigger");
-                let on = |event| on_listen(event, &turn, &database, &broker, &refresher);
+                let on = |event| on_listen(event, &turn, &database, &refresher);
                 tokio::join!(
                     broker.take_turns(&turn, stop.clone()),
                     listen_for_notices(&source, turn.is_ours(), on, stop.clone())

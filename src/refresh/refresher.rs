@@ -211,10 +211,11 @@ impl Refresher {
         }
     }
 
-    /// The listener was away: what was announced meanwhile is not known.
+    /// The listener was away, or heard what cannot be understood yet: what was announced is not known, here nor elsewhere.
     pub fn after_a_gap(self: &Arc<Self>) {
         self.metrics.listen_gaps.inc();
         self.recover();
+        self.broker.ring_all();
     }
 
     /// There is no listening, and it is tried again.
@@ -311,6 +312,11 @@ impl Refresher {
                 }
                 NextStep::Watch => self.broker.watch(&channel).await,
                 NextStep::Unwatch => self.broker.unwatch(&channel).await,
+                NextStep::HandOn => {
+                    if !self.hand_on(&channel).await {
+                        return;
+                    }
+                }
                 NextStep::Rest => return,
             }
         }
@@ -322,12 +328,20 @@ impl Refresher {
         let now = Instant::now();
         let is_watched = self.is_watched(channel);
         if !is_watched && !state.is_for_others() {
-            // Dropping the waiters tells them that nobody is left.
-            drop(state.abandon(now));
+            let is_owed = self.broker.has_others() && state.owes_others();
+            if !is_owed {
+                // Dropping the waiters tells them that nobody is left.
+                drop(state.abandon(now));
+            }
+            // First, so that this node is not counted among those that watch.
+            state.has_runner = true;
             if state.take_known() {
-                state.has_runner = true;
                 return Some(NextStep::Unwatch);
             }
+            if is_owed {
+                return Some(NextStep::HandOn);
+            }
+            state.has_runner = false;
             return None;
         }
         answer_all(state.take_expired(now), &Err(Unread::Away));

@@ -112,6 +112,8 @@ pub(super) enum NextStep {
     WaitUntil(Instant),
     /// Other nodes are to know that it is watched here, before it is read.
     Watch,
+    /// Nobody watches it here any more, and a change was announced here that others may watch.
+    HandOn,
     /// It is not watched here any more.
     Unwatch,
     Rest,

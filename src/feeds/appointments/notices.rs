@@ -6,40 +6,25 @@ use std::sync::Arc;
 
 use tracing::error;
 
-use crate::broker::{Broker, Turn};
+use crate::broker::Turn;
 use crate::database::Database;
 use crate::model::Channel;
 use crate::refresh::Refresher;
 use crate::store::listen::ListenEvent;
 
-pub(super) fn on_listen(
-    event: ListenEvent,
-    turn: &Turn,
-    database: &Database,
-    broker: &Broker,
-    refresher: &Arc<Refresher>,
-) {
+pub(super) fn on_listen(event: ListenEvent, turn: &Turn, database: &Database, refresher: &Arc<Refresher>) {
     match event {
         ListenEvent::Notice(id) => {
-            // Before the first contact nobody watches anything here, and what was said of others cannot be read.
-            let Some(id_type) = database.id_type() else { return broker.ring_all() };
-            let Some(negocio) = id_type.parse(&id) else {
-                error!(payload = ?id, "the trigger sent what is no id of a business");
-                return;
-            };
-            let channel = Channel::Estadisticas(negocio);
-            refresher.triggered(&channel);
-            // Where it is watched here too, what is read here is told.
-            if refresher.subscribers(&channel) == 0 {
-                broker.tell_of_change(&channel);
+            // Before the first contact nobody can say whose id it is.
+            let Some(id_type) = database.id_type() else { return refresher.after_a_gap() };
+            match id_type.parse(&id) {
+                Some(negocio) => refresher.triggered(&Channel::Estadisticas(negocio)),
+                None => error!(payload = ?id, "the trigger sent what is no id of a business"),
             }
         }
         // Of another channel.
         ListenEvent::Hint { .. } => {}
-        ListenEvent::Gap => {
-            refresher.after_a_gap();
-            broker.ring_all();
-        }
+        ListenEvent::Gap => refresher.after_a_gap(),
         ListenEvent::Deaf => {
             refresher.not_listening();
             turn.pass();

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, Turn};
 use crate::config::ListenSource;
-use crate::model::{Channel, Consulta, QueryName};
+use crate::model::Channel;
 use crate::queries::{Hint, Queries};
 use crate::refresh::Refresher;
 use crate::store::listen::{ListenEvent, listen_for_hints};
@@ -32,7 +32,7 @@ pub(super) async fn hear(
             continue;
         };
         let (turn, enough) = (Turn::new(&duty), stop.child_token());
-        let on = |event| on_event(&queries, &turn, &broker, &refresher, event);
+        let on = |event| on_event(&queries, &turn, &refresher, event);
         let watch = async {
             tokio::select! {
                 () = enough.cancelled() => {}
@@ -68,40 +68,25 @@ async fn until(changes: &mut watch::Receiver<u64>, is: impl Fn() -> bool) {
     }
 }
 
-fn on_event(queries: &Queries, turn: &Turn, broker: &Broker, refresher: &Arc<Refresher>, event: ListenEvent) {
+fn on_event(queries: &Queries, turn: &Turn, refresher: &Arc<Refresher>, event: ListenEvent) {
     match event {
         ListenEvent::Hint { subject, key } => {
             for live in queries.listening_to(&subject) {
                 let Some(key) = &key else {
-                    all_keys_of(&live.query.name, broker, refresher);
+                    refresher.all_triggered(&live.query.name);
                     continue;
                 };
                 // What is no key of this query says nothing about it.
                 if let Some(consulta) = live.consulta(live.query.is_keyed.then_some(key)) {
-                    let channel = Channel::Consulta(consulta);
-                    refresher.triggered(&channel);
-                    // Where it is watched here too, what is read here is told.
-                    if refresher.subscribers(&channel) == 0 {
-                        broker.tell_of_change(&channel);
-                    }
+                    refresher.triggered(&Channel::Consulta(consulta));
                 }
             }
         }
-        ListenEvent::Gap => {
-            refresher.after_a_gap();
-            broker.ring_all();
-        }
+        ListenEvent::Gap => refresher.after_a_gap(),
         ListenEvent::Deaf => {
             refresher.not_listening();
             turn.pass();
         }
         ListenEvent::Notice(_) => {}
     }
-}
-
-/// Nobody knows which keys are watched elsewhere: whoever watches any of them reads it. That is said by the name alone, which is
-/// no channel of a query that has keys.
-fn all_keys_of(query: &QueryName, broker: &Broker, refresher: &Arc<Refresher>) {
-    refresher.hint_all(query);
-    broker.tell_of_change(&Channel::Consulta(Consulta::new(query.clone(), None)));
 }

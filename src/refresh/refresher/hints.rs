@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Refresher;
-use crate::model::{Channel, QueryName};
+use crate::model::{Channel, Consulta, QueryName};
 use crate::refresh::state::Unasked;
 
 impl Refresher {
@@ -28,23 +28,36 @@ impl Refresher {
         }
     }
 
-    /// The database's own trigger announced a change, after its commit.
+    /// The database's own trigger announced a change, after its commit. One node hears it for all: what is watched here is read
+    /// here, and told; else whoever watches it reads it.
     pub fn triggered(self: &Arc<Self>, channel: &Channel) {
         self.metrics.listen_notices.inc();
         let now = Instant::now();
         let mut kept = self.lock();
+        let is_watched = self.is_watched(channel);
         if let Some(watched) = kept.channels.get_mut(channel) {
-            if !self.is_watched(channel) {
+            if is_watched {
+                watched.state.on_hint(now, None);
+                self.ensure_runner(channel, watched);
+            } else {
                 watched.state.on_unwatched_notice(now, self.config.trailing_reread);
-                return;
             }
-            watched.state.on_hint(now, None);
-            self.ensure_runner(channel, watched);
+        }
+        drop(kept);
+        if !is_watched {
+            self.broker.tell_of_change(channel);
         }
     }
 
-    /// As [`Self::triggered`], of all keys of a live query.
-    pub fn hint_all(self: &Arc<Self>, query: &QueryName) {
+    /// As [`Self::triggered`], of all keys of a live query. Nobody knows which are watched elsewhere: whoever watches any of them
+    /// reads it. That is said by the name alone, which is no channel of a query that has keys.
+    pub fn all_triggered(self: &Arc<Self>, query: &QueryName) {
+        self.hint_all(query);
+        self.broker.tell_of_change(&Channel::Consulta(Consulta::new(query.clone(), None)));
+    }
+
+    /// As [`Self::hint`], of all keys of a live query that are watched here.
+    pub(super) fn hint_all(self: &Arc<Self>, query: &QueryName) {
         let now = Instant::now();
         for (channel, watched) in self.lock().channels.iter_mut().filter(|(channel, _)| is_of(channel, query)) {
             watched.state.on_hint(now, None);

@@ -50,6 +50,23 @@ impl Refresher {
         self.ensure_runner(channel, watched);
     }
 
+    /// Nobody watches here any more what was announced here: if somebody does elsewhere, it is read for them. False where nobody
+    /// does.
+    pub(super) async fn hand_on(self: &Arc<Self>, channel: &Channel) -> bool {
+        let watching = self.broker.ring_watchers(channel).await;
+        let now = Instant::now();
+        let mut kept = self.lock();
+        let Some(state) = kept.state_of(channel) else { return false };
+        if watching > 0 {
+            state.read_for_others(now + self.config.trailing_reread);
+        } else if !self.is_watched(channel) {
+            // Dropping the waiters tells them that nobody is left.
+            drop(state.abandon(now));
+            return false;
+        }
+        true
+    }
+
     /// What others say.
     pub(in crate::refresh) fn hear(self: &Arc<Self>, news: Tidings) {
         match news {

@@ -182,6 +182,11 @@ impl RefreshState {
         self.seekers.as_ref().map(|seekers| seekers.xids()).unwrap_or_default()
     }
 
+    /// Whether a transaction is looked for.
+    pub(in crate::refresh) fn seeks(&self) -> bool {
+        self.seekers.as_ref().is_some_and(|seekers| seekers.len() > 0)
+    }
+
     /// It was asked whether transactions are over, and one of them is; or none.
     pub(in crate::refresh) fn on_look(&mut self, is_any_over: bool, now: Instant) {
         if is_any_over {

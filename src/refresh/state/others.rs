@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Fresh, Latest, RefreshState};
+use super::{Fresh, Latest, RefreshState, Unasked};
 
 /// So long another node has to say what it has read.
 const SAID_WITHIN: Duration = Duration::from_secs(1);
@@ -32,6 +32,12 @@ impl RefreshState {
 
     pub(in crate::refresh) fn is_for_others(&self) -> bool {
         self.for_others_until.is_some()
+    }
+
+    /// Whether a change was announced of which others would hear by what is read here, and it was not read yet, or is to be looked
+    /// for once more.
+    pub(in crate::refresh) fn owes_others(&self) -> bool {
+        self.next.owed || self.next.unasked.contains(Unasked::Hint) || self.trailing_due.is_some() || self.seeks()
     }
 
     /// Another node announced a change that is watched here, and will say how it stands if it knows that. Whom others may not

@@ -314,6 +314,64 @@ async fn a_transaction_of_what_is_watched_elsewhere_is_waited_for_where_it_came(
     assert_eq!(shown(&mut screen), Some(1));
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_leaves_before_what_was_announced_is_committed_leaves_no_other_node_behind() {
+    for (kind, is_transaction) in [(figures_of as Kind, false), (live_of, false), (live_of, true)] {
+        let nodes = Nodes::new().await;
+        let n = kind("n");
+        let (here, mut there) = (nodes.worlds[0].subscribe(&n), nodes.worlds[2].subscribe(&n));
+        sleep(HEALED).await;
+        let (refresher, key) = (Arc::clone(&nodes.worlds[0].refresher), n.clone());
+        if is_transaction {
+            nodes.model.state().open.insert(500);
+            let deadline = Instant::now() + Duration::from_secs(5);
+            tokio::spawn(async move { refresher.notice_seen(&key, 500, deadline).await });
+        } else {
+            refresher.notice(&key).await.unwrap();
+        }
+        sleep(SOON).await;
+        drop(here);
+        nodes.model.commit(&n);
+        nodes.model.state().open.remove(&500);
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(shown(&mut there), Some(1), "{n:?}, a transaction: {is_transaction}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_before_what_a_trigger_told_is_read_leaves_no_other_node_behind() {
+    let nodes = Nodes::new().await;
+    let n = live_of("n");
+    let (here, mut there) = (nodes.worlds[0].subscribe(&n), nodes.worlds[2].subscribe(&n));
+    sleep(HEALED).await;
+    nodes.model.commit(&n);
+    nodes.worlds[0].refresher.triggered(&n);
+    // Before its read begins.
+    drop(here);
+    sleep(SOON).await;
+    assert_eq!(shown(&mut there), Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_trigger_tells_is_read_where_it_is_watched() {
+    let nodes = Nodes::new().await;
+    let n = live_of("n");
+    let mut there = nodes.worlds[2].subscribe(&n);
+    sleep(HEALED).await;
+    for (orders, all_keys) in [(1, false), (2, true)] {
+        let before = nodes.worlds[0].refresher.metrics.queries.get();
+        nodes.model.commit(&n);
+        if all_keys {
+            nodes.worlds[0].refresher.all_triggered(&QueryName::parse("q").unwrap());
+        } else {
+            nodes.worlds[0].refresher.triggered(&n);
+        }
+        sleep(SOON).await;
+        assert_eq!(shown(&mut there), Some(orders));
+        assert_eq!(nodes.worlds[0].refresher.metrics.queries.get(), before, "not where it was heard");
+    }
+}
+
 /// What a screen shows soon after a change that was announced elsewhere right behind its own first read.
 fn shown_after_a_change_behind_the_first_read() -> Option<i64> {
     let mut came = None;
