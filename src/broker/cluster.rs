@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::doorbells::Doorbells;
+use super::entry::{self, Entry, FORMATS};
 use super::kept::{CallName, Kept};
 use super::link::Link;
 use super::log::{Born, Engine, NodeId, Position};
@@ -197,6 +198,12 @@ impl Cluster {
 
     fn position(&self) -> Position {
         *lock(&self.position)
+    }
+
+    /// An entry as all who are there can read it.
+    fn written(&self, tag: u64, entry: &Entry) -> Bytes {
+        let format = lock(&self.peers).format(self.node, &FORMATS);
+        entry::write(format, self.node, tag, entry)
     }
 }
 

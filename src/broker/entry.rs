@@ -1,4 +1,4 @@
-//! What nodes say to each other by the log: entries and their bytes, format 1.
+//! What nodes say to each other by the log: entries and their bytes, in the format that all who are there can read.
 //!
 //! A byte for the format, one for the kind, the entry's first id (0: the one that it has in the log), the node that wrote
 //! it, its tag, then what the kind has. Numbers are little-endian, texts are UTF-8 behind their length. Whoever reads may be older
@@ -6,6 +6,8 @@
 //! log, nor what is done about an entry.
 
 mod bytes;
+
+use std::ops::RangeInclusive;
 
 use ::bytes::Bytes;
 use serde::de::IgnoredAny;
@@ -16,8 +18,8 @@ use crate::publication::Draft;
 
 use bytes::{Reader, Writer};
 
-/// The format that is written, and the newest that is read.
-pub(super) const FORMAT: u8 = 1;
+/// The formats that are written and read, the oldest first. A node says in its beats which is the newest that it reads.
+pub(super) const FORMATS: RangeInclusive<u8> = 1..=1;
 /// What entries begin with behind the format, by what they say.
 const KINDS: [u8; 7] = *b"EDPSABL";
 /// Where the first id stands.
@@ -127,9 +129,10 @@ pub(super) fn tag() -> u64 {
     rand::random()
 }
 
-pub(super) fn write(node: NodeId, tag: u64, entry: &Entry) -> Bytes {
+/// `format`: one of [`FORMATS`]. They all begin alike.
+pub(super) fn write(format: u8, node: NodeId, tag: u64, entry: &Entry) -> Bytes {
     let mut writer = Writer::default();
-    writer.byte(FORMAT);
+    writer.byte(format);
     writer.byte(kind(entry));
     writer.number(0);
     writer.number(node.0);
@@ -194,7 +197,7 @@ pub(super) fn with_first(body: &Bytes, first: u64) -> Bytes {
 /// `names`: what events may be called.
 pub(super) fn read(body: &Bytes, names: &[&'static str]) -> Result<Read, Unreadable> {
     let mut reader = Reader::new(body);
-    if reader.byte().ok_or(Unreadable::Garbage)? != FORMAT {
+    if !FORMATS.contains(&reader.byte().ok_or(Unreadable::Garbage)?) {
         return Err(Unreadable::Unknown);
     }
     let kind = reader.byte().ok_or(Unreadable::Garbage)?;

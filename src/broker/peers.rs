@@ -3,6 +3,7 @@
 //! Must not know the log.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -18,6 +19,7 @@ const MOST: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Peers {
     heard: HashMap<NodeId, Heard>,
+    begun: Instant,
     /// When anything was read last: who was not heard since may have spoken all the same.
     listened: Instant,
 }
@@ -30,7 +32,7 @@ struct Heard {
 
 impl Peers {
     pub(super) fn new(now: Instant) -> Self {
-        Self { heard: HashMap::new(), listened: now }
+        Self { heard: HashMap::new(), begun: now, listened: now }
     }
 
     /// The log was read up to its end.
@@ -62,6 +64,17 @@ impl Peers {
             **node != than && self.listened.saturating_duration_since(heard.at) < SILENCE
         };
         self.heard.iter().filter(is_other).map(|(node, heard)| (*node, &heard.beat))
+    }
+
+    /// In which of these formats all who are there can read: the newest that each of them reads. Who has not listened for long
+    /// enough to have heard everybody takes the oldest.
+    pub(super) fn format(&self, than: NodeId, formats: &RangeInclusive<u8>) -> u8 {
+        let (oldest, newest) = (*formats.start(), *formats.end());
+        if self.listened.saturating_duration_since(self.begun) < SILENCE {
+            return oldest;
+        }
+        // Somebody else's beat may claim anything.
+        self.others(than).map(|(_, beat)| beat.format).fold(newest, u8::min).max(oldest)
     }
 
     /// Entries of events that each of the others has read, up to here; `None` without others.
@@ -97,6 +110,30 @@ mod tests {
         assert_eq!(peers.confirmed(ME), Some(30), "one is silent for too long");
         peers.left(NodeId(2));
         assert_eq!(peers.confirmed(ME), None);
+    }
+
+    #[test]
+    fn what_is_written_is_what_the_oldest_that_is_there_reads() {
+        let begun = Instant::now();
+        let mut peers = Peers::new(begun);
+        let reads = |format| Beat { format, ..beat(0) };
+        let writes = |peers: &Peers| peers.format(ME, &(1..=3));
+        peers.heard(ME, reads(3), begun);
+        peers.heard(NodeId(2), reads(3), begun);
+        peers.listened(begun + SILENCE / 2);
+        assert_eq!(writes(&peers), 1, "there may be others that were not heard yet");
+        let later = begun + SILENCE;
+        for (node, format) in [(ME, 3), (NodeId(2), 3), (NodeId(3), 4)] {
+            peers.heard(node, reads(format), later);
+        }
+        peers.listened(later);
+        assert_eq!(writes(&peers), 3, "no newer one than it reads itself");
+        for (format, written) in [(2, 2), (0, 1), (1, 1)] {
+            peers.heard(NodeId(4), reads(format), later);
+            assert_eq!(writes(&peers), written, "{format}");
+        }
+        peers.left(NodeId(4));
+        assert_eq!(writes(&peers), 3, "the oldest one is gone");
     }
 
     #[test]

@@ -1,15 +1,19 @@
-//! What every broker has to keep, whatever lies between its nodes; tried on a node that is alone.
+//! What every broker has to keep, whatever lies between its nodes.
 
+mod alone;
 mod client;
 pub(super) mod contract;
 pub(crate) mod memory;
+pub(super) mod newer;
 mod promises;
 mod several;
 mod shared;
 mod turns;
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
-use proptest::prelude::*;
+use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
 use super::*;
@@ -18,15 +22,18 @@ use crate::config::{AuthConfig, Secret};
 use crate::idempotency::Idempotency;
 use crate::telemetry::metrics::Metrics;
 
+/// Who waits for something looks again after this.
+const LOOK: Duration = Duration::from_millis(1);
+
 /// A node of those that have their log in `memory`.
 pub(crate) fn member(memory: &memory::Memory, number: usize) -> Several {
-    Several {
-        engine: Arc::new(memory.way(number)),
-        name: number.to_string(),
-        fingerprints: [0; 3],
-        names: Vec::new(),
-        clients: TaskTracker::new(),
-    }
+    member_by(Arc::new(memory.way(number)), number)
+}
+
+/// A node of those that have the log to which `engine` leads.
+fn member_by(engine: Arc<dyn log::Engine>, number: usize) -> Several {
+    let (name, clients) = (number.to_string(), TaskTracker::new());
+    Several { engine, name, fingerprints: [0; 3], names: Vec::new(), clients }
 }
 
 /// What `act` comes to where nodes say that they watch only after they have read.
@@ -45,63 +52,52 @@ struct Node {
     broker: Arc<Broker>,
     tokens: TokenVerifier,
     calls: Idempotency,
+    metrics: Arc<Metrics>,
 }
 
-/// What the promises are tried on: made anew for each try, within a runtime.
-trait Nodes: Sync {
-    async fn make() -> Self;
+impl Node {
+    /// By itself.
+    fn alone() -> Self {
+        Self::with(|hub, dismissed, _, clock, _| Broker::of_one_node(hub, dismissed, clock))
+    }
 
-    fn each(&self) -> &[Node];
+    /// Among others; [`Self::run`] is to be said.
+    fn among(several: Several) -> Self {
+        Self::with(|hub, dismissed, answers, clock, metrics| {
+            Broker::of_several_nodes(several, hub, dismissed, answers, clock, metrics)
+        })
+    }
 
-    /// Returns when all that was published until now is in the mailboxes of every node.
-    async fn settle(&self);
-}
-
-struct Alone([Node; 1]);
-
-impl Nodes for Alone {
-    async fn make() -> Self {
-        let hub = Arc::new(Hub::new(Arc::new(Metrics::new())));
-        hub.start(true, ()).unwrap();
+    fn with(broker: impl FnOnce(Arc<Hub>, Arc<Dismissed>, Arc<Answers>, &Clock, Arc<Metrics>) -> Broker) -> Self {
+        let metrics = Arc::new(Metrics::new());
+        let hub = Arc::new(Hub::new(Arc::clone(&metrics)));
         let tokens = TokenVerifier::new(&AuthConfig::new(Secret::new("a secret for tests, longer than 32 bytes")));
         let (clock, _) = Clock::manual(TimeZone::UTC, "2026-03-01T12:00:00Z".parse().unwrap());
-        let broker = Arc::new(Broker::of_one_node(Arc::clone(&hub), Arc::clone(tokens.dismissed()), &clock));
-        Self([Node { hub, broker, tokens, calls: Idempotency::new(None) }])
+        let calls = Idempotency::new(None);
+        let (dismissed, answers) = (Arc::clone(tokens.dismissed()), Arc::clone(calls.answers()));
+        let broker = Arc::new(broker(Arc::clone(&hub), dismissed, answers, &clock, Arc::clone(&metrics)));
+        Self { hub, broker, tokens, calls, metrics }
     }
 
-    fn each(&self) -> &[Node] {
-        &self.0
+    /// Keeps in touch with the others until `stop`.
+    fn run(&self, stop: CancellationToken) -> tokio::task::JoinHandle<()> {
+        let broker = Arc::clone(&self.broker);
+        tokio::spawn(async move { broker.run(stop).await })
     }
 
-    async fn settle(&self) {
-        self.0[0].hub.until_handed_out().await;
+    /// Of those that have the log to which `engine` leads, and lets clients in.
+    async fn start(several: Several, stop: &CancellationToken) -> Self {
+        let node = Self::among(several);
+        node.hub.start(true, ()).unwrap();
+        node.run(stop.clone());
+        node.broker.until_level().await;
+        node.broker.open();
+        node
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
-    #[test]
-    fn nothing_is_lost_nor_comes_twice_nor_goes_back_on_a_node_that_is_alone(script in promises::script()) {
-        promises::everybody_has_one_order::<Alone>(&script);
+async fn until(is: impl Fn() -> bool) {
+    while !is() {
+        sleep(LOOK).await;
     }
-}
-
-#[test]
-fn who_was_away_for_too_long_is_told_of_a_gap_on_a_node_that_is_alone() {
-    promises::what_cannot_be_replayed_is_said::<Alone>();
-}
-
-#[test]
-fn a_call_with_a_key_is_settled_with_its_events_on_a_node_that_is_alone() {
-    promises::a_call_is_settled_with_its_events::<Alone>();
-}
-
-#[test]
-fn dismissed_users_are_ended_and_their_tokens_barred_on_a_node_that_is_alone() {
-    promises::who_is_dismissed_is_gone_everywhere::<Alone>();
-}
-
-#[test]
-fn a_listener_is_known_while_it_is_there_on_a_node_that_is_alone() {
-    promises::a_listener_is_known_everywhere::<Alone>();
 }

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::{AHEAD, Cluster, lock};
 use crate::broker::census::{Census, Present, differences};
-use crate::broker::entry::{self, Beat, Entry, FORMAT};
+use crate::broker::entry::{self, Beat, Entry, FORMATS};
 use crate::broker::link::{Joined, PATIENCE, State};
 use crate::broker::log::{Append, Identity, KEPT_FOR, Line, NodeId, Position, Stream, Trouble};
 use crate::model::{Channel, CloseReason, UserId};
@@ -170,7 +170,7 @@ impl Cluster {
         Beat {
             name: self.several.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            format: FORMAT,
+            format: *FORMATS.end(),
             count,
             since: self.since,
             clients: self.several.clients.len() as u64,
@@ -201,7 +201,7 @@ impl Cluster {
             beats.count
         };
         let beat = Entry::Beat(self.own_beat(count));
-        self.append_now(line, born, &entry::write(self.node, entry::tag(), &beat)).await
+        self.append_now(line, born, &self.written(entry::tag(), &beat)).await
     }
 
     async fn append_now(&self, line: &Arc<dyn Line>, born: &String, body: &Bytes) -> Result<(), Trouble> {
@@ -213,7 +213,7 @@ impl Cluster {
     async fn tell_pending(&self, joined: &Joined) -> Result<(), Trouble> {
         let tenants: Vec<_> = lock(&self.pending).drain().collect();
         for tenant in tenants {
-            let body = entry::write(self.node, entry::tag(), &Entry::Pending(tenant.clone()));
+            let body = self.written(entry::tag(), &Entry::Pending(tenant.clone()));
             if let Err(trouble) = self.append_now(&joined.line, &joined.born, &body).await {
                 lock(&self.pending).insert(tenant);
                 return Err(trouble);
@@ -249,7 +249,7 @@ impl Cluster {
     /// This node goes away: nobody waits for it, nor counts who listens here.
     pub(in crate::broker) async fn leave(&self) {
         let Some(joined) = self.link.now() else { return };
-        let body = entry::write(self.node, entry::tag(), &Entry::Leave);
+        let body = self.written(entry::tag(), &Entry::Leave);
         let left = async {
             self.append_now(&joined.line, &joined.born, &body).await?;
             joined.line.forget_listeners(self.node).await

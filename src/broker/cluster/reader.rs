@@ -37,6 +37,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Those who have to come again are ended over this long.
 const SPREAD: Duration = Duration::from_secs(3);
+/// So many ids an entry may take that a newer version wrote.
+const UNKNOWN_IDS: u64 = 10_000;
 /// What waits for the fan-out thread is looked at again after this.
 const FULL_PAUSE: Duration = Duration::from_millis(1);
 
@@ -198,6 +200,8 @@ impl Cluster {
         if is_left_out(Rule::FirstIds) {
             put = Put { tag: entry::tag(), first: logged.id, ..put };
         }
+        // Also of what others append: an id of it is not to be given again by a log that began anew with an older clock.
+        self.saw(logged.id.saturating_add(put.ids - 1));
         let first = put.first;
         let news = lock(&self.kept).read(logged.id, put);
         if first < logged.id {
@@ -250,6 +254,9 @@ impl Cluster {
             Unreadable::Garbage => EntryKind::Garbage,
         };
         self.metrics.broker.entries.get_or_create(&EntryLabel { kind }).inc();
+        if logged.stream == Stream::Events && unreadable == Unreadable::Unknown {
+            self.saw(logged.id.saturating_add(UNKNOWN_IDS));
+        }
         if let Some(left_out) = self.skipped.due() {
             warn!(id = logged.id, left_out, "an entry of the log between the nodes cannot be read, and is skipped");
         }

@@ -6,7 +6,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 use tracing::debug;
@@ -227,7 +226,7 @@ impl Cluster {
     }
 
     async fn append_entry_now(&self, joined: &Joined, entry: &Entry, watched: Option<&str>) -> Result<usize, Trouble> {
-        let body: Bytes = entry::write(self.node, entry::tag(), entry);
+        let body = self.written(entry::tag(), entry);
         let (floor, born) = (self.newest(), &joined.born);
         let append = Append { stream: Stream::Now, body: &body, ids: 1, floor, born, call: None, watched };
         match joined.line.append(append).await? {

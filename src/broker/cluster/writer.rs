@@ -66,7 +66,7 @@ impl Cluster {
     async fn append(&self, entry: &Entry, ids: u64, call: Option<(CallName, Bytes)>) -> Result<Written, Refused> {
         let deadline = Instant::now() + ANSWERED_WITHIN;
         let (stream, tag) = (Stream::Events, entry::tag());
-        let body = entry::write(self.node, tag, entry);
+        let body = self.written(tag, entry);
         let mut may_be_there = false;
         loop {
             let refused = if may_be_there { Refused::Unknown } else { Refused::Away };

@@ -66,7 +66,7 @@ proptest! {
         entry in entry(), node in any::<u64>(), tag in any::<u64>(), first in 1..u64::MAX,
     ) {
         let node = NodeId(node);
-        let body = write(node, tag, &entry);
+        let body = write(*FORMATS.end(), node, tag, &entry);
         prop_assert_eq!(read(&body, &NAMES), Ok(Read { node, tag, first: None, entry: entry.clone() }));
         let again = with_first(&body, first);
         prop_assert_eq!(read(&again, &NAMES), Ok(Read { node, tag, first: Some(first), entry }));
@@ -74,7 +74,7 @@ proptest! {
 
     #[test]
     fn no_piece_of_an_entry_is_an_entry(entry in entry(), length in any::<prop::sample::Index>()) {
-        let body = write(NodeId(1), 7, &entry);
+        let body = write(1, NodeId(1), 7, &entry);
         let piece = body.slice(..length.index(body.len()));
         prop_assert_eq!(read(&piece, &NAMES), Err(Unreadable::Garbage));
         let mut longer = body.to_vec();
@@ -86,7 +86,7 @@ proptest! {
     fn garbage_of_every_kind_is_read_as_nothing_worse(
         kind in prop::sample::select(&b"EDPBLx"[..]), noise in vec(any::<u8>(), 0..60),
     ) {
-        let mut body = vec![FORMAT, kind];
+        let mut body = vec![*FORMATS.end(), kind];
         body.extend(noise);
         let _ = read(&with_first(&body.into(), 7), &NAMES);
     }
@@ -94,7 +94,7 @@ proptest! {
 
 #[test]
 fn lengths_that_lie_ask_for_no_memory() {
-    let body = write(NodeId(1), 7, &Entry::Events(Events { call: None, drafts: Vec::new() }));
+    let body = write(1, NodeId(1), 7, &Entry::Events(Events { call: None, drafts: Vec::new() }));
     let mut lie = body.to_vec();
     let count = lie.len() - 8;
     lie[count..].copy_from_slice(&u64::MAX.to_le_bytes());
@@ -103,8 +103,8 @@ fn lengths_that_lie_ask_for_no_memory() {
 
 #[test]
 fn what_a_newer_version_writes_is_unknown_and_no_garbage() {
-    let body = write(NodeId(1), 7, &Entry::Leave);
-    for (at, value) in [(0, FORMAT + 1), (1, b'z')] {
+    let body = write(1, NodeId(1), 7, &Entry::Leave);
+    for (at, value) in [(0, FORMATS.end() + 1), (1, b'z')] {
         let mut newer = body.to_vec();
         newer[at] = value;
         assert_eq!(read(&newer.into(), &NAMES), Err(Unreadable::Unknown));
@@ -121,7 +121,7 @@ fn only_events_that_clients_can_be_sent_are_events() {
         draft(Channel::Negocio(None), "", "{"),
         draft(Channel::Negocio(None), "", "{}\u{0}"),
     ] {
-        let body = write(NodeId(1), 7, &Entry::Events(Events { call: None, drafts: vec![draft.clone()] }));
+        let body = write(1, NodeId(1), 7, &Entry::Events(Events { call: None, drafts: vec![draft.clone()] }));
         assert_eq!(read(&body, &NAMES), Err(Unreadable::Garbage), "{draft:?}");
     }
 }

@@ -3,6 +3,7 @@
 mod failover;
 mod failures;
 mod inspection;
+mod newer;
 mod strangers;
 
 use std::sync::OnceLock;

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
 use super::client::{Claim, Client};
-use super::{Keyed, Node, Nodes, Published, Reach};
+use super::{Keyed, Node, Published, Reach};
 use crate::hub::Membership;
 use crate::hub::history::KEPT_EVENTS;
 use crate::hub::mailbox::{Mailbox, Next};
@@ -27,6 +27,46 @@ const ROOMY: usize = 100_000;
 const TOLD_WITHIN: Duration = Duration::from_secs(20);
 /// More than are served by whoever publishes.
 const CROWD: usize = 80;
+
+/// What the promises are tried on: made anew for each try, within a runtime.
+pub(super) trait Nodes: Sync {
+    async fn make() -> Self;
+
+    fn each(&self) -> &[Node];
+
+    /// Returns when all that was published until now is in the mailboxes of every node.
+    async fn settle(&self);
+}
+
+/// All of them for one kind of nodes; over so many random scripts.
+macro_rules! promises {
+    ($nodes:ty, $scripts:expr) => {
+        proptest! {
+            #![proptest_config(ProptestConfig {
+                cases: $scripts, failure_persistence: None, ..ProptestConfig::default()
+            })]
+
+            #[test]
+            fn nothing_is_lost_nor_comes_twice_nor_goes_back(script in $crate::broker::tests::promises::script()) {
+                $crate::broker::tests::promises::everybody_has_one_order::<$nodes>(&script);
+            }
+        }
+
+        $crate::broker::tests::promises::promises! { @each $nodes;
+            who_was_away_for_too_long_is_told_of_a_gap,
+            a_call_with_a_key_is_settled_with_its_events,
+            who_is_dismissed_is_gone_everywhere,
+            a_listener_is_known_everywhere_while_it_is_there,
+        }
+    };
+    (@each $nodes:ty; $($promise:ident,)*) => {
+        $(#[test]
+        fn $promise() {
+            $crate::broker::tests::promises::$promise::<$nodes>();
+        })*
+    };
+}
+pub(super) use promises;
 
 fn events(number: usize) -> Channel {
     match number % EVENTS {
@@ -272,7 +312,7 @@ pub(super) fn everybody_has_one_order<N: Nodes>(script: &Script) {
     }
 }
 
-pub(super) fn what_cannot_be_replayed_is_said<N: Nodes>() {
+pub(super) fn who_was_away_for_too_long_is_told_of_a_gap<N: Nodes>() {
     let world = World::<N>::new();
     let mut clients = [Client::new(vec![events(0)], ROOMY), Client::new(vec![events(1)], ROOMY)];
     let [gone, quiet] = &mut clients;
@@ -295,7 +335,7 @@ pub(super) fn what_cannot_be_replayed_is_said<N: Nodes>() {
     assert_eq!(seen, [vec![KEPT_EVENTS + 2], vec![KEPT_EVENTS + 1, KEPT_EVENTS + 3]]);
 }
 
-pub(super) fn a_call_is_settled_with_its_events<N: Nodes>() {
+pub(super) fn a_call_with_a_key_is_settled_with_its_events<N: Nodes>() {
     let world = World::<N>::new();
     let begin = |node: &Node| world.runtime.block_on(node.calls.begin("/notify/venta", "k")).unwrap();
     let Turn::First(ticket) = begin(world.node(0)) else { panic!("nobody has called before") };
@@ -336,7 +376,7 @@ pub(super) fn who_is_dismissed_is_gone_everywhere<N: Nodes>() {
     }
 }
 
-pub(super) fn a_listener_is_known_everywhere<N: Nodes>() {
+pub(super) fn a_listener_is_known_everywhere_while_it_is_there<N: Nodes>() {
     let world = World::<N>::new();
     let channels = [events(0), figures(), Channel::Sync(tenant())];
     let count = |node: &Node, channel: &Channel| world.runtime.block_on(node.broker.reach(channel)).each[0];

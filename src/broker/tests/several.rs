@@ -141,24 +141,10 @@ impl World {
     }
 
     async fn start(&self, number: usize) {
-        let hub = Arc::new(Hub::new(Arc::new(Metrics::new())));
-        let tokens = TokenVerifier::new(&AuthConfig::new(Secret::new("a secret for tests, longer than 32 bytes")));
-        let (clock, _) = Clock::manual(TimeZone::UTC, "2026-03-01T12:00:00Z".parse().unwrap());
-        let calls = Idempotency::new(None);
-        let several = member(&self.memory, number);
-        let broker = Arc::new(Broker::of_several_nodes(
-            several,
-            Arc::clone(&hub),
-            Arc::clone(tokens.dismissed()),
-            Arc::clone(calls.answers()),
-            &clock,
-            Arc::new(Metrics::new()),
-        ));
-        let running = Arc::clone(&broker);
-        let task = tokio::spawn(async move { running.run(CancellationToken::new()).await });
-        let _ = timeout(Duration::from_secs(10), broker.until_level()).await;
-        broker.open();
-        let node = Node { hub, broker, tokens, calls };
+        let node = Node::among(member(&self.memory, number));
+        let task = node.run(CancellationToken::new());
+        let _ = timeout(Duration::from_secs(10), node.broker.until_level()).await;
+        node.broker.open();
         self.nodes.borrow_mut()[number] = Some(Rc::new(Running { node, task, is_dead: Rc::default() }));
     }
 

@@ -84,16 +84,10 @@ impl World {
     }
 
     async fn start(&self, number: usize) -> Seeking {
-        let hub = Arc::new(Hub::new(Arc::new(Metrics::new())));
-        let tokens = TokenVerifier::new(&AuthConfig::new(Secret::new("a secret for tests, longer than 32 bytes")));
-        let (clock, _) = Clock::manual(TimeZone::UTC, "2026-03-01T12:00:00Z".parse().unwrap());
-        let several = member(&self.memory, number);
-        let (dismissed, answers) = (Arc::clone(tokens.dismissed()), Arc::clone(Idempotency::new(None).answers()));
-        let metrics = Arc::new(Metrics::new());
-        let broker = Arc::new(Broker::of_several_nodes(several, hub, dismissed, answers, &clock, metrics));
+        let node = Node::among(member(&self.memory, number));
         let (turn, stop) = (Arc::new(Turn::new("test")), CancellationToken::new());
-        let running = Arc::clone(&broker);
-        let run = tokio::spawn(async move { running.run(CancellationToken::new()).await });
+        let run = node.run(CancellationToken::new());
+        let broker = node.broker;
         broker.until_level().await;
         let (sought, stopped) = (Arc::clone(&turn), stop.clone());
         let seek = tokio::spawn(async move { broker.take_turns(&sought, stopped).await });
@@ -235,11 +229,11 @@ fn where_nobody_can_be_asked_it_is_everybodys_turn() {
 
 #[tokio::test]
 async fn of_a_node_that_is_alone_it_is_always_the_turn() {
-    let alone = Alone::make().await;
+    let alone = Node::alone();
     let (turn, stop) = (Turn::new("test"), CancellationToken::new());
     let mut is_ours = turn.is_ours();
     tokio::select! {
-        () = alone.each()[0].broker.take_turns(&turn, stop.clone()) => panic!("it has ended"),
+        () = alone.broker.take_turns(&turn, stop.clone()) => panic!("it has ended"),
         is_ours = is_ours.wait_for(|is_ours| *is_ours) => assert!(is_ours.is_ok()),
     }
 }
