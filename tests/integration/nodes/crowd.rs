@@ -11,19 +11,17 @@ use pulso_harness::{Dashboard, HOOK_KEY, Line};
 use rand::Rng;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
 
 use super::{cashier, table};
 use crate::feeds::signed;
 
 const STAYING: usize = 3;
 const WANDERING: usize = 4;
-/// Between two calls of one caller, usually.
+/// From one call of a caller to the next, usually.
 const PACE: Duration = Duration::from_millis(8);
-/// Between two of one in a hurry.
-const HURRY: Duration = Duration::from_millis(1);
-/// Callers of each kind at each node, where they hurry.
-const HURRYING: usize = 2;
+/// Callers of each kind at each node, where many call.
+const MANY: usize = 8;
 /// After the last call: everybody has what is owed then.
 const SETTLED: Duration = Duration::from_secs(3);
 const CHANNEL: &str = "negocio";
@@ -45,6 +43,8 @@ struct Scene {
 
 pub struct Crowd {
     scene: Arc<Scene>,
+    /// When the calls did.
+    began: u64,
     callers: Vec<JoinHandle<()>>,
     listeners: Vec<JoinHandle<Listener>>,
 }
@@ -53,6 +53,19 @@ impl Scene {
     /// Microseconds since it began.
     fn now(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_micros()).unwrap()
+    }
+
+    /// What a caller keeps to, also where an answer takes its time.
+    fn pace(&self) -> Interval {
+        let mut pace = interval(self.pace);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        pace
+    }
+
+    /// False when nobody calls any more.
+    async fn goes_on(&self, pace: &mut Interval) -> bool {
+        pace.tick().await;
+        !self.are_done.load(Ordering::Relaxed)
     }
 
     fn note(&self, number: u64, at: u64, outcome: Outcome) {
@@ -96,8 +109,8 @@ impl Caller {
 
 /// Calls with a key, which it repeats on another node until it knows.
 async fn call_with_keys(scene: Arc<Scene>, mut node: usize) {
-    let mut caller = Caller::default();
-    while !scene.are_done.load(Ordering::Relaxed) {
+    let (mut caller, mut pace) = (Caller::default(), scene.pace());
+    while scene.goes_on(&mut pace).await {
         let (number, at) = (scene.next.fetch_add(1, Ordering::Relaxed), scene.now());
         let key = format!("call-{number}");
         let mut outcome = caller.call(scene.ports[node], number, Some(&key)).await;
@@ -113,17 +126,15 @@ async fn call_with_keys(scene: Arc<Scene>, mut node: usize) {
             tries += 1;
         }
         scene.note(number, at, outcome);
-        sleep(scene.pace).await;
     }
 }
 
 async fn call_once(scene: Arc<Scene>, node: usize) {
-    let mut caller = Caller::default();
-    while !scene.are_done.load(Ordering::Relaxed) {
+    let (mut caller, mut pace) = (Caller::default(), scene.pace());
+    while scene.goes_on(&mut pace).await {
         let (number, at) = (scene.next.fetch_add(1, Ordering::Relaxed), scene.now());
         let outcome = caller.call(scene.ports[node], number, None).await;
         scene.note(number, at, outcome);
-        sleep(scene.pace).await;
     }
 }
 
@@ -178,9 +189,10 @@ impl Crowd {
         Self::with(ports, PACE, 1).await
     }
 
-    /// As [`Self::gather`], with as many calls as the machine bears.
-    pub async fn gather_in_a_hurry(ports: Vec<u16>) -> Self {
-        Self::with(ports, HURRY, HURRYING).await
+    /// As [`Self::gather`], with so many calls a second as far as the machine bears them.
+    pub async fn gather_at(ports: Vec<u16>, rate: u32) -> Self {
+        let callers = u32::try_from(2 * MANY * ports.len()).unwrap();
+        Self::with(ports, Duration::from_secs(1) * callers / rate, MANY).await
     }
 
     async fn with(ports: Vec<u16>, pace: Duration, each: usize) -> Self {
@@ -203,7 +215,8 @@ impl Crowd {
         });
         let listeners: Vec<_> = listeners.collect();
         sleep(Duration::from_millis(300)).await;
-        scene.last_accepted.store(scene.now(), Ordering::Relaxed);
+        let began = scene.now();
+        scene.last_accepted.store(began, Ordering::Relaxed);
         let callers = (0..count * each)
             .map(|caller| caller % count)
             .flat_map(|node| {
@@ -211,7 +224,7 @@ impl Crowd {
                 [with_keys, tokio::spawn(call_once(Arc::clone(&scene), node))]
             })
             .collect();
-        Self { scene, callers, listeners }
+        Self { scene, began, callers, listeners }
     }
 
     /// Waits until an event is accepted that was called from now on; returns after how long.
@@ -232,6 +245,7 @@ impl Crowd {
         for caller in self.callers {
             caller.await.unwrap();
         }
+        let called_for = (self.scene.now() - self.began) / 1_000;
         sleep(SETTLED).await;
         self.scene.may_leave.store(true, Ordering::Relaxed);
         let mut history = History { calls: self.scene.calls.lock().unwrap().clone(), ..History::default() };
@@ -241,7 +255,7 @@ impl Crowd {
         let (checked, wrong) = if lost { history.check() } else { history.check_with_one_order() };
         let Checked { accepted, unknown, refused, heard, resyncs } = checked;
         let gap = Duration::from_millis(self.scene.longest_refusal.load(Ordering::Relaxed));
-        let rate = accepted as u128 * 1_000 / self.scene.begun.elapsed().as_millis();
+        let rate = accepted as u64 * 1_000 / called_for;
         eprintln!(
             "{what}: {accepted} accepted ({rate}/s), {unknown} unknown, {refused} refused, {heard} heard, {resyncs} resync, no event for {gap:?}"
         );
