@@ -9,6 +9,7 @@ mod newcomers;
 mod own_commit;
 mod reloading;
 mod rights;
+mod strange;
 mod transactions;
 mod triggered;
 mod watching;

@@ -96,6 +96,29 @@ async fn text_that_is_no_utf8_is_sent_with_what_can_be_read_of_it() {
 }
 
 #[tokio::test]
+async fn operators_casts_and_quotes_of_every_kind_are_left_alone() {
+    let (_database, store) = prepared().await;
+    let sql = r#"SELECT '{"a": 1}'::jsonb ? 'a' AS uno, '{"b": 1}'::jsonb ?| ARRAY['a', 'b'] AS dos,
+                        '{"a": 1}'::jsonb ?& ARRAY['a', $1::text] AS tres, $$it's $1; -- no$$ AS cuatro,
+                        $q$ $$ $2 $q$ AS cinco, E'\'$1' AS seis, CAST($1 AS text) || '$3' AS siete, "n$1" AS ocho
+                 FROM (SELECT 1 AS "n$1") AS s /* ; $1 /* */ ' */ -- '"#;
+    let wanted = r#"{"uno":true,"dos":true,"tres":true,"cuatro":"it's $1; -- no","cinco":" $$ $2 ","seis":"'$1","siete":"a$3","ocho":1}"#;
+    assert_eq!(said(&*store, &query("todo", sql), Some("a")).await, wanted);
+}
+
+#[tokio::test]
+async fn a_change_that_never_comes_has_no_time() {
+    let (_database, store) = prepared().await;
+    for never in
+        ["'infinity'::timestamptz", "'infinity'::timestamp", "'infinity'::date::timestamptz", "NULL::timestamptz"]
+    {
+        let query = query("nunca", &format!("SELECT {never} AS next_change_at, 1 AS n"));
+        assert_eq!(said(&*store, &query, None).await, r#"{"n":1}"#);
+        assert_eq!(answer(&*store, &query, None).await.unwrap().next_change_at, None, "{never}");
+    }
+}
+
+#[tokio::test]
 async fn types_are_those_of_the_moment() {
     let (database, store) = prepared().await;
     database.execute("CREATE TABLE pedidos (id integer, v integer); INSERT INTO pedidos VALUES (1, 7)").await;
