@@ -32,11 +32,19 @@ export class Result {
   #nothing = make('p', 'no-rows', words.BOARD.noRows);
   #drawn = null;
   #frame = make('div', 'rows-frame', this.#table);
+  /** The hour that moves is the last one; whoever has scrolled to another stays there. */
+  #followsEnd = true;
+  #lastEnd = 0;
 
   constructor() {
     this.#bars.classList.add('bars');
     this.#bars.setAttribute('role', 'img');
     this.#frame.tabIndex = 0;
+    this.#frame.addEventListener('scroll', () => {
+      const { scrollTop, clientHeight, scrollHeight } = this.#frame;
+      // Where it was put by itself nobody has scrolled, though there may be more below it by now.
+      this.#followsEnd = scrollTop === this.#lastEnd || scrollTop + clientHeight > scrollHeight - 4;
+    }, { passive: true });
     this.node = make('div', 'result', this.#tiles, this.#bars, this.#frame, this.#nothing);
     new ResizeObserver(() => this.draw()).observe(this.node);
     this.clear();
@@ -58,9 +66,13 @@ export class Result {
     return isRecord(data) ? this.#takeRow(data) : [];
   }
 
-  /** Draws the bars anew: they have the size of their place. */
+  /** Draws the bars anew: they have the size of their place, and so have the rows below them. */
   draw() {
-    if (this.#drawn) drawBars(this.#bars, this.#drawn.bars, this.#drawn.label);
+    if (!this.#drawn) return;
+    drawBars(this.#bars, this.#drawn.bars, this.#drawn.label);
+    if (!this.#followsEnd) return;
+    this.#frame.scrollTop = this.#frame.scrollHeight;
+    this.#lastEnd = this.#frame.scrollTop;
   }
 
   #takeRow(row) {
@@ -90,8 +102,6 @@ export class Result {
   }
 
   #takeRows(rows) {
-    // The hour that moves is the last one; whoever has scrolled to another stays there.
-    const followsEnd = this.node.dataset.form !== 'bars' || this.#frame.scrollTop + this.#frame.clientHeight > this.#frame.scrollHeight - 4;
     const columns = rows.length > 0 ? Object.keys(rows[0]).slice(0, MOST_COLUMNS) : [];
     const isHours = columns.includes(HOUR);
     const isNumber = (column) => rows.every((row) => row[column] === null || typeof row[column] === 'number');
@@ -117,7 +127,6 @@ export class Result {
     const numbers = columns.map((column) => rows.every((row) => row[column] === null || typeof row[column] === 'number' || DECIMAL.test(row[column])));
     for (const line of [head, ...body]) [...line.children].forEach((cell, index) => setData(cell, 'number', String(numbers[index])));
     this.#table.replaceChildren(make('thead', '', head), make('tbody', '', ...body));
-    if (measure && followsEnd) this.#frame.scrollTop = this.#frame.scrollHeight;
     this.draw();
   }
 }
