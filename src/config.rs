@@ -24,6 +24,7 @@ mod secret;
 mod settings;
 mod source;
 mod spelling;
+mod traces;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -58,6 +59,7 @@ pub use secret::Secret;
 pub use settings::{SETTINGS, Setting, settings_help};
 pub use source::StatsSource;
 pub(crate) use spelling::nearest;
+pub use traces::{SamplerConfig, TracesConfig};
 
 /// All settings of `pulso serve`.
 #[derive(Clone, Debug)]
@@ -82,6 +84,8 @@ pub struct Config {
     pub stats: StatsConfig,
     pub queries: QueriesConfig,
     pub log: LogConfig,
+    /// `OTEL_…`: `None` where no span is sent.
+    pub traces: Option<TracesConfig>,
     /// `IO_URING`: whether it may be used where it is to be had.
     pub io_uring: bool,
     /// `SHUTDOWN_DELAY`: for so long after the signal everything is still served while `/ready` says no.

@@ -80,6 +80,7 @@ impl Port {
             calls: Arc::clone(&node.calls),
             idempotency: Arc::clone(&node.idempotency),
             admission: Arc::clone(&admission),
+            tracer: node.tracer.clone(),
         });
         let (socketio, hang_up) = (node.socketio.clone(), node.hang_up.clone());
         Self { admission, hooks, socketio, limits, hang_up }

@@ -46,4 +46,5 @@ pub mod finding;
 pub mod node;
 pub mod server;
 pub mod telemetry;
+pub mod trust;
 pub mod workers;

@@ -34,6 +34,7 @@ use crate::refresh::Refresher;
 use crate::session::{SessionContext, words};
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Tracer;
 use crate::transport::socketio::SocketIo;
 
 /// Goodbyes are spread over this long, so that a restart is not answered by everybody at once.
@@ -58,6 +59,8 @@ pub struct Node {
     pub socketio: Option<SocketIo>,
     pub places: Arc<Places>,
     pub departure: Arc<Departure>,
+    /// `None` where no call is followed.
+    pub tracer: Option<Arc<Tracer>>,
     /// `None` where no other producer is listened to.
     pub bridges: Option<Bridges>,
     /// The tasks of all clients.
@@ -102,6 +105,7 @@ impl Node {
             Arc::clone(&queries),
             Arc::clone(&metrics),
         );
+        let tracer = config.traces.clone().map(|traces| Tracer::new(traces, clock.clone(), Arc::clone(&metrics)));
         let calls = Arc::new(CallContext {
             broker: Arc::clone(&broker),
             database: Arc::clone(&database),
@@ -162,6 +166,7 @@ impl Node {
             calls,
             idempotency,
             departure: Arc::default(),
+            tracer: tracer.map(Arc::new),
             clients,
             hang_up: CancellationToken::new(),
         };

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::model::{Channel, Code};
 use crate::telemetry::commit::Arrival;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::{Delivery, Place};
 
 pub use encoding::Encoding;
 use encoding::Encodings;
@@ -49,6 +50,8 @@ pub struct Publication {
     /// When what this publication says was announced and committed, for who measures how long it takes to the first socket.
     noticed: Option<Arrival>,
     measured: AtomicBool,
+    /// Of a call that is followed.
+    delivery: Option<Box<Delivery>>,
 }
 
 impl Publication {
@@ -69,6 +72,7 @@ impl Publication {
             is_again: false,
             noticed: Arrival::of_commit(),
             measured: AtomicBool::new(false),
+            delivery: Place::current().map(followed),
         }
     }
 
@@ -81,6 +85,17 @@ impl Publication {
     #[must_use]
     pub fn again(self) -> Self {
         Self { is_again: true, ..self }
+    }
+
+    /// It comes of what was done there for a call that is followed.
+    #[must_use]
+    pub fn below(self, place: Option<Place>) -> Self {
+        Self { delivery: place.map(followed), ..self }
+    }
+
+    /// Where in a call that is followed it was made.
+    pub fn place(&self) -> Option<&Place> {
+        self.delivery.as_ref().map(|delivery| delivery.place())
     }
 
     /// It says that something is wrong.
@@ -107,8 +122,26 @@ impl Publication {
         self.is_again
     }
 
-    /// A socket has it: how long that took is counted for the first.
+    /// Every mailbox was handed it: `sent` sockets have it, for `waiting` others it waits.
+    pub fn on_handed_out(&self, sent: u64, waiting: u64, metrics: &Metrics) {
+        if sent > 0 {
+            self.measure(metrics);
+        }
+        if let Some(delivery) = &self.delivery {
+            delivery.handed_out(&self.channel, sent, waiting);
+        }
+    }
+
+    /// A socket has it for which it had to wait.
     pub fn on_sent(&self, metrics: &Metrics) {
+        self.measure(metrics);
+        if let Some(delivery) = &self.delivery {
+            delivery.written();
+        }
+    }
+
+    /// How long it took is counted for the first socket.
+    fn measure(&self, metrics: &Metrics) {
         let Some(Arrival { at, committed }) = self.noticed.filter(|_| !self.measured.swap(true, Ordering::Relaxed))
         else {
             return;
@@ -120,6 +153,10 @@ impl Publication {
             metrics.commit_to_socket_seconds.observe(committed.elapsed().as_secs_f64());
         }
     }
+}
+
+fn followed(place: Place) -> Box<Delivery> {
+    Box::new(Delivery::of(place))
 }
 
 /// An event that has no id yet.

@@ -238,6 +238,9 @@ impl Server {
         {
             workers.spawn("a bridge", &accepting, |stop| bridges.clone().keep(bridge.clone(), stop));
         }
+        if let Some(tracer) = &node.tracer {
+            workers.spawn("the sending of spans", &halt, |stop| Arc::clone(tracer).keep_sending(stop));
+        }
         workers.spawn("the bounds of idempotency", &halt, |stop| Arc::clone(&node.idempotency).keep_bounds(stop));
         workers.spawn("the sweep of old events", &halt, |stop| sweep(Arc::clone(&node.hub), stop));
 

@@ -14,6 +14,7 @@ mod limits;
 mod listen;
 mod queries;
 mod redis;
+mod traces;
 pub(crate) mod zone;
 
 #[cfg(test)]
@@ -83,6 +84,7 @@ impl Config {
         let queries = queries::read(&mut reader, database.as_ref(), &stats.zone);
         known::refuse(&mut reader);
         let log = log(&mut reader);
+        let traces = traces::read(&mut reader, node_name.as_deref());
         let io_uring = reader.choice("IO_URING", &[("auto", true), ("off", false)], true);
         let grace = Duration::from_secs(1)..=Duration::from_mins(5);
         let shutdown_grace = reader.duration("SHUTDOWN_GRACE", DEFAULT_SHUTDOWN_GRACE, grace);
@@ -113,6 +115,7 @@ impl Config {
                     stats,
                     queries,
                     log,
+                    traces,
                     io_uring,
                     shutdown_delay,
                     shutdown_grace,

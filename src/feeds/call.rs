@@ -22,6 +22,7 @@ use crate::model::{Answered, Channel, DeviceId, DeviceName, NegocioId};
 use crate::publication::Draft;
 use crate::queries::Queries;
 use crate::refresh::{Noticed, Refresher, Unseen};
+use crate::telemetry::traces::answered_by;
 
 pub use rejection::Rejection;
 
@@ -162,6 +163,20 @@ impl CallContext {
     /// A change of `channel` was announced, by the transaction that made it if that is told. `unavailable`: what is said where it
     /// cannot be read by `deadline`.
     pub async fn notice(
+        &self,
+        channel: &Channel,
+        xid: Option<u64>,
+        deadline: Instant,
+        unavailable: fn() -> Rejection,
+    ) -> Result<Noticed, Rejection> {
+        let noticed = self.noticed(channel, xid, deadline, unavailable).await?;
+        if let Noticed::Read(reading) = &noticed {
+            answered_by(reading.place());
+        }
+        Ok(noticed)
+    }
+
+    async fn noticed(
         &self,
         channel: &Channel,
         xid: Option<u64>,

@@ -34,6 +34,7 @@ use crate::feeds::hints;
 use crate::idempotency::{CannotKnow, Idempotency, Ticket, Turn};
 use crate::telemetry::commit;
 use crate::telemetry::metrics::RefusalReason;
+use crate::telemetry::traces::{FollowedCall, TRACEPARENT, Tracer};
 
 use call::{Arriving, carries_key, json_body};
 use disconnect::DISCONNECT;
@@ -51,6 +52,8 @@ pub(super) struct Hooks {
     pub(super) calls: Arc<CallContext>,
     pub(super) idempotency: Arc<Idempotency>,
     pub(super) admission: Arc<Admission>,
+    /// `None` where no call is followed.
+    pub(super) tracer: Option<Arc<Tracer>>,
 }
 
 /// What may be called.
@@ -88,7 +91,8 @@ pub(super) async fn call(
     let metrics = &hooks.admission.sessions.metrics;
     let (head, body) = request.into_parts();
     let body = BodyDataStream::new(body);
-    let response = match reply(&hooks, target, peer, &head, body, deadline).await {
+    let mut followed = None;
+    let response = match reply(&hooks, target, peer, &head, body, deadline, &mut followed).await {
         Ok(reply) => {
             let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::OK);
             answer::with_type(status, "application/json", reply.into_body())
@@ -98,7 +102,11 @@ pub(super) async fn call(
             refusal.into_response()
         }
     };
-    metrics.answered(target.hook.path, response.status().as_u16(), arrived.elapsed());
+    let status = response.status().as_u16();
+    metrics.answered(target.hook.path, status, arrived.elapsed());
+    if let Some(call) = followed {
+        call.answered(status);
+    }
     Ok(response)
 }
 
@@ -109,6 +117,7 @@ async fn reply(
     head: &Parts,
     body: impl Stream<Item = Result<impl Buf, impl Error>> + Send + Unpin,
     deadline: Instant,
+    followed: &mut Option<FollowedCall>,
 ) -> Result<Reply, Refusal> {
     let Called { feed, hook } = target;
     if feed.is_some_and(|feed| !hooks.admission.sessions.feeds.has(feed)) {
@@ -118,6 +127,7 @@ async fn reply(
         return Err(Refusal::not_allowed("POST"));
     }
     let caller = check_key(hooks, hook, &head.headers)?;
+    *followed = hooks.tracer.as_ref().and_then(|tracer| tracer.follow(hook.path, parent(caller, &head.headers)));
     if target.needs(Need::CloudKeys) && hooks.calls.sync.keys.is_empty() {
         return Err(Refusal::not_configured(Need::CloudKeys.variable()));
     }
@@ -136,7 +146,18 @@ async fn reply(
         },
     };
     let committed = committed(hooks, caller, &head.headers);
-    commit::scope(committed, perform(hooks, hook, body, ticket, place, deadline)).await
+    let work = commit::scope(committed, perform(hooks, hook, body, ticket, place, deadline));
+    match followed {
+        Some(call) => call.scope(work).await,
+        None => work.await,
+    }
+}
+
+/// The span that a caller with the key says is hers; what a stranger says has no say in what is followed.
+fn parent(caller: Caller, headers: &HeaderMap) -> Option<&str> {
+    let mut said = headers.get_all(TRACEPARENT).iter();
+    let first = said.next().filter(|_| matches!(caller, Caller::Known))?;
+    first.to_str().ok().filter(|_| said.next().is_none())
 }
 
 /// When the change was committed, as a caller with the key says; what cannot be read or has not come yet says nothing.

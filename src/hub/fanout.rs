@@ -24,14 +24,19 @@ pub(super) struct Outcome {
     pub(super) taken: usize,
     sent: u64,
     replaced: u64,
+    /// Mailboxes in which it waits.
+    waiting: u64,
 }
 
 impl Outcome {
     fn count(&mut self, push: Push) {
         match push {
             Push::Sent => self.sent += 1,
-            Push::Replaced => self.replaced += 1,
-            Push::Queued => {}
+            Push::Replaced => {
+                self.replaced += 1;
+                self.waiting += 1;
+            }
+            Push::Queued => self.waiting += 1,
             Push::Overflowed | Push::NotWanted => return,
         }
         self.taken += 1;
@@ -40,9 +45,7 @@ impl Outcome {
     fn report(&self, publication: &Publication, metrics: &Metrics) {
         metrics.deliveries.inc_by(self.sent);
         metrics.conflated.inc_by(self.replaced);
-        if self.sent > 0 {
-            publication.on_sent(metrics);
-        }
+        publication.on_handed_out(self.sent, self.waiting, metrics);
     }
 }
 

@@ -86,23 +86,33 @@ impl Publication {
         let is_event = self.kind == Kind::Event;
         match encoding {
             Encoding::Frames { with_ids } if with_ids && is_event => {
-                self.rarer().frame_with_id.get_or_init(|| self.frame_with_id())
+                self.made(&self.rarer().frame_with_id, "frame", || self.frame_with_id())
             }
-            Encoding::Frames { .. } => self.encodings.frame.get_or_init(|| frame::text(&self.payload)),
-            Encoding::NamedFrames => self.rarer().named_frame.get_or_init(|| frame::text(&named::message(self))),
+            Encoding::Frames { .. } => self.made(&self.encodings.frame, "frame", || frame::text(&self.payload)),
+            Encoding::NamedFrames => {
+                self.made(&self.rarer().named_frame, "frame", || frame::text(&named::message(self)))
+            }
             Encoding::Lines => {
                 let id = is_event.then_some(self.version);
-                self.rarer().lines.get_or_init(|| lines::event(&self.payload, id))
+                self.made(&self.rarer().lines, "lines", || lines::event(&self.payload, id))
             }
             Encoding::NamedLines => {
                 let id = is_event.then_some(self.version);
-                self.rarer().named_lines.get_or_init(|| lines::event(&named::message(self), id))
+                self.made(&self.rarer().named_lines, "lines", || lines::event(&named::message(self), id))
             }
             Encoding::Packets { with_ids } if with_ids && is_event => {
-                self.rarer().packet_with_id.get_or_init(|| packets::with_id(self))
+                self.made(&self.rarer().packet_with_id, "packet", || packets::with_id(self))
             }
-            Encoding::Packets { .. } => self.rarer().packet.get_or_init(|| packets::plain(self)),
+            Encoding::Packets { .. } => self.made(&self.rarer().packet, "packet", || packets::plain(self)),
         }
+    }
+
+    /// What is made by who first needs it.
+    fn made<'a>(&self, place: &'a OnceLock<Bytes>, encoding: &'static str, make: impl FnOnce() -> Bytes) -> &'a Bytes {
+        place.get_or_init(|| match &self.delivery {
+            None => make(),
+            Some(delivery) => delivery.encode(encoding, make),
+        })
     }
 
     /// An event as clients see it that asked for ids: a top-level key of its own, first.

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod counts;
+mod followed;
 mod hints;
 mod live;
 mod others;

@@ -22,6 +22,7 @@ use super::refresher::{Reading, Unread};
 use crate::database::Urgency;
 use crate::model::Version;
 use crate::telemetry::commit::Arrival;
+use crate::telemetry::traces::Place;
 
 use demand::Demand;
 pub(super) use demand::Unasked;
@@ -124,6 +125,9 @@ pub(super) enum NextStep {
 pub(super) struct Beginning {
     /// When the first of its notices arrived.
     pub(super) noticed: Option<Arrival>,
+    pub(super) begun: Instant,
+    /// In whose call that is followed it is made.
+    pub(super) followed: Option<Place>,
     /// The transactions that somebody waits for.
     pub(super) xids: Vec<u64>,
     pub(super) clock_floor: Option<Timestamp>,
@@ -242,6 +246,8 @@ impl RefreshState {
         });
         let beginning = Beginning {
             noticed: wanted.noticed,
+            begun: now,
+            followed: wanted.followed.as_ref().or_else(|| self.seekers.as_ref()?.followed()).cloned(),
             xids: xids.unwrap_or_default(),
             clock_floor: self.clock_floor,
             verifies: wanted.unasked.contains(Unasked::Sentinel),

@@ -12,6 +12,7 @@ mod process;
 mod queries;
 mod register;
 mod text;
+mod traces;
 
 use std::mem;
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub use issuers::IssuerMetrics;
 pub use meanings::{METRICS, REFUSALS};
 pub use queries::{QueryLabel, QueryMetrics, QueryRead, ReadReason};
 pub use text::Format;
+pub use traces::TraceMetrics;
 
 use process::Process;
 use register::Register;
@@ -85,6 +87,7 @@ pub struct Metrics {
     pub broker: BrokerMetrics,
     pub bridges: BridgeMetrics,
     pub live: QueryMetrics,
+    pub traces: TraceMetrics,
     pub query_seconds: Histogram,
     pub notice_to_socket_seconds: Histogram,
     pub commit_to_socket_seconds: Histogram,
@@ -206,6 +209,7 @@ impl Metrics {
             broker: BrokerMetrics::register(register),
             bridges: BridgeMetrics::register(register),
             live: QueryMetrics::register(register),
+            traces: TraceMetrics::register(register),
             query_seconds: register.seconds("pulso_query_seconds"),
             notice_to_socket_seconds: register.seconds("pulso_notice_to_socket_seconds"),
             commit_to_socket_seconds: register.seconds("pulso_commit_to_socket_seconds"),

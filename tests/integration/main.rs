@@ -60,6 +60,7 @@ mod tenancy;
 mod tidy;
 mod tls;
 mod tokens;
+mod traces;
 mod urls;
 mod walkthroughs;
 mod wire;

@@ -2,6 +2,7 @@
 
 mod issuers;
 mod known;
+mod traces;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

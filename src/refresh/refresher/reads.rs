@@ -82,15 +82,19 @@ impl Refresher {
         let took = begun.elapsed();
         match answer {
             Ok(answers) => {
-                let each = took / u32::try_from(turns.len()).unwrap_or(u32::MAX);
+                let together = turns.len();
+                let each = took / u32::try_from(together).unwrap_or(u32::MAX);
                 let tellings: Vec<Telling> = turns
                     .into_iter()
                     .zip(answers)
-                    .filter_map(|(turn, answer)| match answer {
-                        Ok(said) => self.succeed(turn, said, begun_in, (took, each)),
-                        Err(failure) => {
-                            self.fail(&turn.channel, &failure);
-                            None
+                    .filter_map(|(mut turn, answer)| {
+                        turn.told(took, together, answer.is_err());
+                        match answer {
+                            Ok(said) => self.succeed(turn, said, begun_in, (took, each)),
+                            Err(failure) => {
+                                self.fail(&turn.channel, &failure);
+                                None
+                            }
                         }
                     })
                     .collect();
@@ -103,7 +107,13 @@ impl Refresher {
                     self.put_back(&turn.channel);
                 }
             }
-            Err(failure) => turns.iter().for_each(|turn| self.fail(&turn.channel, &failure)),
+            Err(failure) => {
+                let together = turns.len();
+                for mut turn in turns {
+                    turn.told(took, together, true);
+                    self.fail(&turn.channel, &failure);
+                }
+            }
         }
     }
 
@@ -168,6 +178,7 @@ impl Refresher {
             Answer::Data(_) => self.results.take(payload.len()).map_or(Room::None, Room::Taken),
         };
         let reading = Publication::state(channel.clone(), seq, payload, turn.beginning.noticed);
+        let reading = reading.below(turn.beginning.followed.clone());
         let mark = answer.mark(&self.digests);
         let finished = {
             let mut kept = self.lock();

@@ -25,6 +25,7 @@ impl RefreshState {
         let shared = self.next.owed;
         self.next.owed = true;
         self.next.noticed.get_or_insert_with(|| Arrival::of_call(now));
+        self.next.follow();
         self.next.live |= waiter.is_some();
         self.next.waiters.extend(waiter);
         self.announced(now, trailing);
@@ -35,6 +36,7 @@ impl RefreshState {
     /// commit that comes late, if it can.
     pub(in crate::refresh) fn on_hint(&mut self, now: Instant, trailing: Option<Duration>) {
         self.next.unasked.insert(Unasked::Hint);
+        self.next.follow();
         match trailing {
             Some(trailing) => self.announced(now, trailing),
             None => self.suspected = None,
@@ -62,6 +64,7 @@ impl RefreshState {
             return false;
         }
         self.next.seeks = true;
+        self.next.follow();
         self.next.live = true;
         self.next.noticed.get_or_insert_with(|| Arrival::of_call(now));
         self.suspected = None;

@@ -2,6 +2,7 @@
 
 use super::{Waiter, Why};
 use crate::telemetry::commit::Arrival;
+use crate::telemetry::traces::Place;
 
 /// Why something is read though nobody asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub(in crate::refresh) struct Demand {
     pub(super) waiters: Vec<Waiter>,
     /// When the first of the notices arrived.
     pub(super) noticed: Option<Arrival>,
+    /// The first call of those that are followed.
+    pub(super) followed: Option<Place>,
 }
 
 impl Unasked {
@@ -105,12 +108,20 @@ impl Demand {
         }
     }
 
+    /// The call under way, if it is followed, finds what is done for it.
+    pub(super) fn follow(&mut self) {
+        if self.followed.is_none() {
+            self.followed = Place::current();
+        }
+    }
+
     /// What was wanted of a read that came to nothing is wanted of the next.
     pub(super) fn take_back(&mut self, wanted: Self) {
         self.owed |= wanted.owed;
         self.live |= wanted.live;
         self.seeks |= wanted.seeks;
         self.noticed = wanted.noticed.or(self.noticed);
+        self.followed = wanted.followed.or(self.followed.take());
         self.unasked.join(wanted.unasked);
         self.waiters.extend(wanted.waiters);
     }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Waiter;
 use crate::refresh::space::Taken;
 use crate::store::Sight;
+use crate::telemetry::traces::Place;
 
 /// How many may wait for one key.
 pub(in crate::refresh) const MOST_SEEKERS: usize = 64;
@@ -24,6 +25,8 @@ pub(in crate::refresh) struct Seekers {
     all: Vec<Seeker>,
     due: Option<Instant>,
     pause: Duration,
+    /// The first call of those that are followed.
+    followed: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -48,6 +51,9 @@ pub(in crate::refresh) struct Found {
 impl Seekers {
     /// False where too many wait.
     pub(super) fn add(&mut self, xid: u64, waiter: Option<Waiter>, until: Instant, place: Taken) -> bool {
+        if self.followed.is_none() {
+            self.followed = Place::current();
+        }
         if let Some(same) = self.all.iter_mut().find(|seeker| seeker.xid == xid && seeker.waiter.is_none()) {
             same.waiter = waiter;
             same.until = same.until.max(until);
@@ -66,6 +72,11 @@ impl Seekers {
         xids.sort_unstable();
         xids.dedup();
         xids
+    }
+
+    /// In whose call that is followed it is read.
+    pub(super) fn followed(&self) -> Option<&Place> {
+        self.followed.as_ref().filter(|_| !self.all.is_empty())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -95,6 +106,7 @@ impl Seekers {
                 Some(Sight::Open) | None => self.all.push(seeker),
             }
         }
+        self.followed.take_if(|_| self.all.is_empty());
         self.put_off(now);
         found
     }

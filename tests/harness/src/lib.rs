@@ -6,6 +6,7 @@
 
 pub mod caddy;
 pub mod chaos;
+pub mod collector;
 pub mod dashboard;
 pub mod demo;
 pub mod events;
@@ -30,6 +31,7 @@ pub mod website;
 
 pub use caddy::Caddy;
 pub use chaos::ChaosProxy;
+pub use collector::{Collector, Manner, Seen};
 pub use dashboard::{Closed, Dashboard, Refused, Stats, client_frame};
 pub use demo::Demo;
 pub use events::{Event, EventStream};

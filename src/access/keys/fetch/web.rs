@@ -4,14 +4,12 @@
 //! Must not know what the document says.
 
 use std::error::Error as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::{ACCEPT, AGE, CACHE_CONTROL, HeaderMap};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, Response};
-use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::task::spawn_blocking;
 use url::{Host, Url};
@@ -19,6 +17,7 @@ use url::{Host, Url};
 use super::FetchError;
 use super::reach::{Elsewhere, Guard, Reach};
 use crate::access::keys::MAX_BYTES;
+use crate::trust;
 
 /// For all of one document, from the look-up of its name to its last byte.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -92,17 +91,9 @@ fn proxy(url: &Url) -> Option<String> {
     proxy.uri().host().filter(|_| !is_loopback).map(str::to_owned)
 }
 
-/// The system's authorities, read anew because they change, and Mozilla's, for an image has none.
 fn tls(has_tls: bool) -> Result<ClientConfig, FetchError> {
-    let mut roots = RootCertStore::empty();
-    if has_tls {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        // What cannot be read there is not trusted; nothing more follows from it.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().map_err(|_| FetchError::NoTls)?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let roots = if has_tls { trust::authorities() } else { RootCertStore::empty() };
+    trust::client(roots).map_err(|_| FetchError::NoTls)
 }
 
 /// What the library says, in words of ours where it matters which.
