@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod destination;
 mod health;
+mod init;
 mod issuers;
 mod migrate;
 mod query;
@@ -47,6 +48,7 @@ enum Command {
     #[command(after_help = settings_help())]
     Serve,
     Demo(demo::DemoArgs),
+    Init(init::InitArgs),
     Token(token::TokenArgs),
     /// Try the configuration against the real database and say what to mend
     ///
@@ -82,6 +84,7 @@ pub fn run() -> ExitCode {
     let code = match Cli::parse().command {
         Command::Serve => serve::run(),
         Command::Demo(args) => demo::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Check => check::run(),
         Command::Migrate(args) => migrate::run(&args),

@@ -178,6 +178,7 @@ fn config(listen: ListenConfig, keys: &Keys, business: &Business) -> Result<Conf
         queries: QueriesConfig { defined, ..QueriesConfig::default() },
         stats,
         log: env::load_log(),
+        traces: None,
         io_uring: true,
         shutdown_delay: Duration::ZERO,
         shutdown_grace: DEFAULT_SHUTDOWN_GRACE,

@@ -151,6 +151,35 @@ pub fn load_database() -> Result<(DatabaseConfig, Vec<Warning>), Vec<Mistake>> {
     }
 }
 
+/// What `pulso init` need not ask for.
+#[derive(Debug)]
+pub struct Given {
+    pub database_url: Option<Secret>,
+    pub jwt_secret: Option<Secret>,
+    pub hook_key: Option<Secret>,
+    pub zone: Option<String>,
+}
+
+pub fn load_given() -> Given {
+    let environment = environment();
+    let vars = |name: &str| environment.get(name);
+    let reader = Reader::new(&vars);
+    Given {
+        database_url: reader.secret("DATABASE_URL"),
+        jwt_secret: reader.secret("JWT_SECRET"),
+        hook_key: reader.secret("NOTIFY_API_KEY"),
+        zone: reader.text("TIMEZONE"),
+    }
+}
+
+/// The database of this URL, with the usual bounds.
+pub fn database_at(url: &str) -> Result<DatabaseConfig, Vec<Mistake>> {
+    let vars = |name: &str| (name == "DATABASE_URL").then(|| url.to_owned());
+    let mut reader = Reader::new(&vars);
+    let database = database::read(&mut reader);
+    database.filter(|_| reader.mistakes.is_empty()).ok_or(reader.mistakes)
+}
+
 /// The live queries, their database, and how they are kept current: for running one.
 pub fn load_queries() -> Result<(DatabaseConfig, QueriesConfig, StatsConfig, Vec<Warning>), Vec<Mistake>> {
     let environment = environment();

@@ -10,6 +10,7 @@ mod postgres;
 mod rollup;
 mod sqlite;
 mod table;
+pub mod tables;
 
 use crate::config::{DatabaseConfig, DatabaseUrl};
 pub use crate::finding::{Finding, Level};

@@ -113,6 +113,11 @@ impl SqliteStore {
         Ok(rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default())
     }
 
+    /// One of `pulso init`'s own questions.
+    pub(super) async fn ask(&self, sql: &str) -> Result<Vec<SqliteRow>, StoreError> {
+        self.rows(&sql.into(), &[]).await
+    }
+
     /// How SQLite would run the statistics query.
     pub(super) async fn plan(&self) -> Result<String, StoreError> {
         let sql = format!("EXPLAIN QUERY PLAN {}", self.queries.stats).into();

@@ -1,5 +1,6 @@
 //! What `pulso check` says about a database.
 
+mod faults;
 mod live;
 mod tables;
 

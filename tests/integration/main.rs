@@ -25,6 +25,7 @@ mod harness_itself;
 mod hook;
 mod hooks_surface;
 mod idempotency;
+mod init;
 mod inspection;
 mod limits;
 mod listener;

@@ -36,7 +36,7 @@ pub(super) struct Call {
 /// A call under way. Dropping it tells of it as well: whatever hangs below it is to find it.
 #[derive(Debug)]
 pub struct FollowedCall {
-    call: Arc<Call>,
+    pub(super) call: Arc<Call>,
     hook: &'static str,
     /// The caller's own span.
     caller: Option<SpanId>,

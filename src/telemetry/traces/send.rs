@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Tracer;
-use crate::config::TracesConfig;
+use crate::config::{Secret, TracesConfig};
 use crate::trust;
 
 /// For what is left when the node stops.
@@ -122,12 +122,12 @@ impl Tracer {
 async fn connect(config: &TracesConfig) -> Result<Client, Lost> {
     let tls = spawn_blocking(|| trust::client(trust::authorities())).await;
     let tls = tls.ok().and_then(Result::ok).ok_or(Lost::NoTls)?;
-    let headers: HeaderMap = config.headers.iter().filter_map(|(name, value)| {
+    let header = |(name, value): &(String, Secret)| {
         let mut value = HeaderValue::from_str(value.expose()).ok()?;
         value.set_sensitive(true);
         Some((HeaderName::from_bytes(name.as_bytes()).ok()?, value))
-    });
-    let headers = headers.collect();
+    };
+    let headers: HeaderMap = config.headers.iter().filter_map(header).collect();
     let client = Client::builder()
         .tls_backend_preconfigured(tls)
         .default_headers(headers)

@@ -81,9 +81,10 @@ async fn a_port_that_is_taken_is_said() {
 #[tokio::test]
 async fn help_gets_a_newcomer_going() {
     for (arguments, words) in [
-        (&["--help"][..], &["serve", "demo", "token", "check", "migrate", "health"][..]),
+        (&["--help"][..], &["serve", "demo", "init", "token", "check", "migrate", "health"][..]),
         (&["serve", "--help"], &["DATABASE_URL", "JWT_SECRET", "PORT"]),
         (&["check", "--help"], &["DATABASE_URL"]),
+        (&["init", "--help"], &["DATABASE_URL", "--yes", "pulso-sql/", "pulso serve"]),
         (&["migrate", "--help"], &["DATABASE_URL", "pulso_outbox", "nothing to do"]),
         (&["demo", "--help"], &["PORT", "LISTEN_ADDR"]),
         (&["token", "--help"], &["--user", "--negocio", "--restaurant", "--role", "--ttl"]),
