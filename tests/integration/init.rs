@@ -11,7 +11,7 @@ use pulso_harness::{Claims, Database, Postgres, Pulso, Scratch};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
-use crate::business::{NEGOCIO, OWNER, citas, database, owner, pulso};
+use crate::business::{NEGOCIO, OWNER, citas, furnish, owner, pulso};
 
 /// Other names, in English and as an ORM spells them.
 const ENGLISH: &str = r#"
@@ -100,7 +100,9 @@ async fn sqlite(folder: &Scratch, schema: &'static str) -> String {
 
 #[tokio::test]
 async fn the_shipped_tables_need_no_query_of_their_own_and_the_keys_are_fresh_and_for_one_alone() {
-    let (database, folder) = (database().await, Scratch::new());
+    let (database, folder) = (empty().await, Scratch::new());
+    database.execute(include_str!("../../sql/schema.postgres.sql")).await;
+    furnish(&database).await;
     let Ended { code, said } = init(&bare(&database.url()), &folder).await;
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("Written: .env\n") && said.contains("connected to PostgreSQL"), "{said}");

@@ -95,7 +95,7 @@ pub async fn values(config: &DatabaseConfig, table: &str, column: &str) -> Vec<S
     let (source, name) = (quoted(table), quoted(column));
     let seen = |text: &str| {
         format!(
-            "SELECT DISTINCT {text} FROM (SELECT {name} AS one FROM {source} LIMIT {LOOKED_AT}) AS some \
+            "SELECT DISTINCT {text} FROM (SELECT {name} AS one FROM {source} LIMIT {LOOKED_AT}) AS looked_at \
              WHERE one IS NOT NULL LIMIT {MOST_VALUES}"
         )
     };

@@ -44,8 +44,8 @@ async fn each_fault_of_a_postgres_is_said_to_the_word() {
         ("DROP TABLE negocios CASCADE", no_table("negocios", "OWNER_SQL")),
         ("ALTER TABLE citas RENAME estado TO status", no_column("estado", "STATS_SQL")),
         ("ALTER TABLE negocios RENAME admin_negocio_id TO dueno", no_column("admin_negocio_id", "OWNER_SQL")),
-        ("REVOKE SELECT ON citas FROM lectora", denied("citas")),
-        ("REVOKE SELECT ON negocios FROM lectora", denied("negocios")),
+        ("CREATE ROLE sin_citas LOGIN; GRANT SELECT ON negocios TO sin_citas", denied("citas")),
+        ("CREATE ROLE sin_negocios LOGIN; GRANT SELECT ON citas TO sin_negocios", denied("negocios")),
         (
             "ALTER TABLE citas ALTER fecha TYPE timestamptz",
             wrong(
@@ -69,7 +69,10 @@ async fn each_fault_of_a_postgres_is_said_to_the_word() {
     ] {
         let database = Postgres::shared().database().await;
         database.execute(fault).await;
-        assert_eq!(problems(&postgres_config(&as_reader(&database))).await, said, "{fault}");
+        let role = fault.strip_prefix("CREATE ROLE ").and_then(|rest| rest.split(' ').next());
+        let url =
+            role.map_or_else(|| as_reader(&database), |role| database.url().replace("pulso@", &format!("{role}@")));
+        assert_eq!(problems(&postgres_config(&url)).await, said, "{fault}");
     }
 }
 
