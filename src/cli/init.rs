@@ -7,6 +7,7 @@ mod guess;
 mod interview;
 mod texts;
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ use super::{EXIT_USAGE, block_on, check, complain};
 use crate::config::env::{self, Given};
 use crate::config::{DatabaseConfig, Feed, MIN_SECRET_BYTES, zone};
 use crate::feeds::definition::Table as Asked;
-use crate::store::inspect::tables::{Column, Table, tables, values};
+use crate::store::inspect::tables::{Column, Kind, Table, tables, values};
 
 use files::Draft;
 use guess::{Guess, Role};
@@ -31,6 +32,8 @@ const FOLDER: &str = "pulso-sql";
 const STATS: &str = "STATS_SQL";
 const OWNER: &str = "OWNER_SQL";
 const DEVICES: &str = "DEVICE_SQL";
+/// What is answered by who has no key yet.
+const FRESH: &str = "a fresh one";
 
 /// Write a .env that works with your database: finds its tables, makes keys, asks what it cannot know
 ///
@@ -68,7 +71,7 @@ pub(super) fn run(args: &InitArgs) -> ExitCode {
     let mut is_written = false;
     let code = block_on(async {
         let interview = Interview::new(io::stdin().lock(), io::stdout(), args.yes);
-        match set_up(interview, env::load_given()).await {
+        match set_up(interview, &env::load_given()).await {
             Ok(()) => {
                 is_written = true;
                 ExitCode::SUCCESS
@@ -82,8 +85,8 @@ pub(super) fn run(args: &InitArgs) -> ExitCode {
     if is_written { check::run() } else { code }
 }
 
-async fn set_up<I: BufRead, O: Write>(mut interview: Interview<I, O>, given: Given) -> io::Result<()> {
-    let (url, database) = database(&mut interview, &given)?;
+async fn set_up<I: BufRead, O: Write>(mut interview: Interview<I, O>, given: &Given) -> io::Result<()> {
+    let (url, database) = database(&mut interview, given)?;
     let tables = tables(&database).await.map_err(io::Error::other)?;
     let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
     interview.say(&match names.as_slice() {
@@ -101,13 +104,14 @@ async fn set_up<I: BufRead, O: Write>(mut interview: Interview<I, O>, given: Giv
     let devices = look_for(&mut interview, Role::Devices, &tables)?;
     queries.extend(devices.as_ref().and_then(|guess| kiosks(dialect, guess)));
     let feeds = feeds(appointments.is_some(), devices.is_some());
-    let (zone, jwt, hook) = (ask_zone(&mut interview, &given)?, ask_secret(&mut interview, &given)?, hook_key(&given));
+    let (zone, jwt, hook) = (ask_zone(&mut interview, given)?, ask_secret(&mut interview, given)?, hook_key(given));
     let mut settings = vec![("DATABASE_URL", url), ("JWT_SECRET", jwt), ("NOTIFY_API_KEY", hook), ("TIMEZONE", zone)];
     settings.extend(feeds.map(|feeds| ("FEEDS", feeds)));
     settings.extend(queries.iter().map(|(variable, draft)| (*variable, draft.path.display().to_string())));
     let mut text = "# Written by `pulso init`. All other settings: pulso serve --help\n".to_owned();
     for (name, value) in settings {
-        text += &format!("{name}={}\n", files::value(&value));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{name}={}", files::value(&value));
     }
     let mut drafts: Vec<Draft> = queries.into_iter().map(|(_, draft)| draft).collect();
     drafts.push(Draft { path: SETTINGS.into(), text, is_secret: true });
@@ -230,7 +234,6 @@ fn is_named(table: &Table, found: &[Option<Column>], name: &str, columns: &[&str
 
 /// Whether Pulso's own query may compare it with a day.
 fn is_comparable(dialect: Dialect, day: &Column) -> bool {
-    use crate::store::inspect::tables::Kind;
     day.kind == Kind::Day || day.kind == Kind::Text && dialect == Dialect::Sqlite
 }
 
@@ -271,7 +274,6 @@ fn ask_secret<I: BufRead, O: Write>(interview: &mut Interview<I, O>, given: &Giv
     if let Some(secret) = &given.jwt_secret {
         return Ok(secret.expose().to_owned());
     }
-    const FRESH: &str = "a fresh one";
     let read = |answer: &str| match answer {
         FRESH => Ok(fresh_key()),
         short if short.len() < MIN_SECRET_BYTES => Err(format!("it needs {MIN_SECRET_BYTES} bytes at least")),

@@ -60,14 +60,16 @@ impl Kind {
     fn of(name: &str) -> Self {
         let name = name.to_ascii_lowercase();
         let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
-        match () {
-            () if has(&["timestamp", "datetime"]) => Self::Moment,
-            () if has(&["date"]) => Self::Day,
-            () if has(&["bool"]) => Self::Flag,
-            () if has(&["int", "numeric", "decimal", "real", "double", "serial"]) && !has(&["interval", "point"]) => {
-                Self::Number
-            }
-            () => Self::Text,
+        if has(&["timestamp", "datetime"]) {
+            Self::Moment
+        } else if has(&["date"]) {
+            Self::Day
+        } else if has(&["bool"]) {
+            Self::Flag
+        } else if has(&["int", "numeric", "decimal", "real", "double", "serial"]) && !has(&["interval", "point"]) {
+            Self::Number
+        } else {
+            Self::Text
         }
     }
 }
