@@ -72,7 +72,7 @@ impl Publication {
             is_again: false,
             noticed: Arrival::of_commit(),
             measured: AtomicBool::new(false),
-            delivery: Place::current().map(followed),
+            delivery: Place::current().map(Delivery::of).map(Box::new),
         }
     }
 
@@ -90,7 +90,7 @@ impl Publication {
     /// It comes of what was done there for a call that is followed.
     #[must_use]
     pub fn below(self, place: Option<Place>) -> Self {
-        Self { delivery: place.map(followed), ..self }
+        Self { delivery: place.map(Delivery::of).map(Box::new), ..self }
     }
 
     /// Where in a call that is followed it was made.
@@ -153,10 +153,6 @@ impl Publication {
             metrics.commit_to_socket_seconds.observe(committed.elapsed().as_secs_f64());
         }
     }
-}
-
-fn followed(place: Place) -> Box<Delivery> {
-    Box::new(Delivery::of(place))
 }
 
 /// An event that has no id yet.

@@ -289,5 +289,9 @@ fn hook_key(given: &Given) -> String {
 /// 256 bits that nobody knows, in hexadecimal.
 fn fresh_key() -> String {
     let bytes: [u8; 32] = rand::rng().random();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

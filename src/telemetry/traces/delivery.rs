@@ -39,9 +39,9 @@ impl Delivery {
     }
 
     /// Makes an encoding, and tells how long that took.
-    pub fn encode<T>(&self, encoding: &'static str, make: impl FnOnce() -> T) -> T {
+    pub fn encode<T>(&self, encoding: &'static str, work: impl FnOnce() -> T) -> T {
         let began = Instant::now();
-        let made = make();
+        let made = work();
         self.place.step("encode").with("pulso.encoding", encoding).over(began, Instant::now());
         made
     }

@@ -84,7 +84,7 @@ impl Tracer {
                 self.metrics.traces.dropped.inc_by(lost);
                 match sent {
                     Err(lost) if is_well => {
-                        warn!(reason = %lost, "the collector does not take spans: they are dropped")
+                        warn!(reason = %lost, "the collector does not take spans: they are dropped");
                     }
                     Ok(()) if !is_well => info!("the collector takes spans again"),
                     _ => {}

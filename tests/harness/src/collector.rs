@@ -1,6 +1,7 @@
 //! A collector of OpenTelemetry: takes what is posted to it as OTLP over HTTP, in the manner that a test says.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -195,7 +196,10 @@ impl Seen {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {

@@ -12,9 +12,9 @@ use crate::backend::{Prepared, postgres_config};
 async fn problems(config: &DatabaseConfig) -> String {
     let mut said = String::new();
     for finding in Report::of(config).await.0.iter().filter(|finding| finding.level == Level::Problem) {
+        let advice = finding.advice.as_deref().map_or_else(String::new, |advice| format!(" -> {advice}"));
         // Writing to a string cannot fail.
-        let _ = write!(said, "{}", finding.what);
-        let _ = writeln!(said, "{}", finding.advice.iter().map(|advice| format!(" -> {advice}")).collect::<String>());
+        let _ = writeln!(said, "{}{advice}", finding.what);
     }
     said.trim_end().to_owned()
 }
