@@ -37,7 +37,9 @@ async fn each_fault_of_a_postgres_is_said_to_the_word() {
              (column \"{column}\" does not exist (SQLSTATE 42703)) -> {WAITS}"
         )
     };
-    let denied = |table: &str| format!("permission denied for table {table} (SQLSTATE 42501); {GRANT}");
+    let denied = |table: &str| {
+        format!("the database refused the query: permission denied for table {table} (SQLSTATE 42501); {GRANT}")
+    };
     let wrong = |reason: &str| format!("STATS_SQL: {reason} -> {MEND}");
     for (fault, said) in [
         ("DROP TABLE citas", no_table("citas", "STATS_SQL")),
