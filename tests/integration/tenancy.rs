@@ -222,6 +222,18 @@ async fn only_the_rightful_hear_of_what_was_called_on_another_node() {
 }
 
 #[tokio::test]
+async fn only_the_rightful_see_figures_that_were_announced_on_another_node() {
+    only_the_rightful_hear_across(Matter::Figures).await;
+}
+
+#[tokio::test]
+async fn only_the_rightful_see_a_live_query_that_was_announced_on_another_node() {
+    for matter in QUERIES {
+        only_the_rightful_hear_across(matter).await;
+    }
+}
+
+#[tokio::test]
 async fn only_a_tenants_own_back_end_hears_of_changes_that_came_to_another_node() {
     only_the_rightful_hear_across(Matter::Changes).await;
 }

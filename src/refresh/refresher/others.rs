@@ -146,7 +146,7 @@ impl Refresher {
         {
             self.note_times_of_others(channel, live.read_at, live.next_change_at);
         }
-        if adopted == Adopted::Newer {
+        if matches!(adopted, Adopted::Newer | Adopted::Again) {
             self.metrics.broker.adopted.inc();
             self.broker.tell(&reading);
         }

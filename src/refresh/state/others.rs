@@ -18,6 +18,8 @@ const KNOWN_AFTER: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::refresh) enum Adopted {
     Newer,
+    /// It is what is shown, read once more because somebody asked: who watches is handed it, changed or not.
+    Again,
     /// It says what is shown.
     Same,
     Older,
@@ -75,10 +77,16 @@ impl RefreshState {
         is_later: bool,
     ) -> Adopted {
         let Fresh { reading, room, version, mark, day, .. } = fresh;
-        if let Some(latest) = &self.latest {
+        if let Some(latest) = &mut self.latest {
             match (latest.version, version) {
                 // What is shown of an older era is read anew: that may have seen more than this has.
                 (Some(ours), Some(theirs)) if ours.era() == theirs.era() && latest.day == day => {
+                    // Of the same snapshot, and no transaction in between.
+                    if ours == theirs && !is_later && !is_quiet && latest.mark == mark && self.failed.is_none() {
+                        (latest.begun, latest.is_stale) = (begun, false);
+                        (self.said_due, self.suspected) = (None, None);
+                        return Adopted::Again;
+                    }
                     if ours > theirs || (ours == theirs && !is_later) {
                         return Adopted::Older;
                     }

@@ -92,6 +92,30 @@ async fn costs_one_query(n: &Channel) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_notice_is_told_on_all_nodes_though_no_transaction_came_in_between() {
+    for kind in [figures_of as Kind, live_of] {
+        let nodes = Nodes::new().await;
+        let n = kind("n");
+        let mut screens: Vec<Subscriber> = nodes.worlds[1..].iter().map(|world| world.subscribe(&n)).collect();
+        sleep(HEALED).await;
+        screens.iter_mut().for_each(Subscriber::read);
+        // The first where it is watched, the second where it is not.
+        for (told, node) in [(1, 1), (2, 0)] {
+            let before = nodes.queries();
+            assert!(nodes.notice(node, &n).await);
+            sleep(SOON).await;
+            for screen in &mut screens {
+                screen.read();
+                assert_eq!(screen.seen.len(), 1 + told, "changed or not");
+            }
+            sleep(HEALED).await;
+            assert_eq!(nodes.queries() - before, 2, "one, and one more looks for a late commit");
+        }
+        assert!(screens.iter_mut().all(|screen| shown(screen) == Some(0) && screen.seen.len() == 3));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_notice_that_is_watched_nowhere_costs_none() {
     let nodes = Nodes::new().await;
     let n = figures_of("n");
