@@ -55,7 +55,7 @@ impl Gate<'_> {
             return Err(Denial::OwnershipUnchecked);
         }
         let consulta = live.consulta(key).ok_or(Denial::NotAllowed)?;
-        Ok(Topic::Consulta(Defined::new(consulta, live.query.fingerprint)))
+        Ok(Topic::Consulta(Defined::new(consulta, live.edition)))
     }
 
     /// By what somebody may have it, if that is not known to be nothing. Of a live query that is not what it was when the topic
@@ -66,7 +66,7 @@ impl Gate<'_> {
             Topic::Canal(canal) => canal.negocio(),
             Topic::Consulta(defined) => {
                 let live = self.queries.find(defined.consulta().query());
-                let live = live.filter(|live| live.query.fingerprint == defined.fingerprint());
+                let live = live.filter(|live| live.edition == defined.edition());
                 return self.right_to(defined.consulta(), &*live.ok_or(Denial::OwnershipUnchecked)?, identity);
             }
         };

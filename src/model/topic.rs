@@ -28,16 +28,16 @@ impl PartialEq for Defined {
 impl Eq for Defined {}
 
 impl Defined {
-    /// `fingerprint`: of the definition.
-    pub fn new(consulta: Consulta, fingerprint: u64) -> Self {
-        Self(Arc::new((consulta, fingerprint)))
+    /// `edition`: of the definition. One that says again what an earlier one said is another all the same.
+    pub fn new(consulta: Consulta, edition: u64) -> Self {
+        Self(Arc::new((consulta, edition)))
     }
 
     pub fn consulta(&self) -> &Consulta {
         &self.0.0
     }
 
-    pub fn fingerprint(&self) -> u64 {
+    pub fn edition(&self) -> u64 {
         self.0.1
     }
 }
@@ -58,7 +58,7 @@ impl Topic {
     pub fn sharing(self, channel: Channel) -> Self {
         match (self, channel) {
             (Self::Consulta(defined), Channel::Consulta(consulta)) => {
-                Self::Consulta(Defined::new(consulta, defined.fingerprint()))
+                Self::Consulta(Defined::new(consulta, defined.edition()))
             }
             (_, Channel::Estadisticas(negocio)) => Self::Estadisticas(negocio),
             (_, Channel::Canal(canal)) => Self::Canal(canal),

@@ -38,6 +38,8 @@ pub struct Consequences {
 
 #[derive(Debug, Default)]
 struct Set {
+    /// How often it was replaced.
+    edition: u64,
     lives: HashMap<QueryName, Arc<Live>>,
     hooked: HashMap<&'static str, Vec<QueryName>>,
     listening: HashMap<Box<str>, Vec<QueryName>>,
@@ -47,6 +49,8 @@ struct Set {
 #[derive(Clone, Debug)]
 pub struct Live {
     pub query: Arc<LiveQuery>,
+    /// Of which replacement its definition is: who watched an earlier one that said the same has been silenced since.
+    pub edition: u64,
     pub standing: Standing,
     /// What was last found out about it, also while it is off.
     pub learnt: Option<Arc<Learnt>>,
@@ -64,7 +68,7 @@ pub enum Standing {
 
 impl Queries {
     pub fn new(queries: impl IntoIterator<Item = Arc<LiveQuery>>) -> Self {
-        let unknown = |query| Live { query, standing: Standing::Unknown, learnt: None };
+        let unknown = |query| Live { query, edition: 0, standing: Standing::Unknown, learnt: None };
         let set = Set::of(queries.into_iter().map(|query| Arc::new(unknown(query))));
         Self { set: RwLock::new(set), ..Self::default() }
     }
@@ -111,11 +115,12 @@ impl Queries {
     /// told to look again.
     pub fn replace(&self, queries: impl IntoIterator<Item = Arc<LiveQuery>>) {
         let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
+        let edition = set.edition + 1;
         let of_now = |query: Arc<LiveQuery>| match set.lives.get(&query.name) {
             Some(live) if live.query.fingerprint == query.fingerprint => Arc::clone(live),
-            _ => Arc::new(Live { query, standing: Standing::Unknown, learnt: None }),
+            _ => Arc::new(Live { query, edition, standing: Standing::Unknown, learnt: None }),
         };
-        let replaced = Set::of(queries.into_iter().map(of_now));
+        let replaced = Set { edition, ..Set::of(queries.into_iter().map(of_now)) };
         let is_as_before = |name: &&QueryName| {
             let of = |set: &Set| set.lives.get(*name).map(|live| live.query.fingerprint);
             of(&set) == of(&replaced)
@@ -137,7 +142,7 @@ impl Queries {
     pub fn while_defined<T>(&self, defined: &Defined, act: impl FnOnce() -> T) -> Option<T> {
         let set = self.read();
         let live = set.lives.get(defined.consulta().query())?;
-        (live.query.fingerprint == defined.fingerprint()).then(act)
+        (live.edition == defined.edition()).then(act)
     }
 
     /// Follows reloads, and queries that come to stand otherwise.
@@ -192,7 +197,7 @@ impl Queries {
             }
             Standing::Unknown => live.learnt.clone(),
         };
-        *live = Arc::new(Live { query: Arc::clone(query), standing, learnt });
+        *live = Arc::new(Live { query: Arc::clone(query), edition: live.edition, standing, learnt });
         drop(set);
         self.changes.send_modify(|changes| *changes += 1);
     }
@@ -319,6 +324,22 @@ mod tests {
         assert_eq!(standing("a"), Some(learnt(None)));
         assert_eq!((standing("b"), standing("c")), (Some(Standing::Unknown), None));
         assert_eq!(standing("d"), Some(Standing::Unknown));
+    }
+
+    #[test]
+    fn who_asked_for_a_definition_that_was_replaced_and_came_back_has_another() {
+        let queries = Queries::new([query("a"), query("b")]);
+        let defined =
+            |text: &str| Defined::new(Consulta::new(name(text), None), queries.find(&name(text)).unwrap().edition);
+        let before = [defined("a"), defined("b")];
+        let mut other = LiveQuery::clone(&query("a"));
+        other.fingerprint += 1;
+        for a in [Arc::new(other), query("a")] {
+            queries.replace([a, query("b")]);
+        }
+        let is_it = |defined: &Defined| queries.while_defined(defined, || ()).is_some();
+        assert_eq!(before.each_ref().map(is_it), [false, true]);
+        assert!(is_it(&defined("a")));
     }
 
     #[test]

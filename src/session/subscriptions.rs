@@ -30,7 +30,7 @@ use crate::refresh::{Reading, Unavailable};
 use crate::session::SessionContext;
 use crate::telemetry::metrics::RefusalReason;
 
-use entry::{Entry, Joined, Parked, Stage};
+use entry::{Entry, Joined, Parked, Pending, Stage};
 use joining::kept;
 pub(super) use question::Question;
 use recheck::{a_little, next_recheck};
@@ -74,7 +74,7 @@ impl Subscriptions {
     }
 
     /// A client asks for a channel. `question`: who is to be answered, in the second version.
-    pub(super) fn subscribe(&mut self, name: &ChannelName, identity: &Identity, mut question: Option<Box<Question>>) {
+    pub(super) fn subscribe(&mut self, name: &ChannelName, identity: &Identity, question: Option<Box<Question>>) {
         if matches!(name, ChannelName::Consulta { .. }) {
             self.await_queries(false);
         }
@@ -87,17 +87,18 @@ impl Subscriptions {
             return;
         }
         let key = self.next_key();
-        match self.stage_for(key, name, identity, false, &mut question) {
+        match self.stage_for(key, name, identity, Pending { question, ..Pending::default() }) {
             Ok(mut stage) => {
                 if let Stage::Parked(parked) = &mut stage {
-                    parked.is_told = !self.is_to_be_learnt(name);
-                    if parked.is_told { self.park(name, parked.question.as_deref()) } else { self.wait_to_retry() }
+                    let pending = &mut parked.pending;
+                    pending.is_told = !self.is_to_be_learnt(name);
+                    if pending.is_told { self.park(name, pending.question.as_deref()) } else { self.wait_to_retry() }
                 }
                 // Most have one: a vector's own way would be room for four.
                 self.entries.reserve_exact(1);
                 self.entries.push(Entry { key, stage });
             }
-            Err(denial) => self.deny(name, denial, question.as_deref()),
+            Err((denial, pending)) => self.turn_away(name, denial, Left::Withdrawn, &pending),
         }
     }
 
@@ -243,19 +244,19 @@ impl Subscriptions {
             if self.find(&parked.name).is_some() {
                 continue;
             }
-            let Parked { name, is_told, mut question } = *parked;
-            match self.stage_for(key, &name, identity, is_told, &mut question) {
+            let Parked { name, pending } = *parked;
+            match self.stage_for(key, &name, identity, pending) {
                 Ok(mut stage) => {
                     if let Stage::Parked(parked) = &mut stage
-                        && !parked.is_told
+                        && !parked.pending.is_told
                         && !self.is_to_be_learnt(&parked.name)
                     {
-                        parked.is_told = true;
-                        self.deny(&parked.name, Denial::OwnershipUnchecked, parked.question.as_deref());
+                        parked.pending.is_told = true;
+                        self.deny(&parked.name, Denial::OwnershipUnchecked, parked.pending.question.as_deref());
                     }
                     self.entries.push(Entry { key, stage });
                 }
-                Err(denial) => self.deny(&name, denial, question.as_deref()),
+                Err((denial, pending)) => self.turn_away(&name, denial, Left::Withdrawn, &pending),
             }
         }
         if self.entries.iter().any(|entry| matches!(entry.stage, Stage::Parked(_))) {
@@ -263,26 +264,24 @@ impl Subscriptions {
         }
     }
 
-    /// How a subscription goes on: joined, being checked, parked, or refused. `is_told`: the client knows that it could not be
-    /// checked. `question` is taken unless it is refused.
+    /// How a subscription goes on: joined, being checked, parked, or refused.
     fn stage_for(
         &mut self,
         key: u32,
         name: &ChannelName,
         identity: &Identity,
-        is_told: bool,
-        question: &mut Option<Box<Question>>,
-    ) -> Result<Stage, Denial> {
+        pending: Pending,
+    ) -> Result<Stage, (Denial, Pending)> {
         let gate = self.context.gate();
         let right = gate.topic(name).and_then(|topic| Ok((gate.right(&topic, identity)?, topic)));
         match right {
-            Ok((Right::Token, topic)) => Ok(self.join(key, topic, false, question.take())),
+            Ok((Right::Token, topic)) => Ok(self.join(key, topic, false, pending)),
             Ok((Right::Database(asked), topic)) => {
                 self.check(key, asked, false);
-                Ok(Stage::Checking { topic, again: is_told, question: question.take() })
+                Ok(Stage::Checking { topic, pending })
             }
-            Err(Denial::OwnershipUnchecked) => Ok(Stage::parked(name.clone(), is_told, question.take())),
-            Err(denial) => Err(denial),
+            Err(Denial::OwnershipUnchecked) => Ok(Stage::parked(name.clone(), pending)),
+            Err(denial) => Err((denial, pending)),
         }
     }
 

@@ -4,6 +4,7 @@
 mod guest;
 mod issuers;
 mod matter;
+mod redefined;
 
 use std::time::Duration;
 

@@ -6,12 +6,12 @@ use super::super::code::Code;
 use super::super::words::second::{self, Left};
 use super::super::words::{NO_FIGURES, denial, denied, error};
 use super::Subscriptions;
-use super::entry::{Joined, Stage};
+use super::entry::{Joined, Pending, Stage};
 use super::question::{Question, each};
 use crate::access::grant::Denial;
 use crate::feeds::queries::words::{NO_RESULT, failed};
 use crate::hub::Standing;
-use crate::model::{Channel, ChannelName, Topic, Wording};
+use crate::model::{Channel, ChannelName, QueryName, Topic, Wording};
 
 impl Subscriptions {
     pub(super) fn is_second(&self) -> bool {
@@ -31,14 +31,29 @@ impl Subscriptions {
         }
     }
 
-    /// A live query is there no more, or asks for other rights.
-    pub(super) fn say_withdrawn(&self, name: &ChannelName, is_removed: bool, question: Option<&Question>) {
+    /// Who waits to be let in is not. Of who was in before the rights have ended.
+    pub(super) fn turn_away(&self, name: &ChannelName, why: Denial, left: Left, pending: &Pending) {
+        if pending.was_in && why == Denial::NotAllowed {
+            self.say_withdrawn(name, left, pending.question.as_deref());
+        } else {
+            self.deny(name, why, pending.question.as_deref());
+        }
+    }
+
+    /// The rights to what was heard have ended, or it is a live query that is there no more.
+    pub(super) fn say_withdrawn(&self, name: &ChannelName, left: Left, question: Option<&Question>) {
         self.context.metrics.withdrawn.inc();
-        if is_removed && self.is_second() {
+        if self.is_second() && self.is_removed(name) {
             self.say_wrong(Code::Removed, &denial(Denial::Withdrawn), name, question);
         } else {
             self.say_denied(name, Denial::Withdrawn, question);
         }
+        self.say_left(&name.to_string(), left, None);
+    }
+
+    fn is_removed(&self, name: &ChannelName) -> bool {
+        let ChannelName::Consulta { query, .. } = name else { return false };
+        QueryName::parse(query).is_none_or(|query| self.context.queries.find(&query).is_none())
     }
 
     /// What there is to begin with cannot be read just now.

@@ -15,33 +15,60 @@ pub(super) struct Entry {
 pub(super) enum Stage {
     /// Access could not be checked; tried again.
     Parked(Box<Parked>),
-    /// Access is being checked: `again` where the client knows that it could not be.
+    /// Access is being checked.
     Checking {
         topic: Topic,
-        again: bool,
-        question: Option<Box<Question>>,
+        pending: Pending,
     },
     Joined(Joined),
 }
 
+/// What is known of who is not let in yet, or not yet again.
+#[derive(Default)]
+pub(super) struct Pending {
+    /// The client knows that it could not be checked.
+    pub(super) is_told: bool,
+    /// It was let in before: if it is refused now, its rights have ended.
+    pub(super) was_in: bool,
+    pub(super) question: Option<Box<Question>>,
+}
+
 impl Stage {
-    /// Of what is to be tried again. `is_told`: whether the client knows.
-    pub(super) fn parked(name: ChannelName, is_told: bool, question: Option<Box<Question>>) -> Self {
-        Self::Parked(Box::new(Parked { name, is_told, question }))
+    /// Of what is to be tried again.
+    pub(super) fn parked(name: ChannelName, pending: Pending) -> Self {
+        Self::Parked(Box::new(Parked { name, pending }))
     }
 
     /// Access cannot be checked any more, or not yet, which the client knows.
     pub(super) fn park(&mut self) {
-        if let Self::Checking { topic, question, .. } | Self::Joined(Joined { topic, question, .. }) = self {
-            *self = Self::parked(topic.name(), true, question.take());
+        let was_in = self.was_in();
+        if let Self::Checking { topic, pending: Pending { question, .. } }
+        | Self::Joined(Joined { topic, question, .. }) = self
+        {
+            *self = Self::parked(topic.name(), Pending { is_told: true, was_in, question: question.take() });
         }
+    }
+
+    /// Whether it is heard now, or was before it had to be checked again.
+    pub(super) fn was_in(&self) -> bool {
+        match self {
+            Self::Parked(parked) => parked.pending.was_in,
+            Self::Checking { pending, .. } => pending.was_in,
+            Self::Joined(_) => true,
+        }
+    }
+
+    /// What is left of it when it has to be checked anew.
+    pub(super) fn into_pending(mut self) -> Pending {
+        Pending { is_told: false, was_in: self.was_in(), question: self.question().take() }
     }
 
     /// Who waits for an answer, or spells it otherwise than it is spelt here.
     pub(super) fn question(&mut self) -> &mut Option<Box<Question>> {
         match self {
-            Self::Parked(parked) => &mut parked.question,
-            Self::Checking { question, .. } | Self::Joined(Joined { question, .. }) => question,
+            Self::Parked(parked) => &mut parked.pending.question,
+            Self::Checking { pending, .. } => &mut pending.question,
+            Self::Joined(joined) => &mut joined.question,
         }
     }
 
@@ -74,8 +101,7 @@ impl Stage {
 pub(super) struct Parked {
     /// As the client spells it, for the column's type may not be known yet.
     pub(super) name: ChannelName,
-    pub(super) is_told: bool,
-    pub(super) question: Option<Box<Question>>,
+    pub(super) pending: Pending,
 }
 
 pub(super) struct Joined {

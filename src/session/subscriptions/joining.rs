@@ -6,7 +6,7 @@ use std::slice;
 use std::sync::Arc;
 
 use super::super::words::RESYNC;
-use super::entry::{Joined, Stage};
+use super::entry::{Joined, Pending, Stage};
 use super::question::Question;
 use super::{Settled, Subscriptions};
 use crate::hub::history::Since;
@@ -15,8 +15,8 @@ use crate::model::{Channel, Topic, Wording};
 
 impl Subscriptions {
     /// Joins first, then asks for what to begin with: what changes in between arrives by the hub.
-    pub(super) fn join(&mut self, key: u32, topic: Topic, by_database: bool, question: Option<Box<Question>>) -> Stage {
-        let channel = topic.channel();
+    pub(super) fn join(&mut self, key: u32, topic: Topic, by_database: bool, pending: Pending) -> Stage {
+        let (channel, question) = (topic.channel(), &pending.question);
         let since = self.since(&channel, question.as_deref());
         let join = || match self.mailbox.wording() {
             Wording::Second => {
@@ -32,8 +32,10 @@ impl Subscriptions {
             Topic::Estadisticas(_) | Topic::Canal(_) => join(),
         };
         // Defined otherwise since it was asked for: it is judged anew.
-        let Some(membership) = membership else { return Stage::parked(topic.name(), false, question) };
-        self.joined(key, topic, membership, by_database, question)
+        let Some(membership) = membership else {
+            return Stage::parked(topic.name(), Pending { is_told: false, ..pending });
+        };
+        self.joined(key, topic, membership, by_database, pending.question)
     }
 
     pub(super) fn joined(

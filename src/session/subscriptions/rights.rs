@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::future::FutureExt as _;
 use tokio::time::Instant;
 
-use super::entry::{Entry, Joined, Stage};
+use super::entry::{Entry, Joined, Pending, Stage};
 use super::question::Question;
 use super::recheck::a_little;
 use super::{Left, Settled, Subscriptions};
@@ -38,26 +38,26 @@ impl Subscriptions {
                     self.recheck(place, identity);
                 }
                 (Stage::Joined(_), Err(Denial::OwnershipUnchecked)) => self.take_back(place),
-                (Stage::Joined(_), Err(_)) => self.withdraw(place, Left::User, false),
-                (Stage::Checking { question, .. }, Ok(Right::Token)) => {
-                    let question = question.take();
+                (Stage::Joined(_), Err(_)) => self.withdraw(place, Left::User),
+                (Stage::Checking { pending, .. }, Ok(Right::Token)) => {
+                    let pending = std::mem::take(pending);
                     // A new key: the answer that is under way no longer matters.
                     let key = self.next_key();
-                    let stage = self.join(key, topic, false, question);
+                    let stage = self.join(key, topic, false, pending);
                     self.entries[place] = Entry { key, stage };
                 }
-                (Stage::Checking { again, question, .. }, Ok(Right::Database(asked)))
+                (Stage::Checking { pending, .. }, Ok(Right::Database(asked)))
                     if matches!(topic, Topic::Consulta(_)) =>
                 {
                     // Of several rules the token may say less than before, or more.
-                    let (again, question) = (*again, question.take());
+                    let pending = std::mem::take(pending);
                     let key = self.next_key();
                     self.check(key, asked, false);
-                    self.entries[place] = Entry { key, stage: Stage::Checking { topic, again, question } };
+                    self.entries[place] = Entry { key, stage: Stage::Checking { topic, pending } };
                 }
                 (Stage::Checking { .. }, Err(denial)) if denial != Denial::OwnershipUnchecked => {
-                    let question = self.remove(place).question().take();
-                    self.deny(&topic.name(), denial, question.as_deref());
+                    let pending = self.remove(place).into_pending();
+                    self.turn_away(&topic.name(), denial, Left::User, &pending);
                 }
                 (Stage::Joined(_) | Stage::Checking { .. } | Stage::Parked(_), _) => {}
             }
@@ -70,24 +70,17 @@ impl Subscriptions {
         for place in (0..self.entries.len()).rev() {
             let Some(defined) = self.entries[place].stage.defined() else { continue };
             let live = self.context.queries.find(defined.consulta().query());
-            match live.map(|live| live.query.fingerprint) {
-                Some(fingerprint) if fingerprint == defined.fingerprint() => {}
-                None => self.withdraw(place, Left::Withdrawn, true),
+            match live.map(|live| live.edition) {
+                Some(edition) if edition == defined.edition() => {}
+                None => self.withdraw(place, Left::Withdrawn),
                 Some(_) => {
                     let name = Topic::Consulta(defined.clone()).name();
-                    let mut stage = self.remove(place);
-                    let was_joined = matches!(stage, Stage::Joined(_));
-                    let mut question = stage.question().take();
-                    drop(stage);
+                    let pending = self.remove(place).into_pending();
                     // A new key: whatever is under way no longer matters.
                     let key = self.next_key();
-                    if let Ok(stage) = self.stage_for(key, &name, identity, false, &mut question) {
-                        self.entries.push(Entry { key, stage });
-                    } else {
-                        self.say_withdrawn(&name, false, question.as_deref());
-                        if was_joined {
-                            self.say_left(&name.to_string(), Left::Withdrawn, None);
-                        }
+                    match self.stage_for(key, &name, identity, pending) {
+                        Ok(stage) => self.entries.push(Entry { key, stage }),
+                        Err((denial, pending)) => self.turn_away(&name, denial, Left::Withdrawn, &pending),
                     }
                 }
             }
@@ -101,26 +94,28 @@ impl Subscriptions {
     pub(super) fn on_checked(&mut self, key: u32, verdict: Verdict, is_known: bool) {
         let Some(place) = self.entries.iter().position(|entry| entry.key == key) else { return };
         match (&mut self.entries[place].stage, verdict) {
-            (Stage::Checking { topic, question, .. }, Ok(true)) if is_known => {
-                let (topic, question) = (topic.clone(), question.take());
-                self.entries[place].stage = self.join(key, topic, true, question);
+            (Stage::Checking { topic, pending }, Ok(true)) if is_known => {
+                let (topic, pending) = (topic.clone(), std::mem::take(pending));
+                self.entries[place].stage = self.join(key, topic, true, pending);
             }
             (Stage::Checking { topic, .. }, Ok(_)) => {
                 let name = topic.name();
-                let question = self.remove(place).question().take();
-                self.deny(&name, Denial::NotAllowed, question.as_deref());
+                let pending = self.remove(place).into_pending();
+                self.turn_away(&name, Denial::NotAllowed, Left::Withdrawn, &pending);
             }
-            (stage @ Stage::Checking { again: true, .. }, Err(_)) => {
+            (stage @ Stage::Checking { pending: Pending { is_told: true, .. }, .. }, Err(_)) => {
                 stage.park();
                 self.wait_to_retry();
             }
-            (Stage::Checking { again: false, .. }, Err(Unanswered::CannotCheck)) => self.take_back(place),
-            (Stage::Checking { topic, again: false, .. }, Err(Unanswered::TooMany)) => {
+            // Who was in did not ask: it is not for her to ask again.
+            (Stage::Checking { pending: Pending { was_in: true, .. }, .. }, Err(_))
+            | (Stage::Checking { .. }, Err(Unanswered::CannotCheck)) => self.take_back(place),
+            (Stage::Checking { topic, .. }, Err(Unanswered::TooMany)) => {
                 let name = topic.name();
-                let question = self.remove(place).question().take();
-                self.deny(&name, Denial::TooManyChecks, question.as_deref());
+                let pending = self.remove(place).into_pending();
+                self.turn_away(&name, Denial::TooManyChecks, Left::Withdrawn, &pending);
             }
-            (Stage::Joined(joined), Ok(false)) if joined.by_database => self.withdraw(place, Left::Withdrawn, false),
+            (Stage::Joined(joined), Ok(false)) if joined.by_database => self.withdraw(place, Left::Withdrawn),
             // Nothing grants it just now: neither the token any more, nor the database yet.
             (Stage::Joined(joined), Err(_)) if joined.by_database && !joined.is_proven => self.take_back(place),
             (Stage::Joined(joined), verdict) => {
@@ -142,7 +137,7 @@ impl Subscriptions {
                 self.check(key, asked, true);
             }
             Err(Denial::OwnershipUnchecked) => self.on_checked(key, Err(Unanswered::CannotCheck), true),
-            Err(_) => self.withdraw(place, Left::Withdrawn, false),
+            Err(_) => self.withdraw(place, Left::Withdrawn),
         }
     }
 
@@ -165,22 +160,14 @@ impl Subscriptions {
         }
     }
 
-    /// Ends a subscription that was live. `is_removed`: there is no such live query any more.
-    fn withdraw(&mut self, place: usize, why: Left, is_removed: bool) {
-        let mut stage = self.remove(place);
-        let was_joined = matches!(stage, Stage::Joined(_));
-        let question = stage.question().take();
-        let name = match &stage {
-            Stage::Joined(Joined { topic, .. }) | Stage::Checking { topic, .. } => Some(topic.name()),
-            Stage::Parked(_) => None,
-        };
+    /// Ends a subscription, or one that is to be checked.
+    fn withdraw(&mut self, place: usize, why: Left) {
+        let stage = self.remove(place);
+        let (Stage::Joined(Joined { topic, .. }) | Stage::Checking { topic, .. }) = &stage else { return };
+        let name = topic.name();
         // It has left by now: nothing is heard behind the word.
-        drop(stage);
-        let Some(name) = name else { return };
-        self.say_withdrawn(&name, is_removed, question.as_deref());
-        if was_joined {
-            self.say_left(&name.to_string(), why, None);
-        }
+        let pending = stage.into_pending();
+        self.turn_away(&name, Denial::NotAllowed, why, &pending);
     }
 
     /// Nothing says any more, or yet, whether it may be heard.
@@ -200,7 +187,7 @@ impl Subscriptions {
         }
         stage.park();
         if let Stage::Parked(parked) = stage {
-            let (name, question) = (parked.name.clone(), parked.question.take());
+            let (name, question) = (parked.name.clone(), parked.pending.question.take());
             self.park(&name, question.as_deref());
             *self.entries[place].stage.question() = question;
         }

@@ -12,7 +12,7 @@ use crate::business::{NEGOCIO, OTHER_NEGOCIO};
 use crate::feeds::signed;
 
 /// Long enough for what has been published to have come.
-const MOMENT: Duration = Duration::from_millis(100);
+pub(super) const MOMENT: Duration = Duration::from_millis(100);
 
 /// How one brings along what one has to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
