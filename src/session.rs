@@ -8,7 +8,7 @@ pub mod conversation;
 mod dashboard;
 mod echo;
 pub mod enter;
-mod expiring;
+pub mod expiry;
 pub mod identity;
 pub mod life;
 mod listener;

@@ -122,7 +122,7 @@ mod tests {
             .verify(&sign(&args, &secret, &OwnTokens::default()).unwrap(), now);
         let identity = identity.unwrap();
         assert_eq!(identity.user.id().as_str(), "u1");
-        assert_eq!(identity.negocios, ["n1", "n2"]);
+        assert_eq!(identity.negocios[..], ["n1", "n2"]);
         assert!((identity.expires_at - now.as_second() - 7 * 86_400).abs() < 60);
     }
 
@@ -134,7 +134,7 @@ mod tests {
         let claims = TokenVerifier::new(&AuthConfig::new(secret.clone()))
             .claims(&sign(&args, &secret, &OwnTokens::default()).unwrap(), now);
         let claims = claims.unwrap();
-        assert_eq!(claims.identity().unwrap().negocios, ["n1"]);
+        assert_eq!(claims.identity().unwrap().negocios[..], ["n1"]);
         let bounds = Bounds { max_channels: 1, single_business: false };
         let staff = clinic::listen::staff(&claims, bounds).unwrap();
         assert_eq!(staff.channels, [Channel::StaffOrders(NegocioId::named("n1"))]);

@@ -28,7 +28,7 @@ use crate::session::SessionContext;
 use crate::telemetry::metrics::{RefusalReason, RenewalResult};
 
 pub use names::Names;
-use second::Second;
+use second::Opens;
 
 pub struct Dashboard {
     context: Arc<SessionContext>,
@@ -37,8 +37,8 @@ pub struct Dashboard {
     subscriptions: Subscriptions,
     /// What comes without being asked for.
     own: Vec<Membership>,
-    /// What only the second version needs.
-    second: Option<Box<Second>>,
+    /// What the token opens besides, to who asks for it in the second version.
+    opens: Opens,
 }
 
 impl Dashboard {
@@ -53,7 +53,7 @@ impl Dashboard {
             session: Session::of_newcomer(place, context),
             subscriptions: subscriptions(since, context, mailbox),
             own: Vec::new(),
-            second: None,
+            opens: Opens::default(),
             context: Arc::clone(context),
             mailbox: Arc::clone(mailbox),
         }
@@ -68,10 +68,10 @@ impl Dashboard {
         mailbox: &Arc<Mailbox>,
     ) -> Self {
         Self {
-            session: Session::of_user(identity, context),
+            session: Session::of_user(identity, mailbox.wording(), context),
             subscriptions: subscriptions(since, context, mailbox),
             own,
-            second: None,
+            opens: Opens::default(),
             context: Arc::clone(context),
             mailbox: Arc::clone(mailbox),
         }
@@ -131,7 +131,7 @@ impl Dashboard {
                 // A gap has been said then.
                 let _ = enter_again(&grant, &mut self.own, since, Told::Gap, &self.context, &self.mailbox);
                 self.subscriptions.on_new_token(&identity);
-                self.session = Session::of_user(identity, &self.context);
+                self.session = Session::of_user(identity, self.mailbox.wording(), &self.context);
             }
             Err(refused) => {
                 self.count_renewal(RenewalResult::Refused);
@@ -164,15 +164,13 @@ impl Dashboard {
     }
 
     pub(super) fn due(&self) -> Instant {
-        let others = self.subscriptions.due().into_iter().chain(self.warning_due());
-        others.fold(self.session.due(), Instant::min)
+        self.subscriptions.due().into_iter().fold(self.session.due(), Instant::min)
     }
 
     pub(super) fn on_time(&mut self, now: Instant) -> Result<(), CloseReason> {
-        if let Some(reason) = self.session.is_over(now, &self.context) {
-            return Err(reason);
+        if let Some(expires) = self.session.look(now, &self.context)? {
+            self.answer(words::second::expiring(expires));
         }
-        self.warn(now);
         self.subscriptions.on_time(now, self.session.identity());
         Ok(())
     }

@@ -1,17 +1,14 @@
 //! Who is at the other end of a connection, and until when.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::expiry::{Expiry, Watch};
 use crate::access::token::{Identity, Person};
-use crate::model::CloseReason;
+use crate::model::{CloseReason, Wording};
 use crate::newcomers::NewcomerPlace;
 use crate::session::SessionContext;
-
-/// Longest time between two looks at the wall clock: timers stand still while a machine sleeps.
-pub(super) const LOOK: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) enum Session {
@@ -20,7 +17,7 @@ pub(super) enum Session {
     Known {
         /// Says when it ends.
         identity: Identity,
-        look_at: Instant,
+        watch: Watch,
     },
     /// By a token that names nobody.
     Nameless(Expiry),
@@ -34,45 +31,22 @@ pub struct Newcomer {
     _place: Option<NewcomerPlace>,
 }
 
-/// The end of a token, by the wall clock.
-#[derive(Debug)]
-pub struct Expiry {
-    /// Unix seconds.
-    expires_at: i64,
-    look_at: Instant,
-}
-
-impl Expiry {
-    pub fn new(expires_at: i64, context: &SessionContext) -> Self {
-        Self { expires_at, look_at: next_look(expires_at, context) }
-    }
-
-    /// When to look again.
-    pub fn due(&self) -> Instant {
-        self.look_at
-    }
-
-    pub fn is_over(&mut self, now: Instant, context: &SessionContext) -> bool {
-        is_over(self.expires_at, &mut self.look_at, now, context)
-    }
-}
-
 impl Session {
     /// `place`: one of the few for connections without a token; given back once there is one.
     pub(super) fn of_newcomer(place: Option<NewcomerPlace>, context: &Arc<SessionContext>) -> Self {
         Self::Unknown(Newcomer::new(context, place))
     }
 
-    pub(super) fn of_user(identity: Identity, context: &SessionContext) -> Self {
-        let look_at = next_look(identity.expires_at, context);
-        Self::Known { identity, look_at }
+    pub(super) fn of_user(identity: Identity, wording: Wording, context: &SessionContext) -> Self {
+        let watch = Watch::new(identity.expires_at, wording, context);
+        Self::Known { identity, watch }
     }
 
     /// `expires_at`: of a token that names nobody.
-    pub(super) fn of(identity: Option<Identity>, expires_at: i64, context: &SessionContext) -> Self {
+    pub(super) fn of(identity: Option<Identity>, expires_at: i64, wording: Wording, context: &SessionContext) -> Self {
         match identity {
-            Some(identity) => Self::of_user(identity, context),
-            None => Self::Nameless(Expiry::new(expires_at, context)),
+            Some(identity) => Self::of_user(identity, wording, context),
+            None => Self::Nameless(Expiry::new(expires_at, wording, context)),
         }
     }
 
@@ -95,19 +69,18 @@ impl Session {
     pub(super) fn due(&self) -> Instant {
         match self {
             Self::Unknown(newcomer) => newcomer.until,
-            Self::Known { look_at, .. } => *look_at,
+            Self::Known { watch, .. } => watch.due(),
             Self::Nameless(expiry) => expiry.due(),
         }
     }
 
-    /// Why the connection has to end now, if it has.
-    pub(super) fn is_over(&mut self, now: Instant, context: &SessionContext) -> Option<CloseReason> {
+    /// When its token ends (Unix seconds), if that is to be said now; an error if the connection has to end now.
+    pub(super) fn look(&mut self, now: Instant, context: &SessionContext) -> Result<Option<i64>, CloseReason> {
         match self {
-            Self::Unknown(newcomer) => (newcomer.until <= now).then_some(CloseReason::AuthenticationTimeout),
-            Self::Known { identity, look_at } => {
-                is_over(identity.expires_at, look_at, now, context).then_some(CloseReason::TokenExpired)
-            }
-            Self::Nameless(expiry) => expiry.is_over(now, context).then_some(CloseReason::TokenExpired),
+            Self::Unknown(newcomer) if newcomer.until <= now => Err(CloseReason::AuthenticationTimeout),
+            Self::Unknown(_) => Ok(None),
+            Self::Known { identity, watch } => watch.look(identity.expires_at, now, context),
+            Self::Nameless(expiry) => expiry.look(now, context),
         }
     }
 }
@@ -130,24 +103,4 @@ impl Drop for Newcomer {
     fn drop(&mut self) {
         self.context.metrics.unauthenticated.dec();
     }
-}
-
-fn next_look(expires_at: i64, context: &SessionContext) -> Instant {
-    Instant::now() + time_left(expires_at, context).min(LOOK)
-}
-
-/// Whether a token is over, as far as it is time to look; then `look_at` is when to look again.
-fn is_over(expires_at: i64, look_at: &mut Instant, now: Instant, context: &SessionContext) -> bool {
-    if *look_at > now {
-        return false;
-    }
-    let left = time_left(expires_at, context);
-    *look_at = now + left.min(LOOK);
-    left.is_zero()
-}
-
-/// Until the token ends; zero if it has ended.
-pub(super) fn time_left(expires_at: i64, context: &SessionContext) -> Duration {
-    let left = expires_at.saturating_mul(1_000).saturating_sub(context.clock.now().as_millisecond());
-    Duration::from_millis(u64::try_from(left).unwrap_or_default())
 }

@@ -8,8 +8,7 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 use super::conversation::Talk;
-use super::expiring::Expiring;
-use super::identity::Expiry;
+use super::expiry::Expiry;
 use super::words::second::{self, Heard, Message};
 use super::words::{self, Misunderstood};
 use crate::hub::Membership;
@@ -23,8 +22,6 @@ pub struct Listener {
     _memberships: Vec<Membership>,
     /// Of its token, if it has one.
     expiry: Option<Expiry>,
-    /// In the second version, until it has been said.
-    expiring: Option<Box<Expiring>>,
 }
 
 impl Listener {
@@ -34,14 +31,7 @@ impl Listener {
         memberships: Vec<Membership>,
         expiry: Option<Expiry>,
     ) -> Self {
-        Self { context, mailbox, _memberships: memberships, expiry, expiring: None }
-    }
-
-    /// Told when its token ends soon.
-    #[must_use]
-    pub(super) fn warned(self, expires_at: Option<i64>) -> Self {
-        let expiring = expires_at.map(|expires_at| Box::new(Expiring::new(expires_at, &self.context)));
-        Self { expiring, ..self }
+        Self { context, mailbox, _memberships: memberships, expiry }
     }
 
     /// Whatever it says is ignored, except a ping.
@@ -67,18 +57,15 @@ impl Listener {
 
 impl Talk for Listener {
     fn due(&self) -> Option<Instant> {
-        let warning = self.expiring.as_ref().map(|expiring| expiring.due());
-        self.expiry.as_ref().map(Expiry::due).into_iter().chain(warning).min()
+        self.expiry.as_ref().map(Expiry::due)
     }
 
     fn on_time(&mut self, now: Instant) -> Result<(), CloseReason> {
-        let is_over = self.expiry.as_mut().is_some_and(|expiry| expiry.is_over(now, &self.context));
-        let warning = self.expiring.as_mut().and_then(|expiring| expiring.is_soon(now, &self.context));
-        if let Some(expires) = warning.filter(|_| !is_over) {
-            self.expiring = None;
+        let Some(expiry) = &mut self.expiry else { return Ok(()) };
+        if let Some(expires) = expiry.look(now, &self.context)? {
             self.say(second::expiring(expires));
         }
-        if is_over { Err(CloseReason::TokenExpired) } else { Ok(()) }
+        Ok(())
     }
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<()> {

@@ -12,7 +12,7 @@ use super::dashboard::{Dashboard, Names};
 use super::echo::Echo;
 use super::enter::named::{self, Before, hello};
 use super::enter::{Told, enter};
-use super::identity::Expiry;
+use super::expiry::Expiry;
 use super::listener::Listener;
 use crate::access::grant::{Denial, Grant, Speech};
 use crate::config::Feed;
@@ -84,7 +84,7 @@ pub async fn open(
     };
     Ok(match grant.speech {
         Speech::Ping | Speech::AskByName { .. } => {
-            let expiry = grant.expires_at.map(|expires_at| Expiry::new(expires_at, context));
+            let expiry = grant.expires_at.map(|expires_at| Expiry::new(expires_at, mailbox.wording(), context));
             let (context, mailbox) = (Arc::clone(context), Arc::clone(mailbox));
             Conversation::Listener(Listener::new(context, mailbox, memberships, expiry))
         }
@@ -116,8 +116,8 @@ fn named_listener(
     named::enter(grant, &mut memberships, &Before::default(), since, context, mailbox, |position| {
         hello(grant, position, None, context)
     });
-    let expiry = grant.expires_at.map(|expires_at| Expiry::new(expires_at, context));
-    Listener::new(Arc::clone(context), Arc::clone(mailbox), memberships, expiry).warned(grant.expires_at)
+    let expiry = grant.expires_at.map(|expires_at| Expiry::new(expires_at, mailbox.wording(), context));
+    Listener::new(Arc::clone(context), Arc::clone(mailbox), memberships, expiry)
 }
 
 /// Ends a connection when another needs its place.

@@ -28,7 +28,7 @@ pub struct Claims {
 pub struct Identity {
     pub user: Person,
     /// The businesses the token itself names, as it spells them.
-    pub negocios: Vec<String>,
+    pub negocios: Box<[String]>,
     /// Unix seconds at which a live connection with this token ends: its `exp`, and only for a token admitted inside
     /// the leeway `exp` + 30.
     pub expires_at: i64,
@@ -76,10 +76,10 @@ impl Claims {
         let id = self.map.user.first().and_then(|path| self.at(path));
         let is_spoilt = id.is_some_and(|id| !id.is_string() && name(id).is_none());
         let user = self.person.clone().filter(|_| !is_spoilt).ok_or(TokenError::NoUser)?;
-        let (expires_at, issued_at) = (self.expires_at, self.issued_at());
+        let (negocios, expires_at, issued_at) = (self.negocios().into(), self.expires_at, self.issued_at());
         let said = self.is_kept.then(|| serde_json::to_string(&self.said).unwrap_or_default().into());
         let kept = (self.key.is_some() || said.is_some()).then(|| Box::new(Kept { key: self.key, said }));
-        Ok(Identity { user, negocios: self.negocios(), expires_at, issued_at, kept })
+        Ok(Identity { user, negocios, expires_at, issued_at, kept })
     }
 
     /// Whom it names, whatever else it says.
@@ -106,10 +106,7 @@ impl Claims {
     pub fn negocios(&self) -> Vec<String> {
         let ones = self.map.negocio.iter().filter_map(|path| self.at(path));
         let many = self.map.negocios.iter().filter_map(|path| self.at(path)?.as_array()).flatten();
-        let mut named: Vec<String> = ones.chain(many).filter_map(name).collect();
-        // Held by every connection: most have one, and collecting made room for four.
-        named.shrink_to_fit();
-        named
+        ones.chain(many).filter_map(name).collect()
     }
 
     /// The restaurant that it names, as it spells it.

@@ -13,7 +13,7 @@ use super::super::identity::Session;
 use super::super::subscriptions::Question;
 use super::super::words::denial;
 use super::super::words::second::{self, Name};
-use super::second::{Second, feed_of};
+use super::second::{Opens, feed_of};
 use super::{Dashboard, own};
 use crate::access::grant::{Denial, Grant, Speech};
 use crate::access::named::{Right, all_hold};
@@ -106,8 +106,8 @@ impl Dashboard {
                 self.subscriptions.subscribe(&channel, identity, Some(Box::new(Question::new(name, None, None))));
             }
         }
-        self.session = Session::of(identity, expires_at, &context);
-        self.second = Some(Box::new(Second::new(expires_at, opens, &context)));
+        self.session = Session::of(identity, expires_at, self.mailbox.wording(), &context);
+        self.opens = Opens::new(opens);
     }
 }
 

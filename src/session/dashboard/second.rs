@@ -5,12 +5,10 @@
 use std::slice;
 use std::sync::Arc;
 
-use tokio::time::Instant;
 use tracing::info;
 
 use super::super::code::Code;
 use super::super::enter::named::{self, Before, hello};
-use super::super::expiring::Expiring;
 use super::super::identity::Session;
 use super::super::subscriptions::Question;
 use super::super::words::second::{self, Heard, Left, Message, Name};
@@ -27,18 +25,17 @@ use crate::model::{Channel, CloseReason, Wording};
 use crate::session::SessionContext;
 use crate::telemetry::metrics::{RefusalReason, RenewalResult};
 
-#[derive(Debug)]
-pub(super) struct Second {
-    /// Until it has been said.
-    expiring: Option<Expiring>,
-    /// Channels that the token opens to who asks for them.
-    opens: Box<[Channel]>,
-}
+/// Channels that a token opens to who asks for them. One pointer, for every dashboard has it, and most tokens open none.
+#[derive(Debug, Default)]
+pub(super) struct Opens(Option<Box<Box<[Channel]>>>);
 
-impl Second {
-    /// Of a token that has just come.
-    pub(super) fn new(expires_at: i64, opens: Vec<Channel>, context: &SessionContext) -> Self {
-        Self { expiring: Some(Expiring::new(expires_at, context)), opens: opens.into() }
+impl Opens {
+    pub(super) fn new(channels: Vec<Channel>) -> Self {
+        Self((!channels.is_empty()).then(|| Box::new(channels.into())))
+    }
+
+    fn has(&self, channel: &Channel) -> bool {
+        self.0.as_ref().is_some_and(|channels| channels.contains(channel))
     }
 }
 
@@ -74,7 +71,7 @@ impl Dashboard {
             session,
             subscriptions: subscriptions(since, context, mailbox),
             own: Vec::new(),
-            second: None,
+            opens: Opens::default(),
             context: Arc::clone(context),
             mailbox: Arc::clone(mailbox),
         };
@@ -173,8 +170,8 @@ impl Dashboard {
         if let Some(identity) = &identity {
             self.subscriptions.on_new_token(identity);
         }
-        self.session = Session::of(identity, expires_at, &context);
-        self.second = Some(Box::new(Second::new(expires_at, opens, &context)));
+        self.session = Session::of(identity, expires_at, mailbox.wording(), &context);
+        self.opens = Opens::new(opens);
     }
 
     fn join_own(&mut self, channel: &Channel, since: Option<Since>, spelling: &str, reference: Option<&str>) {
@@ -212,26 +209,12 @@ impl Dashboard {
 
     /// Whether the token opens a channel of a feed's.
     fn opens(&self, channel: &Channel) -> bool {
-        let by_name = self.second.as_ref().is_some_and(|second| second.opens.contains(channel));
-        by_name || self.session.identity().is_some_and(|identity| own(identity, &self.context).contains(channel))
+        self.opens.has(channel)
+            || self.session.identity().is_some_and(|identity| own(identity, &self.context).contains(channel))
     }
 
     fn has_named(&self, name: &Name) -> bool {
         self.context.feeds.has(feed_of(name))
-    }
-
-    pub(super) fn warning_due(&self) -> Option<Instant> {
-        self.second.as_ref()?.expiring.as_ref().map(Expiring::due)
-    }
-
-    /// Says that the token ends soon, once.
-    pub(super) fn warn(&mut self, now: Instant) {
-        let Some(second) = &mut self.second else { return };
-        let expires = second.expiring.as_mut().and_then(|expiring| expiring.is_soon(now, &self.context));
-        if let Some(expires) = expires {
-            second.expiring = None;
-            self.answer(second::expiring(expires));
-        }
     }
 
     fn refuse(&self, why: Denial, channel: Option<&str>, reference: Option<&str>) {

@@ -21,7 +21,8 @@ use crate::hub::mailbox::Mailbox;
 use crate::model::CloseReason;
 use crate::newcomers::NewcomerPlace;
 use crate::session::enter::{Told, enter};
-use crate::session::identity::{Expiry, Newcomer};
+use crate::session::expiry::Expiry;
+use crate::session::identity::Newcomer;
 use crate::session::life::Ending;
 use crate::session::opening::give_way;
 
@@ -143,7 +144,7 @@ impl Talk {
         // noticed when it is read.
         let _ = self.mailbox.leave_answer(words::connected(namespace.name(), Sid::random()));
         let memberships = enter(&grant, since, Told::GapAs(words::RESYNC), &context, &self.mailbox).memberships;
-        let expiry = grant.expires_at.map(|expires_at| Expiry::new(expires_at, &context));
+        let expiry = grant.expires_at.map(|expires_at| Expiry::new(expires_at, self.mailbox.wording(), &context));
         let mut taken = Taken { memberships, expiry, changes, heard: 0 };
         taken.heard = taken.rung(&self.mailbox);
         self.seats[namespace as usize] = Seat::Taken(Box::new(taken));
@@ -214,8 +215,10 @@ impl Talk {
         }
         for namespace in Namespace::ALL {
             let Seat::Taken(taken) = &mut self.seats[namespace as usize] else { continue };
-            if taken.expiry.as_mut().is_some_and(|expiry| expiry.is_over(now, &self.doors.context)) {
-                self.send_away(namespace, CloseReason::TokenExpired);
+            if let Some(expiry) = &mut taken.expiry
+                && let Err(why) = expiry.look(now, &self.doors.context)
+            {
+                self.send_away(namespace, why);
             }
         }
         Ok(())

@@ -119,7 +119,7 @@ fn each_providers_token_is_read_as_the_page_says_and_lives_as_long() {
         let identity = read.identity().unwrap();
         assert_eq!(identity.user.id().as_str(), user, "{name}");
         let businesses: &[&str] = if names_business { &[NEGOCIO] } else { &[] };
-        assert_eq!(identity.negocios, businesses, "{name}");
+        assert_eq!(*identity.negocios, *businesses, "{name}");
         assert!(read.is_staff(), "{name}: every token of the page has a role of staff");
         assert_eq!((said["iat"].as_i64(), said["exp"].as_i64()), (Some(SIGNED), Some(SIGNED + lives)), "{name}");
         assert_eq!(verifier.verify(&token, at(SIGNED + lives + 31)).unwrap_err(), TokenError::Expired, "{name}");
