@@ -1,5 +1,6 @@
 //! The documents for machines say what the server does: OpenAPI, AsyncAPI, close codes, metrics.
 
+mod capture;
 mod frames;
 mod second_frames;
 

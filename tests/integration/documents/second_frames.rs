@@ -1,10 +1,12 @@
 //! As `frames`, of the second version: every frame that is captured is one that `docs/asyncapi.yaml` describes, and every
 //! message there occurs.
 
-use pulso_harness::{Claims, SECRET};
+use pulso_harness::{Claims, Running, SECRET};
 use serde_json::json;
 
-use super::frames::{Client, DEVICE, Record, SALES, Stream, call, everything, order, publish, sell, withdraw};
+use super::capture::{
+    Client, DEVICE, ORDERS, Record, SALES, Stream, WRONG, call, cook, everything, order, publish, sell, staff, withdraw,
+};
 
 /// Whose token opens something of every feed.
 fn everybody() -> Claims {
@@ -12,21 +14,10 @@ fn everybody() -> Claims {
 }
 
 const FEEDS: [&str; 3] = ["canal:n1:caja", "staff_orders:n1", "restaurante:r-1"];
-const ORDERS: [&str; 4] = ["order.new", "order.status.changed", "order.status.changed", "order.item.status.changed"];
 
-async fn order_of_n1(running: &pulso_harness::Running) {
+async fn order_of_n1(running: &Running) {
     let order = json!({ "negocio_id": "n1", "order_id": 1, "device_uid": DEVICE, "placed_at": "t" });
     call(running, "/notify/pedido", &order).await;
-}
-
-async fn order_of_a_restaurant(running: &pulso_harness::Running) {
-    let change = json!({ "orderId": 1, "itemId": 2, "restaurantId": "r-1", "newStatus": "READY", "by": "Ana" });
-    let order = json!({
-        "orderId": 1, "restaurantId": "r-1", "tableSessionId": 3, "status": "CONFIRMED", "createdAt": "t", "items": [],
-    });
-    call(running, "/notify/order/new", &order).await;
-    call(running, "/notify/order/status", &change).await;
-    call(running, "/notify/order/item-status", &change).await;
 }
 
 #[tokio::test]
@@ -59,21 +50,17 @@ async fn every_frame_of_the_second_version_is_one_that_asyncapi_describes_and_ev
     client.hear(&["turno:abierto"]).await;
     order_of_n1(&running).await;
     client.hear(&["new_order"]).await;
-    order_of_a_restaurant(&running).await;
+    cook(&running).await;
     client.hear(&ORDERS).await;
     client.say(json!({ "type": "unsubscribe", "channel": figures, "ref": "f" }), &["unsubscribed"]).await;
     client.say(json!({ "type": "unsubscribe", "data": { "channel": FEEDS[1] } }), &["unsubscribed"]).await;
-    for wrong in [
-        "",
-        "[]",
-        "{}",
+    let wrong_here = [
         r#"{"type":"hello"}"#,
-        r#"{"type":"subscribe"}"#,
-        r#"{"type":"subscribe","channel":"ventas:1"}"#,
         r#"{"type":"subscribe","channel":"canal:n1:caja","since":7}"#,
         r#"{"type":"ping","ref":""}"#,
         r#"{"type":"ping","ref":7}"#,
-    ] {
+    ];
+    for wrong in WRONG.into_iter().chain(wrong_here) {
         client.say_wrongly(wrong).await;
     }
     client.say_wrongly(&json!({ "type": "ping", "ref": "x".repeat(65) }).to_string()).await;
@@ -92,17 +79,15 @@ async fn every_frame_of_the_second_version_is_one_that_asyncapi_describes_and_ev
 async fn every_frame_of_the_clinic_in_the_second_version_is_one_that_asyncapi_describes() {
     let (running, _scratch) = everything().await;
     let mut record = Record::default();
-    let nurse = Claims::empty().with("role", json!("STAFF"));
-    let path = format!("/ws/staff/orders/?v=2&token={}", nurse.clone().expiring_in(2).sign(SECRET));
+    let path = format!("/ws/staff/orders/?v=2&token={}", staff().expiring_in(2).sign(SECRET));
     let mut brief = Client::connect(&running, "staff2", &path, &mut record).await;
     brief.hear(&["hello", "subscribed", "expiring", "closing"]).await;
-    let nurse = nurse.expiring_in(600).sign(SECRET);
-    let path = format!("/ws/staff/orders/?v=2&since=1&token={nurse}");
-    let mut staff = Client::connect(&running, "staff2", &path, &mut record).await;
-    staff.hear(&["hello", "subscribed", "resync"]).await;
-    staff.say(json!({ "type": "ping", "ref": "a" }), &["pong"]).await;
+    let path = format!("/ws/staff/orders/?v=2&since=1&token={}", staff().sign(SECRET));
+    let mut nurse = Client::connect(&running, "staff2", &path, &mut record).await;
+    nurse.hear(&["hello", "subscribed", "resync"]).await;
+    nurse.say(json!({ "type": "ping", "ref": "a" }), &["pong"]).await;
     order(&running).await;
-    staff.hear(&["new_order"]).await;
+    nurse.hear(&["new_order"]).await;
     let path = format!("/ws/kiosk/orders/?v=2&since=1&device_uid={DEVICE}");
     let mut kiosk = Client::connect(&running, "kiosk2", &path, &mut record).await;
     kiosk.hear(&["hello", "subscribed", "resync"]).await;
@@ -147,7 +132,7 @@ async fn every_event_of_a_stream_in_the_second_version_is_one_that_asyncapi_desc
     stream.hear(&mut record, &["new_order"]).await;
     order(&running).await;
     stream.hear(&mut record, &["order_status_changed"]).await;
-    order_of_a_restaurant(&running).await;
+    cook(&running).await;
     stream.hear(&mut record, &ORDERS).await;
     let brief = everybody().expiring_in(2).sign(SECRET);
     let mut brief = Stream::open(&running, &format!("v=2&channels=[]&token={brief}")).await;
