@@ -210,9 +210,10 @@ impl Mailbox {
         self.push_encoded(self.encoding.answer(text.as_ref()))
     }
 
-    /// As [`Self::push_answer`], of all that is said at the beginning, in room for one: the client stands at `position`.
-    pub fn push_beginning(&self, position: u64, texts: &[String]) -> Push {
-        self.push_encoded(self.encoding.beginning(position, texts))
+    /// As [`Self::push_answer`], of all that is said at the beginning, in room for one: with that at `place` the client stands at
+    /// `position`.
+    pub fn push_beginning(&self, texts: &[String], place: usize, position: u64) -> Push {
+        self.push_encoded(self.encoding.beginning(texts, place, position))
     }
 
     /// As [`Self::push_answer`], and leaves it to the client's task: whatever is pushed before that goes on comes behind.

@@ -58,13 +58,13 @@ impl Encoding {
         }
     }
 
-    /// What is said to one client alone at the beginning, as one message; the first of it says that the client has what came up
+    /// What is said to one client alone at the beginning, as one message; that at `place` says that the client has what came up
     /// to `id`, where its transport keeps that for it.
-    pub fn beginning(self, id: u64, texts: &[String]) -> Bytes {
+    pub fn beginning(self, texts: &[String], place: usize, id: u64) -> Bytes {
         let mut bytes = Vec::new();
-        for (place, text) in texts.iter().enumerate() {
+        for (number, text) in texts.iter().enumerate() {
             bytes.extend_from_slice(&match self {
-                Self::Lines | Self::NamedLines => lines::event(text, (place == 0).then_some(id)),
+                Self::Lines | Self::NamedLines => lines::event(text, (number == place).then_some(id)),
                 frames => frames.answer(text),
             });
         }

@@ -3,13 +3,14 @@
 //!
 //! Must not know what carries it, nor who granted it.
 
+use std::iter;
 use std::sync::Arc;
 
 use super::end_if_dismissed;
 use crate::access::grant::Grant;
-use crate::hub::Membership;
 use crate::hub::history::Since;
 use crate::hub::mailbox::Mailbox;
+use crate::hub::{Membership, Standing};
 use crate::model::{Channel, UserId};
 use crate::session::SessionContext;
 use crate::session::words::second::{self, Hello, Left};
@@ -49,21 +50,11 @@ pub(in crate::session) fn enter(
     let is_in = |channel: &Channel| memberships.iter().any(|membership| membership.channel() == channel);
     let is_new = |channel: &&Channel| !is_in(channel) && !before.joined.contains(channel);
     let new: Vec<Channel> = grant.found_by.iter().chain(&grant.channels).filter(is_new).cloned().collect();
-    // A full mailbox is noticed when it is read.
-    let say = |text: String| {
-        let _ = mailbox.push_answer(text);
-    };
     let joined = context.hub.join_telling(&new, mailbox, since, |standing| {
-        let _ = mailbox.push_beginning(standing.position, &[first(standing.position)]);
-        for channel in &left {
-            say(second::unsubscribed(&channel.wire().to_string(), Left::User, None));
-        }
-        for channel in new.iter().filter(|channel| is_heard(channel)) {
-            say(second::subscribed(channel, standing.position, None));
-        }
-        if !standing.holes.is_empty() {
-            say(second::resync(&standing.holes, standing.position));
-        }
+        let left = left.iter().map(|channel| second::unsubscribed(&channel.wire().to_string(), Left::User, None));
+        let joined = new.iter().filter(|channel| is_heard(channel));
+        let joined = joined.map(|channel| second::subscribed(channel, standing.position, None));
+        say(iter::once(first(standing.position)).chain(left).chain(joined).collect(), standing, mailbox);
     });
     // Kept by every connection: no more room than is needed.
     memberships.reserve_exact(joined.len());
@@ -71,25 +62,32 @@ pub(in crate::session) fn enter(
     end_if_dismissed(grant, context, mailbox);
 }
 
-/// Joins what is granted for the first time. `say`: all that is said then, for a position.
+/// Joins what is granted for the first time. `tell`: all that is said then, for a position.
 pub(in crate::session) fn begin(
     grant: &Grant,
     since: Since,
     context: &SessionContext,
     mailbox: &Arc<Mailbox>,
-    say: impl FnOnce(u64) -> Vec<String>,
+    tell: impl FnOnce(u64) -> Vec<String>,
 ) -> Vec<Membership> {
     let channels: Vec<Channel> = grant.found_by.iter().chain(&grant.channels).cloned().collect();
     let joined = context.hub.join_telling(&channels, mailbox, since, |standing| {
-        let mut texts = say(standing.position);
-        if !standing.holes.is_empty() {
-            texts.push(second::resync(&standing.holes, standing.position));
-        }
-        // A full mailbox is noticed when it is read.
-        let _ = mailbox.push_beginning(standing.position, &texts);
+        say(tell(standing.position), standing, mailbox);
     });
     end_if_dismissed(grant, context, mailbox);
     joined
+}
+
+/// Says all this and, behind it, what has a hole. A browser is not to keep a position before it knows of that: its line may end
+/// in between.
+fn say(mut texts: Vec<String>, standing: &Standing, mailbox: &Mailbox) {
+    let mut place = 0;
+    if !standing.holes.is_empty() {
+        place = texts.len();
+        texts.push(second::resync(&standing.holes, standing.position));
+    }
+    // A full mailbox is noticed when it is read.
+    let _ = mailbox.push_beginning(&texts, place, standing.position);
 }
 
 /// Whose connection it is.
