@@ -10,7 +10,7 @@ mod hooks;
 mod idle;
 mod messages;
 mod newcomers;
-mod slow_readers;
+pub mod slow_readers;
 mod time;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -23,7 +23,7 @@ use crate::feeds::configured;
 
 const NOT_ALLOWED: &str = "not allowed to subscribe to this channel";
 const CANNOT_CHECK: &str = "access cannot be checked right now; it will be tried again";
-const WITHDRAWN: &str = "access to this channel was withdrawn";
+pub(super) const WITHDRAWN: &str = "access to this channel was withdrawn";
 
 /// The orders of some restaurants, and who works where.
 pub(super) const TABLES: &str = "
@@ -39,7 +39,7 @@ const TOTAL: &str = "-- access: authenticated
 -- hints: order/new pedido/estado
 SELECT count(*) AS pedidos FROM pedidos
 ";
-const OPEN: &str = "-- access: claim restaurantId
+pub(super) const OPEN: &str = "-- access: claim restaurantId
 -- result: rows
 SELECT id, estado FROM pedidos WHERE restaurante = $1 ORDER BY id
 ";
@@ -63,7 +63,7 @@ impl Folder {
         self.0.write(name, text)
     }
 
-    fn remove(&self, name: &str) {
+    pub(super) fn remove(&self, name: &str) {
         std::fs::remove_file(self.0.path().join(name)).unwrap();
     }
 
@@ -73,10 +73,10 @@ impl Folder {
 }
 
 /// A server with live queries over the orders.
-struct Restaurants {
-    pulso: Running,
-    database: Database,
-    folder: Folder,
+pub(super) struct Restaurants {
+    pub(super) pulso: Running,
+    pub(super) database: Database,
+    pub(super) folder: Folder,
 }
 
 impl Restaurants {
@@ -85,7 +85,7 @@ impl Restaurants {
         Self::with(&[("cocina.sql", KITCHEN), ("total.sql", TOTAL), ("abiertos.sql", OPEN)], |pulso| pulso).await
     }
 
-    async fn with(files: &[(&str, &str)], set: impl FnOnce(Pulso) -> Pulso) -> Self {
+    pub(super) async fn with(files: &[(&str, &str)], set: impl FnOnce(Pulso) -> Pulso) -> Self {
         let (pulso, database) = configured().await;
         database.execute(TABLES).await;
         let folder = Folder::new(files);
@@ -99,7 +99,7 @@ impl Restaurants {
     }
 
     /// Adds an order.
-    async fn order(&self, restaurant: &str, state: &str) {
+    pub(super) async fn order(&self, restaurant: &str, state: &str) {
         let sql = format!("INSERT INTO pedidos (restaurante, estado) VALUES ('{restaurant}', '{state}')");
         self.database.execute(&sql).await;
     }
@@ -109,7 +109,7 @@ impl Restaurants {
         self.pulso.connect(&waiter(restaurant)).await
     }
 
-    async fn announce(&self, body: &Value) -> pulso_harness::Answer {
+    pub(super) async fn announce(&self, body: &Value) -> pulso_harness::Answer {
         self.pulso.post("/notify/consulta", &body.to_string()).await
     }
 
@@ -121,7 +121,7 @@ impl Restaurants {
     }
 
     /// Reads the folder again, and waits until that is done.
-    async fn reload(&self) {
+    pub(super) async fn reload(&self) {
         let times = || self.pulso.log().iter().filter(|line| line.contains("live queries are read again")).count();
         let before = times();
         self.pulso.signal(rustix::process::Signal::HUP);

@@ -1,10 +1,13 @@
 //! The second version of the words, asked for by `v=2`: what each frame says, of what, and when.
 
 mod answers;
+mod breaches;
 mod expiring;
 mod hello;
 mod model;
 mod page;
+mod queries;
+mod slow_readers;
 mod socket;
 mod socket_endings;
 mod socket_feeds;

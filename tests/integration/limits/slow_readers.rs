@@ -19,26 +19,36 @@ fn negocio(number: usize) -> String {
     format!("00000000-0000-4000-8000-{number:012}")
 }
 
-fn all() -> Claims {
+pub fn all() -> Claims {
     let ids: Vec<_> = (0..NEGOCIOS).map(negocio).collect();
     Claims::naming(OWNER, &ids.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// A dashboard on all businesses whose machine keeps little for it.
-async fn narrow(pulso: &Running) -> Dashboard {
+/// A dashboard whose machine keeps little for it.
+pub async fn narrow_line(pulso: &Running, path: &str) -> Dashboard {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(64 * 1_024).unwrap();
     let stream = socket.connect(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), pulso.port())).await.unwrap();
-    let mut dashboard = Dashboard::handshake(stream, pulso.port(), &signed(&all()), &[]).await.unwrap();
+    Dashboard::handshake(stream, pulso.port(), path, &[]).await.unwrap()
+}
+
+/// As [`narrow_line`], on all businesses.
+async fn narrow(pulso: &Running) -> Dashboard {
+    let mut dashboard = narrow_line(pulso, &signed(&all())).await;
     for number in 0..NEGOCIOS {
         dashboard.watch(&negocio(number)).await;
     }
     dashboard
 }
 
+/// The channel that fills lines.
+pub fn todo() -> String {
+    format!("canal:{}:todo", negocio(0))
+}
+
 /// Publishes more than the line takes while nobody reads: of the last message a part has to wait.
-async fn clog(pulso: &Running, dashboard: &mut Dashboard) {
-    let channel = format!("canal:{}:todo", negocio(0));
+pub async fn clog(pulso: &Running, dashboard: &mut Dashboard) {
+    let channel = todo();
     let before = pulso.count("pulso_subscriptions").await;
     dashboard.send(&json!({ "type": "subscribe", "channel": channel })).await;
     pulso.until_count("pulso_subscriptions", before + 1).await;
@@ -61,7 +71,7 @@ async fn announce(pulso: &Running, number: usize) -> Answer {
     pulso.post("/notify/cita", &json!({ "negocio_id": negocio(number) }).to_string()).await
 }
 
-async fn patient_server(write_timeout: &str) -> Running {
+pub async fn patient_server(write_timeout: &str) -> Running {
     let database = database().await;
     pulso(&database.url())
         .with_hook_key()

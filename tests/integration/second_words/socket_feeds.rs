@@ -152,6 +152,24 @@ async fn one_shop_is_left_and_joined_again_and_stays_left_under_a_newer_token() 
 }
 
 #[tokio::test]
+async fn where_there_is_one_shop_its_channel_has_no_id() {
+    let (pulso, _database) = configured().await;
+    let pulso = pulso.with("POS_SINGLE_BUSINESS", "true").ready().await;
+    let (mut line, _) = greeted(&pulso, &signed("/ws", &Claims::user("cajera"))).await;
+    is_subscribed(&line.next().await, "negocio");
+    let event = r#"{"tableId":1,"action":"x"}"#;
+    happen(&pulso, "/notify/mesa", event).await;
+    let heard = line.next().await;
+    assert_eq!((&heard["type"], &heard["channel"]), (&json!("updateTable"), &json!("negocio")));
+    assert!(heard["id"].is_string(), "{heard}");
+    say(&mut line, json!({ "type": "unsubscribe", "channel": "negocio", "ref": "1" })).await;
+    assert_eq!(line.next().await["reason"], "asked");
+    happen(&pulso, "/notify/mesa", event).await;
+    is_subscribed(&subscribe(&mut line, "negocio", "2").await, "negocio");
+    assert_eq!(subscribe(&mut line, &format!("negocio:{NEGOCIO}"), "3").await["code"], "forbidden");
+}
+
+#[tokio::test]
 async fn where_only_such_feeds_are_on_the_line_is_there_in_the_second_version() {
     let (pulso, _database) = configured().await;
     let pulso = pulso.with("FEEDS", "restaurant").ready().await;

@@ -40,6 +40,16 @@ async fn who_cannot_be_checked_yet_is_told_to_come_back_on_every_transport_and_i
     screen.send(&json!({ "type": "auth", "token": token })).await;
     assert_eq!(screen.error().await, LATER);
     assert_eq!(pulso.refused("KeysUnavailable").await, 5);
+    // In the second version with when that is.
+    let mut second = pulso.open("/ws?v=2").await;
+    second.send(&json!({ "type": "auth", "token": token, "ref": "r" })).await;
+    let unchecked =
+        json!({ "type": "error", "code": "unchecked", "message": LATER, "ref": "r", "retry": false, "after": 5_000 });
+    assert_eq!(second.next().await, unchecked);
+    let mut staff = pulso.open(&format!("/ws/staff/orders/?v=2&token={token}")).await;
+    let closing = json!({ "type": "closing", "code": 1013, "reason": LATER, "again": true, "after": 5_000 });
+    assert_eq!(staff.next().await, closing);
+    assert_eq!(staff.closed().await.code, 1013);
     // What is wrong with it whoever signed it is still said at once.
     assert_eq!(status(&pulso, &Claims::user("42").sign("a secret of nobody's, longer than 32 bytes")).await, 401);
 
