@@ -18,6 +18,7 @@ RUN mkdir src demo/src tests/harness/src tests/model/src bench/src \
     && cargo build --release --locked --package pulso \
     && rm -r src demo/src
 
+COPY build.rs ./
 COPY src src
 COPY demo/src demo/src
 COPY sql sql

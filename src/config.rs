@@ -8,6 +8,7 @@ mod authority;
 mod bridges;
 mod claim_map;
 mod connections;
+mod currency;
 mod defaults;
 mod dotenv;
 pub mod duration;
@@ -67,6 +68,7 @@ pub struct Config {
     /// `FEEDS`.
     pub feeds: Feeds,
     pub listen: ListenConfig,
+    pub page: PageConfig,
     pub database: DatabaseConfig,
     /// `NODE_NAME`: what people call this node; `None` for its host's name and its port.
     pub node_name: Option<String>,
@@ -142,6 +144,17 @@ pub enum AllowedOrigins {
     Any,
     /// Serialised origins in lower case (`https://panel.example.com`), and `null` only if listed.
     Listed(Vec<String>),
+}
+
+/// What the page is told, and by whom it may be framed.
+#[derive(Clone, Debug, Default)]
+pub struct PageConfig {
+    /// `EMBED_ORIGINS`: serialised origins in lower case; nobody's where there is none.
+    pub embedders: Vec<String>,
+    /// `CURRENCY`: a code of ISO 4217.
+    pub currency: Option<&'static str>,
+    /// `NAME_SQL`: what a business is called.
+    pub name: Option<Arc<LiveQuery>>,
 }
 
 /// `DATABASE_URL` and what bounds its use.

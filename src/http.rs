@@ -20,6 +20,7 @@ pub mod mount;
 mod nodes;
 mod pace;
 mod paced;
+mod page;
 pub mod places;
 pub mod probe;
 mod proxies;
@@ -37,12 +38,14 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::origin::OriginPolicy;
-use crate::config::{ConnectionLimits, HookConfig, ListenConfig};
+use crate::config::{ConnectionLimits, HookConfig, ListenConfig, PageConfig};
 use crate::node::Node;
 use crate::transport::socketio::SocketIo;
 
 use admission::Admission;
+use assets::Assets;
 use hooks::Hooks;
+use page::Page;
 use proxies::Proxies;
 
 /// What the port is made of, each part with what it needs of the node.
@@ -50,6 +53,8 @@ use proxies::Proxies;
 pub struct Port {
     admission: Arc<Admission>,
     hooks: Arc<Hooks>,
+    page: Arc<Page>,
+    assets: Arc<Assets>,
     /// `None` while no feed needs Socket.IO.
     socketio: Option<SocketIo>,
     limits: ConnectionLimits,
@@ -63,6 +68,7 @@ impl Port {
         node: &Node,
         name: Option<String>,
         listen: ListenConfig,
+        page: &PageConfig,
         hooks: HookConfig,
         limits: ConnectionLimits,
     ) -> Self {
@@ -82,8 +88,10 @@ impl Port {
             admission: Arc::clone(&admission),
             tracer: node.tracer.clone(),
         });
+        let assets = Arc::new(Assets::new(page));
+        let page = Arc::new(Page { admission: Arc::clone(&admission), names: Arc::clone(&node.names) });
         let (socketio, hang_up) = (node.socketio.clone(), node.hang_up.clone());
-        Self { admission, hooks, socketio, limits, hang_up }
+        Self { admission, hooks, page, assets, socketio, limits, hang_up }
     }
 }
 

@@ -29,6 +29,7 @@ use crate::http::places::Places;
 use crate::hub::Hub;
 use crate::idempotency::Idempotency;
 use crate::model::{Channel, QueryName};
+use crate::queries::names::Names;
 use crate::queries::{Consequences, Queries};
 use crate::refresh::Refresher;
 use crate::session::{SessionContext, words};
@@ -47,6 +48,8 @@ pub struct Node {
     pub broker: Arc<Broker>,
     pub database: Arc<Database>,
     pub queries: Arc<Queries>,
+    /// Of businesses.
+    pub names: Arc<Names>,
     pub refresher: Arc<Refresher>,
     pub access: Arc<Access>,
     pub devices: Arc<Devices>,
@@ -96,6 +99,7 @@ impl Node {
         });
         let (access, questions) = Access::new(&config.auth, &config.client, Arc::clone(&metrics));
         let devices = Devices::new(config.clinic.bad_devices_per_minute);
+        let names = Arc::new(Names::new(config.page.name.clone(), Arc::clone(&database), clock.clone()));
         let queries = Arc::new(Queries::new(config.queries.defined.iter().cloned()));
         let refresher = Refresher::new(
             Arc::clone(&database),
@@ -159,6 +163,7 @@ impl Node {
             broker,
             database,
             queries,
+            names,
             refresher,
             access,
             devices,

@@ -7,6 +7,7 @@ pub mod file;
 pub mod folder;
 pub mod keeper;
 pub mod lines;
+pub mod names;
 pub mod registry;
 pub mod reload;
 pub mod scan;

@@ -100,7 +100,7 @@ impl Server {
 
         let (node, questions) = Node::new(&config, store);
         let name = config.node_name;
-        let port = Arc::new(Port::new(&node, name, config.listen, config.hooks, config.connections));
+        let port = Arc::new(Port::new(&node, name, config.listen, &config.page, config.hooks, config.connections));
         let (listen, delay, grace) = (config.database.listen, config.shutdown_delay, config.shutdown_grace);
         let hints = config.database.hints.filter(|_| config.queries.folder.is_some());
         Ok(Self {
@@ -272,6 +272,9 @@ async fn first_contact(node: &Node) -> Result<(), StartError> {
         Err(wrong @ ContactError::WrongQuery { .. }) => return Err(StartError::WrongQuery(wrong)),
         Err(_) => return Ok(()),
         Ok(_) => {}
+    }
+    if let Err(wrong @ ContactError::WrongQuery { .. }) = node.names.learn().await {
+        return Err(StartError::WrongQuery(wrong));
     }
     let learning = keeper::learn(&node.queries, &node.database, node.queries.all());
     match timeout(LONGEST_LEARNING, learning).await {

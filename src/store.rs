@@ -72,7 +72,7 @@ pub enum ContactError {
 
 impl ContactError {
     /// For a query that is learnt when it is first asked: whoever asks is refused with the reason.
-    fn into_refusal(self) -> StoreError {
+    pub fn into_refusal(self) -> StoreError {
         match self {
             Self::Store(error) => error,
             other => StoreError::Refused(other.to_string()),

@@ -22,8 +22,8 @@ use super::{block_on, cannot_start, complain, or_complain};
 use crate::clock::Clock;
 use crate::config::{
     AuthConfig, ClientLimits, ClinicConfig, Config, ConnectionLimits, DEFAULT_SHUTDOWN_GRACE, DatabaseConfig,
-    DatabaseUrl, Feeds, HookConfig, ListenConfig, MIN_SECRET_BYTES, PublishConfig, QueriesConfig, Secret, StatsConfig,
-    SyncConfig, env,
+    DatabaseUrl, Feeds, HookConfig, ListenConfig, MIN_SECRET_BYTES, PageConfig, PublishConfig, QueriesConfig, Secret,
+    StatsConfig, SyncConfig, env,
 };
 use crate::http::mount::{self, Mount};
 use crate::model::Tenant;
@@ -160,9 +160,11 @@ fn config(listen: ListenConfig, keys: &Keys, business: &Business) -> Result<Conf
     let database = DatabaseConfig::new(DatabaseUrl::Sqlite(Secret::new(business.database_url.as_str())));
     let stats = StatsConfig::default();
     let defined = queries::defined(&QUERIES, &stats.zone)?;
+    let page = PageConfig { name: Some(queries::names()?), ..PageConfig::default() };
     Ok(Config {
         feeds: Feeds::all(),
         listen,
+        page,
         database: DatabaseConfig { keeps_outbox: true, ..database },
         node_name: None,
         redis: None,
@@ -203,5 +205,6 @@ mod tests {
         let defined = queries::defined(&QUERIES, &TimeZone::UTC).unwrap();
         let names: Vec<&str> = defined.iter().map(|query| query.name.as_str()).collect();
         assert_eq!(names, ["cocina", "sala-de-espera", "ventas-por-hora", "pedidos-abiertos"]);
+        assert!(queries::names().is_ok());
     }
 }

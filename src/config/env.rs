@@ -12,6 +12,7 @@ mod issuers_file;
 mod keys;
 mod limits;
 mod listen;
+mod page;
 mod queries;
 mod redis;
 mod traces;
@@ -82,6 +83,7 @@ impl Config {
         let client = limits::client(&mut reader);
         let stats = limits::stats(&mut reader);
         let queries = queries::read(&mut reader, database.as_ref(), &stats.zone);
+        let page = page::read(&mut reader, database.as_ref());
         known::refuse(&mut reader);
         let log = log(&mut reader);
         let traces = traces::read(&mut reader, node_name.as_deref());
@@ -101,6 +103,7 @@ impl Config {
                 let config = Self {
                     feeds,
                     listen,
+                    page,
                     database,
                     node_name,
                     redis,

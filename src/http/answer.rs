@@ -1,5 +1,6 @@
 //! The shapes of Pulso's answers.
 
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -13,12 +14,19 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     with_type(status, "application/json", serde_json::to_vec(body).unwrap_or_default())
 }
 
-pub(super) fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Vec<u8>>) -> Response {
+pub(super) fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(body.into().into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// An answer without a body.
+pub(super) fn empty(status: StatusCode) -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = status;
     response
 }
 

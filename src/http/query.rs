@@ -17,6 +17,8 @@ pub(super) struct Query {
     pub(super) last_event_id: Option<Since>,
     pub(super) device_uid: Option<String>,
     pub(super) channel: Option<String>,
+    /// A business whose name is asked for.
+    pub(super) negocio: Option<String>,
     /// Several names, as JSON.
     pub(super) channels: Option<String>,
     /// In which version of the words the client is spoken to.
@@ -42,6 +44,7 @@ impl Query {
                 "device_uid" => parsed.device_uid = Some(value.into_owned()),
                 "v" => parsed.wording = Wording::parse(&value).ok_or("v must be a whole number from 1")?,
                 "channel" => parsed.channel = Some(value.into_owned()),
+                "negocio" => parsed.negocio = Some(value.into_owned()),
                 "channels" => parsed.channels = Some(value.into_owned()),
                 _ => {}
             }

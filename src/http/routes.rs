@@ -10,11 +10,13 @@ use warp::reply::Response;
 
 use super::accept::ConnectionPlace;
 use super::admission::{Admission, Endpoint};
+use super::assets::Assets;
 use super::hooks::Hooks;
 use super::mount::{self, Additions, Mount};
 use super::pace::Pace;
+use super::page::Page;
 use super::upgrade::{self, Handshake};
-use super::{Peer, Port, answer, assets, health, nodes, pull, sse};
+use super::{Peer, Port, answer, health, nodes, pull, sse};
 use crate::telemetry::metrics::RefusalReason;
 
 /// Everything Pulso answers to but the hooks and Socket.IO. Path first, then the method: a wrong method is a 405 that names
@@ -94,11 +96,23 @@ pub(super) fn routes(
         .then(|(mount, path): (Mount, String), hooks, method, headers, body| {
             mount::call(hooks, mount, path, method, headers, body)
         });
-    let files = warp::path::full().and(hooks).and(warp::method()).map(
-        |path: warp::path::FullPath, hooks: Arc<Hooks>, method| {
-            counted(&hooks, assets::serve(path.as_str().trim_start_matches('/'), &method))
-        },
-    );
+    let name = warp::path!("page" / "name")
+        .and(shared(&port.page))
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(raw_query())
+        .and(warp::ext::get::<Peer>())
+        .then(|page: Arc<Page>, method, headers, query: String, peer| async move {
+            page.name(&method, &headers, &query, peer).await
+        });
+    let files = warp::path::full()
+        .and(shared(&port.assets))
+        .and(hooks)
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .map(|path: warp::path::FullPath, assets: Arc<Assets>, hooks: Arc<Hooks>, method, headers| {
+            counted(&hooks, assets.serve(path.as_str().trim_start_matches('/'), &method, &headers))
+        });
     websocket
         .or(sse)
         .unify()
@@ -111,6 +125,8 @@ pub(super) fn routes(
         .or(metrics)
         .unify()
         .or(nodes)
+        .unify()
+        .or(name)
         .unify()
         .or(elsewhere)
         .unify()

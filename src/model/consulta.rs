@@ -21,6 +21,11 @@ impl QueryName {
         is_name.then(|| Self(text.into()))
     }
 
+    /// Of the query that says what businesses are called: no file of a live query can have it.
+    pub fn of_names() -> Self {
+        Self("NAME_SQL".into())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

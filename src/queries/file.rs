@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
@@ -14,8 +15,11 @@ use super::access::{self, CHOICES};
 use super::lines::{Lines, WORDS, unknown};
 use super::scan::{Dialect, Kind, tokens};
 use super::statement::{Objection, Statement};
-use super::{AccessRule, LiveQuery, PairsQuery};
+use super::{AccessRule, LiveQuery, PairsQuery, ResultForm};
 use crate::model::QueryName;
+
+/// Longest name of a business, as JSON.
+const MAX_NAME_BYTES: usize = 1_024;
 
 /// One thing wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +147,36 @@ pub fn read_pairs(text: &str, file: &Path, dialect: Dialect) -> Result<PairsQuer
         return Err(vec![fault(Objection { at: statement.at, problem, remedy: remedy.to_owned() })]);
     }
     Ok(PairsQuery { file: file.to_owned(), sql: statement.sql.into() })
+}
+
+/// The query of names: one row for one business.
+pub fn read_name(text: &str, file: &Path, dialect: Dialect) -> Result<LiveQuery, Vec<Fault>> {
+    let fault = |Objection { at, problem, remedy }| Fault { line: line_of(text, at), problem, remedy };
+    let statement =
+        Statement::find(text, dialect).map_err(|objections| objections.into_iter().map(fault).collect::<Vec<_>>())?;
+    if statement.parameters != [1].into() {
+        let problem = "it asks by something else than $1".to_owned();
+        let remedy = "Write a query of $1, the id of a business, that returns its name".to_owned();
+        return Err(vec![fault(Objection { at: statement.at, problem, remedy })]);
+    }
+    let mut query = LiveQuery {
+        name: QueryName::of_names(),
+        access: Vec::new(),
+        is_keyed: true,
+        hints: Vec::new(),
+        form: ResultForm::Row,
+        every: None,
+        min_gap: Duration::ZERO,
+        max_rows: 1,
+        max_bytes: MAX_NAME_BYTES,
+        zone: TimeZone::UTC,
+        sql: statement.sql.into(),
+        fingerprint: 0,
+        file: file.to_owned(),
+        first_line: line_of(text, statement.at),
+    };
+    query.fingerprint = fingerprint(&query);
+    Ok(query)
 }
 
 /// The lines before the statement, and where that begins.

@@ -39,6 +39,7 @@ mod operations;
 mod origins;
 mod outage;
 mod packages;
+mod page;
 mod pooler;
 mod pos;
 mod provider;

@@ -94,7 +94,7 @@ fn postgres_problem(text: &str) -> Option<(String, String)> {
         .map(|(name, _)| (format!("the file in its {name} cannot be read"), "Name a readable PEM file".to_owned()))
 }
 
-fn query_file(reader: &mut Reader<'_>, variable: &str) -> Option<PathBuf> {
+pub(super) fn query_file(reader: &mut Reader<'_>, variable: &str) -> Option<PathBuf> {
     let path = PathBuf::from(reader.text(variable)?);
     let opened = File::open(&path).and_then(|file| file.metadata());
     let problem = match opened {

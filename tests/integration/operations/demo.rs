@@ -47,6 +47,9 @@ async fn the_demos_figures_move_by_themselves_and_nothing_is_left_behind() {
     assert!(demo.link().starts_with(&format!("http://localhost:{port}/#")), "{}", demo.link());
     // Who is invited is let in at once.
     assert_eq!(http::exchange(port, "GET /ready HTTP/1.1", "").await.status, 200);
+    let head = format!("GET /page/name?negocio={} HTTP/1.1\nauthorization: Bearer {}", demo.negocio(), demo.token());
+    let named = http::exchange(port, &head, "").await.json();
+    assert!(named["name"].as_str().is_some_and(|name| !name.is_empty()), "{named}");
     let path = format!("/ws?token={}", demo.token());
     let mut dashboard = Dashboard::connect(port, &path, &[("origin", "https://anywhere.example")]).await;
     let mut last = watch(&mut dashboard, demo.negocio()).await;
