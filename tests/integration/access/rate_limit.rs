@@ -4,6 +4,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use pulso_harness::{Claims, EventStream, Running};
+use serde_json::{Value, json};
 
 use super::NOT_ALLOWED;
 use crate::business::{NEGOCIO, OTHER_NEGOCIO, OTHER_OWNER, OWNER, database, owner, pulso};
@@ -102,4 +103,49 @@ async fn fifty_screens_of_one_account_that_come_back_at_once_are_all_filled() {
     assert_eq!(pulso.refused("OwnershipRate").await, 0);
     assert_eq!(pulso.count("pulso_ownership_pairs_total").await, 51, "what is known costs nothing");
     drop(screens);
+}
+
+#[tokio::test]
+async fn in_the_second_version_each_refusal_says_of_what_it_is_and_when_to_ask_again() {
+    let (pulso, _database) = limited("1", "1").await;
+    let codes = |answers: &[Value]| {
+        let mut too_many = 0;
+        for answer in answers {
+            assert_eq!((&answer["type"], &answer["retry"]), (&json!("error"), &json!(false)), "{answer}");
+            if answer["code"] == "too_many_checks" {
+                assert_eq!((&answer["message"], &answer["after"]), (&json!(TOO_MANY), &json!(1_000)), "{answer}");
+                too_many += 1;
+            } else {
+                assert_eq!((&answer["code"], answer.get("after")), (&json!("forbidden"), None), "{answer}");
+            }
+        }
+        too_many
+    };
+    let mut dashboard = pulso.open(&format!("{}&v=2", signed("/ws", &owner()))).await;
+    assert_eq!(dashboard.next().await["type"], "hello");
+    let name = |number: usize| format!("estadisticas:{}", nobodys(number));
+    for number in 0..20 {
+        let reference = number.to_string();
+        dashboard.send(&json!({ "type": "subscribe", "channel": name(number), "ref": reference })).await;
+    }
+    let mut answers = Vec::new();
+    // Ten wait their turn at most, so that ten are answered at once.
+    for _ in 0..8 {
+        let answer = dashboard.next().await;
+        assert_eq!(answer["channel"], name(answer["ref"].as_str().unwrap().parse().unwrap()), "{answer}");
+        answers.push(answer);
+    }
+    assert!(codes(&answers) >= 5);
+
+    let names: Vec<String> = (0..20).map(|number| format!("canal:{}:caja", nobodys(number))).collect();
+    let asked = json!(names).to_string().replace('"', "%22");
+    let path = format!("{}&v=2&channels={asked}", signed("/sse", &Claims::user(OTHER_OWNER)));
+    let mut stream = pulso.events(&path).await;
+    assert_eq!(stream.message().await["type"], "hello");
+    let mut answers = Vec::new();
+    for name in &names {
+        answers.push(stream.message().await);
+        assert_eq!(answers[answers.len() - 1]["channel"], *name);
+    }
+    assert!(codes(&answers) >= 5);
 }
