@@ -17,9 +17,10 @@ pub(super) fn on_listen(event: ListenEvent, turn: &Turn, database: &Database, re
         ListenEvent::Notice(id) => {
             // Before the first contact nobody can say whose id it is.
             let Some(id_type) = database.id_type() else { return refresher.after_a_gap() };
-            match id_type.parse(&id) {
-                Some(negocio) => refresher.triggered(&Channel::Estadisticas(negocio)),
-                None => error!(payload = ?id, "the trigger sent what is no id of a business"),
+            if let Some(negocio) = id_type.parse(&id) {
+                refresher.triggered(&Channel::Estadisticas(negocio));
+            } else {
+                error!(payload = ?id, "the trigger sent what is no id of a business");
             }
         }
         // Of another channel.
