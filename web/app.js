@@ -1,5 +1,6 @@
 // Decides what is shown: from what the bearer may see follow the boards, and what is listened to for them.
 
+import { nameOf } from '/about.js';
 import { hush } from '/announcer.js';
 import { readClaims } from '/claims.js';
 import { setData, setText } from '/elements.js';
@@ -41,6 +42,7 @@ const listeners = new Listeners(boards, {
     showBoards();
   },
   changed: renderSoon,
+  known: showNames,
   remember: (name, event, data, at) => {
     if (name === 'ventas') withdraw('negocio');
     lines.get(FED_BY.kiosko.includes(name) ? 'kiosko' : 'acceso')?.recall.add(name, event, data, at);
@@ -237,12 +239,27 @@ function showIdentity(negocio) {
   const [kind, id] = negocio ? [identity.negocio, negocio] : claims.restaurant ? [identity.restaurante, claims.restaurant] : ['', ''];
   setText($('identidad-clase'), kind);
   setText($('negocio'), id);
+  setData($('negocio'), 'named', 'false');
   $('identidad').hidden = id === '';
   const choice = $('elegir-negocio');
   choice.hidden = claims.negocios.length < 2;
   $('negocio').hidden = !choice.hidden;
   const known = claims.negocios.includes(negocio) || !negocio ? claims.negocios : [negocio, ...claims.negocios];
   choice.replaceChildren(...(choice.hidden ? [] : known.map((one) => new Option(one, one, false, one === negocio))));
+}
+
+/** Where the id of a business stands there is its name as soon as that is known. */
+function showNames(negocio) {
+  const { token } = access;
+  const places = claims.negocios.length < 2 ? [[$('negocio'), negocio]] : [...$('elegir-negocio').options].map((option) => [option, option.value]);
+  for (const [node, id] of places) {
+    nameOf(id, token).then((name) => {
+      // Another business, or nobody, may stand there by now.
+      if (!name || node.textContent !== id || access?.token !== token) return;
+      setText(node, name);
+      setData(node, 'named', 'true');
+    });
+  }
 }
 
 function showBoards() {

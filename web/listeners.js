@@ -16,7 +16,7 @@ export class Listeners {
   #boards;
   #page;
 
-  /** `page`: `{ show(board), hide(board, isGuess), changed(board), remember(board, event, data, at) }`. */
+  /** `page`: `{ show(board), hide(board, isGuess), changed(board), known(negocio), remember(board, event, data, at) }`. */
   constructor(boards, page) {
     this.#boards = boards;
     this.#page = page;
@@ -25,11 +25,15 @@ export class Listeners {
   /** The figures of a business. */
   figures(negocio) {
     const board = this.#boards.panel;
+    let isKnown = false;
     return [`figures ${negocio}`, {
       isState: true,
       open: (client) => client.stats(negocio),
       take: (figures) => {
         if (board.take(figures)) withdraw('panel');
+        // Who may see its figures may know its name.
+        if (!isKnown) this.#page.known(negocio);
+        isKnown = true;
         this.#page.changed('panel');
       },
       stands: (state) => board.line(state === 'conectado'),

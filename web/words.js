@@ -76,10 +76,10 @@ export function describeMissed({ since, until }) {
 
 export const formatNumber = (value) => number.format(value);
 
-/** A decimal number in text, with every digit that it was sent with and at least so many decimals. */
-export function formatDecimal(text, least = 0) {
+/** A decimal number in text, with every digit that it was sent with and at least so many decimals; `style` is Intl's. */
+export function formatDecimal(text, least = 0, style = {}) {
   const decimals = Math.max(least, text.split('.')[1]?.length ?? 0);
-  return new Intl.NumberFormat(locale, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(text);
+  return new Intl.NumberFormat(locale, { ...style, minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(text);
 }
 
 export const formatClock = (at) => clock.format(at);

@@ -1,5 +1,7 @@
 // Owns amounts of money: decimal text in, decimal text out, never through a float; and how they are written.
 
+import { currency } from '/about.js';
+import { locale } from '/language.js';
 import { formatDecimal } from '/words.js';
 
 const DECIMAL = /^-?\d{1,30}(\.\d{1,12})?$/;
@@ -28,8 +30,11 @@ export class Sum {
   }
 }
 
-/** As the reader writes it; what is no amount stays as it is. */
-export const formatAmount = (text) => (DECIMAL.test(text) ? formatDecimal(text) : text);
+const STYLE = currency ? { style: 'currency', currency } : {};
+/** The decimals that the currency has; without one an amount is written as it was sent, and a sum with two. */
+const USUAL = currency ? new Intl.NumberFormat(locale, STYLE).resolvedOptions().maximumFractionDigits : undefined;
 
-/** Of a sum, with cents where every part was whole. */
-export const formatSum = (sum) => formatDecimal(String(sum), 2);
+/** As the reader writes it; what is no amount stays as it is. */
+export const formatAmount = (text) => (DECIMAL.test(text) ? formatDecimal(text, USUAL, STYLE) : text);
+
+export const formatSum = (sum) => formatDecimal(String(sum), USUAL ?? 2, STYLE);
