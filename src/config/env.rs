@@ -246,7 +246,9 @@ pub fn misspelt<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Warning> {
 
 /// Names that are not ours, each with ours that it nearly is. Short ones are left alone: everything is near them.
 fn nearly_ours<'a>(names: impl Iterator<Item = &'a str>) -> impl Iterator<Item = (&'a str, &'static str)> {
-    names.filter(|name| name.len() >= 6 && !is_ours(name)).filter_map(|name| {
+    // OpenTelemetry's for logs are spelt nearly as those for spans.
+    let is_anothers = |name: &str| name.starts_with("OTEL_BLRP_");
+    names.filter(move |name| name.len() >= 6 && !is_ours(name) && !is_anothers(name)).filter_map(|name| {
         let meant = spelling::nearest(name, SETTINGS.iter().map(|setting| setting.name), 2)?;
         Some((name, meant))
     })

@@ -163,6 +163,28 @@ async fn a_hundred_calls_that_share_a_read_are_one_read_and_the_others_name_it()
 }
 
 #[tokio::test]
+async fn a_call_that_waits_for_its_transaction_is_one_tree_with_every_read_that_it_took() {
+    let (pulso, collector, database) = start(|pulso| pulso).await;
+    let mut screen = pulso.connect(&owner()).await;
+    screen.watch(NEGOCIO).await;
+    let mut writer = database.connect().await;
+    sqlx::raw_sql("BEGIN").execute(&mut writer).await.unwrap();
+    let xid: String = sqlx::query_scalar("SELECT pg_current_xact_id()::text").fetch_one(&mut writer).await.unwrap();
+    let body = json!({ "negocio_id": NEGOCIO, "xid": xid }).to_string();
+    let commit = async {
+        // The first read is over, and cannot have seen it.
+        collector.spans_once(|spans| spans.iter().any(|span| span.name == "read"), "a read").await;
+        sqlx::raw_sql("COMMIT").execute(&mut writer).await.unwrap();
+    };
+    let (answer, ()) = futures_util::future::join(pulso.post("/notify/cita", &body), commit).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let spans = collector.spans_once(is_whole, "every step of a call").await;
+    let tree: Vec<&Seen> = spans.iter().collect();
+    assert_whole(&tree, "");
+    assert!(trees(&spans).len() == 1 && spans.iter().filter(|span| span.name == "read").count() >= 2, "{spans:#?}");
+}
+
+#[tokio::test]
 async fn a_caller_with_the_key_has_her_trace_continued_and_a_stranger_has_no_say() {
     let (pulso, collector, _database) =
         start(|pulso| pulso.with("NOTIFY_CITA_OPEN", "true").with("OTEL_TRACES_SAMPLER", "parentbased_always_off"))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{config, mistake, read};
+use super::{config, misspelt, mistake, read};
 use crate::config::{SamplerConfig, TracesConfig};
 
 const ON: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
@@ -23,6 +23,13 @@ fn nothing_is_sent_unless_there_is_an_endpoint_and_nobody_says_otherwise() {
     // What is there for other programs on this machine.
     let others = [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_TRACES_SAMPLER", "jaeger_remote")];
     assert!(config(&others).traces.is_none());
+}
+
+#[test]
+fn what_is_nearly_one_of_ours_is_noticed_but_for_what_is_another_programs() {
+    let names = ["OTEL_BLRP_MAX_QUEUE_SIZE", "OTEL_BLRP_SCHEDULE_DELAY", "OTEL_METRICS_EXPORTER", "OTEL_SERVICE_NAM"];
+    let said: Vec<_> = misspelt(names.into_iter()).iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["OTEL_SERVICE_NAM: unknown variable; did you mean OTEL_SERVICE_NAME?"]);
 }
 
 #[test]
