@@ -39,8 +39,8 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// A node is killed after as many times the seconds of a rate, and as long before the end.
 const KILLED_AFTER: u32 = 3;
 const LOOK: Duration = Duration::from_millis(200);
-/// An event's body is as long as this, about: 300 bytes.
-const PADDING: usize = 200;
+/// An event is as long as this, what Pulso puts around it included: 300 bytes.
+const PADDING: usize = 140;
 
 pub fn measure(binary: &str, seconds: u32, report: &mut Report) -> Result<(), String> {
     println!("-- {NAME}: {NODES} nodes and a Redis, {RATES:?} events/s for {seconds} s each");

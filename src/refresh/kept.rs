@@ -19,8 +19,10 @@ use crate::model::{Channel, QueryName};
 const LEAST_BETWEEN: SignedDuration = SignedDuration::from_millis(100);
 /// When to look again at a result that says that it should have changed already.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(1);
-/// Below it a table is not made smaller.
+/// Below it a table is not made smaller, nor looked at in parts.
 const FEW: usize = 1_024;
+/// In how many parts all keys are looked at: whoever announces a change waits for one of them, not for all.
+const PARTS: usize = 10;
 
 #[derive(Debug, Default)]
 pub(super) struct Kept {
@@ -35,6 +37,10 @@ pub(super) struct Kept {
     last_number: u64,
     /// How many keys have results that change by the clock.
     by_clock: usize,
+    /// How many keys of this round were looked at.
+    looked_at: usize,
+    /// Keys that came since some were looked at last, and those of the time before: of most that nobody watches that is the end.
+    young: [Vec<Channel>; 2],
 }
 
 /// One key.
@@ -56,6 +62,7 @@ impl Kept {
     pub(super) fn entry(&mut self, channel: &Channel) -> &mut Watched {
         if !self.channels.contains_key(channel) {
             self.last_number += 1;
+            self.young[0].push(channel.clone());
         }
         let number = self.last_number;
         self.channels.entry(channel.clone()).or_insert_with(|| Box::new(Watched::new(number)))
@@ -120,21 +127,41 @@ impl Kept {
         self.by_clock > 0
     }
 
-    /// Keeps those that are to be kept.
-    pub(super) fn retain(&mut self, mut is_kept: impl FnMut(&Channel, &mut Watched) -> bool) {
-        let (changes, intervals, by_clock) = (&mut self.changes, &mut self.intervals, &mut self.by_clock);
-        self.channels.retain(|channel, watched| {
-            let is_kept = is_kept(channel, watched);
-            if !is_kept {
-                *by_clock -= usize::from(watched.is_by_clock);
-                changes.set(&mut watched.change_at, None, watched.number, channel);
-                intervals.set(&mut watched.interval_at, None, watched.number, channel);
+    /// Looks at the next part of all keys, and at the young ones, and keeps those that are to be kept.
+    pub(super) fn retain_part(&mut self, mut is_kept: impl FnMut(&Channel, &mut Watched) -> bool) {
+        let since_last = std::mem::take(&mut self.young[0]);
+        for channel in std::mem::replace(&mut self.young[1], since_last) {
+            if self.channels.get_mut(&channel).is_some_and(|watched| !is_kept(&channel, watched)) {
+                self.remove(&channel);
             }
-            is_kept
-        });
-        if self.channels.capacity() > FEW && self.channels.capacity() / 8 > self.channels.len() {
+        }
+        let most = self.channels.len().div_ceil(PARTS).max(FEW);
+        let mut gone = Vec::new();
+        for (channel, watched) in self.channels.iter_mut().skip(self.looked_at).take(most) {
+            self.looked_at += 1;
+            if !is_kept(channel, watched) {
+                gone.push(channel.clone());
+            }
+        }
+        // What is behind them moves up.
+        self.looked_at -= gone.len();
+        for channel in gone {
+            self.remove(&channel);
+        }
+        let is_too_large = self.channels.capacity() > FEW && self.channels.capacity() / 8 > self.channels.len();
+        if is_too_large {
             self.channels.shrink_to(self.channels.len() * 2);
         }
+        if is_too_large || self.looked_at >= self.channels.len() {
+            self.looked_at = 0;
+        }
+    }
+
+    fn remove(&mut self, channel: &Channel) {
+        let Some(mut watched) = self.channels.remove(channel) else { return };
+        self.by_clock -= usize::from(watched.is_by_clock);
+        self.changes.set(&mut watched.change_at, None, watched.number, channel);
+        self.intervals.set(&mut watched.interval_at, None, watched.number, channel);
     }
 }
 
@@ -160,7 +187,7 @@ pub(super) fn spread(every: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Consulta;
+    use crate::model::{Consulta, NegocioId};
 
     fn at(second: &str) -> Timestamp {
         format!("2026-03-01T12:00:{second}Z").parse().unwrap()
@@ -195,8 +222,38 @@ mod tests {
         kept.entry(&key);
         kept.changes_at(&key, at("10"), Some(at("20")));
         kept.reads_every(&key, Some(Instant::now()));
-        kept.retain(|_, _| false);
+        kept.retain_part(|_, _| false);
         assert_eq!((kept.changes.first(), kept.intervals.first(), kept.is_by_clock()), (None, None, false));
+    }
+
+    #[test]
+    fn many_keys_are_looked_at_in_parts_and_each_once_a_round() {
+        let mut kept = Kept::default();
+        let key = |number: usize| Channel::Estadisticas(NegocioId::new(&number.to_string()));
+        let count = FEW * PARTS + 1;
+        (0..count).for_each(|number| drop(kept.entry(&key(number))));
+        (0..PARTS).for_each(|_| kept.retain_part(|_, _| true));
+        let mut seen = HashMap::new();
+        for _ in 0..PARTS {
+            let before: usize = seen.values().sum();
+            kept.retain_part(|channel, _| {
+                *seen.entry(channel.clone()).or_insert(0) += 1;
+                *channel != key(5)
+            });
+            assert!(seen.values().sum::<usize>() - before <= FEW + 1);
+        }
+        assert!(seen.len() == count && seen.values().all(|times| *times == 1), "{} of {count}", seen.len());
+        assert_eq!(kept.channels.len(), count - 1);
+    }
+
+    #[test]
+    fn young_keys_are_looked_at_all_together_before_they_are_old() {
+        let mut kept = Kept::default();
+        let key = |number: usize| Channel::Estadisticas(NegocioId::new(&number.to_string()));
+        (0..FEW * PARTS * 2).for_each(|number| drop(kept.entry(&key(number))));
+        kept.retain_part(|_, _| true);
+        kept.retain_part(|_, _| false);
+        assert!(kept.channels.is_empty() && kept.channels.capacity() <= FEW);
     }
 
     #[test]

@@ -250,23 +250,6 @@ impl Refresher {
         }
     }
 
-    /// Forgets what nobody watches, and reports drift.
-    pub(super) fn sweep(self: &Arc<Self>) {
-        let now = Instant::now();
-        self.lock().retain(|channel, watched| {
-            let is_watched = self.is_watched(channel);
-            if watched.state.was_made_known() && !is_watched {
-                // Its runner tells the others, between any two other things that it does.
-                self.ensure_runner(channel, watched);
-            }
-            if watched.state.take_drift(now) {
-                self.count_drift(channel);
-            }
-            answer_all(watched.state.take_expired(now), &Err(Unread::Away));
-            is_watched || !watched.state.is_spent(now)
-        });
-    }
-
     /// Waits until no read is outstanding, at most until `deadline`.
     pub async fn settle(&self, deadline: Instant) {
         self.runners.close();
@@ -280,11 +263,11 @@ impl Refresher {
     }
 
     /// Whether anybody watches: if not, nothing is read.
-    fn is_watched(&self, channel: &Channel) -> bool {
+    pub(super) fn is_watched(&self, channel: &Channel) -> bool {
         self.broker.has_listeners(channel)
     }
 
-    fn ensure_runner(self: &Arc<Self>, channel: &Channel, watched: &mut Watched) {
+    pub(super) fn ensure_runner(self: &Arc<Self>, channel: &Channel, watched: &mut Watched) {
         if watched.state.has_runner {
             watched.news.notify_one();
         } else {
@@ -359,12 +342,12 @@ impl Refresher {
         self.lock().state_of(channel).map(act)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn answer_all(waiters: Vec<Waiter>, answer: &Result<Reading, Unread>) {
+pub(super) fn answer_all(waiters: Vec<Waiter>, answer: &Result<Reading, Unread>) {
     for waiter in waiters {
         // A caller that gave up is none of our business.
         let _ = waiter.send(answer.clone());

@@ -28,10 +28,11 @@ pub(super) fn measure(stage: &Stage<'_>, rounds: u32, report: &mut Report) {
     let quiet = [("SENTINEL_INTERVAL", "0")];
     let (small, _its_folder) = stage.serve(&many[..1], &quiet);
     let (large, _folder) = stage.serve(&many, &quiet);
-    let mut one = Swarm::new(small.port(), seats(0..1, 1, name));
-    one.connect(CALMLY);
     let mut all = Swarm::new(large.port(), seats(0..stage.keys, EACH, name));
     gather(&mut all);
+    // Behind it: nobody answers its pings meanwhile.
+    let mut one = Swarm::new(small.port(), seats(0..1, 1, name));
+    one.connect(CALMLY);
     all.idle(SETTLED);
 
     let (mut ratios, mut with_many) = (Vec::new(), Vec::new());

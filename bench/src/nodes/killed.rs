@@ -25,6 +25,8 @@ const CHANGES: Duration = Duration::from_millis(100);
 /// Screens that show figures, on each node that lives on.
 const SCREENS: u32 = 20;
 const CONNECTING: usize = 20;
+/// The screens of a node are read for so long, then those of the next.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// `rate` events a second for `seconds`.
 pub fn measure(nodes: &[Running], database: &Database, rate: u32, seconds: u32, report: &mut Report) {
@@ -38,6 +40,7 @@ pub fn measure(nodes: &[Running], database: &Database, rate: u32, seconds: u32, 
         swarm.connect(CONNECTING);
         swarm.keep();
     }
+    let figures = watch(figures, &stop);
     thread::sleep(LOOK);
     let changes = change(database.clone(), living, &stop);
     let mut callers: Vec<Option<Caller>> = ports.iter().map(|port| Some(Caller::open(*port))).collect();
@@ -62,6 +65,7 @@ pub fn measure(nodes: &[Running], database: &Database, rate: u32, seconds: u32, 
     let took = begun.elapsed();
     stop.store(true, Ordering::Relaxed);
     let announced = changes.join().expect("the changes come to their end");
+    let mut figures = figures.join().expect("the screens read to the end");
     for swarm in &mut figures {
         swarm.idle(SETTLED);
     }
@@ -110,6 +114,17 @@ fn stay(ports: Vec<u16>, first: usize, stop: &Arc<AtomicBool>) -> JoinHandle<Has
                 }
             }
         })
+    })
+}
+
+/// The screens of figures, which read and answer pings until `stop`.
+fn watch(mut figures: Vec<Swarm>, stop: &Arc<AtomicBool>) -> JoinHandle<Vec<Swarm>> {
+    let stop = Arc::clone(stop);
+    thread::spawn(move || {
+        while !stop.load(Ordering::Relaxed) {
+            figures.iter_mut().for_each(|swarm| swarm.idle(GLANCE));
+        }
+        figures
     })
 }
 

@@ -55,7 +55,7 @@ impl Refresher {
         }
     }
 
-    pub(super) fn count_drift(&self, channel: &Channel) {
+    pub(in crate::refresh) fn count_drift(&self, channel: &Channel) {
         if let Some(query) = query(channel) {
             self.metrics.live.drift.get_or_create(&QueryLabel::of(query)).inc();
             warn!(?channel, "a result changed and nothing announced it: some path of the API forgets it");

@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use super::Refresher;
 use crate::model::{Channel, Consulta, QueryName};
-use crate::refresh::state::Unasked;
 
 impl Refresher {
     /// A hook that names a live query in its `hints` was called, perhaps before its commit.
@@ -69,28 +68,6 @@ impl Refresher {
     pub(super) fn means_all_keys(&self, channel: &Channel) -> bool {
         let Channel::Consulta(consulta) = channel else { return false };
         consulta.key().is_none() && self.queries.find(consulta.query()).is_some_and(|live| live.query.is_keyed)
-    }
-
-    /// Reads again what was read on another day than today.
-    pub(in crate::refresh) fn roll_over(self: &Arc<Self>) {
-        let now = self.clock.now();
-        let today = self.clock.day_of(now);
-        // Of each query: its zone is another.
-        let mut days = std::collections::HashMap::new();
-        for (channel, watched) in &mut self.lock().channels {
-            let Some(read) = watched.state.day() else { continue };
-            let today = match channel {
-                Channel::Consulta(consulta) => *days.entry(consulta.query().clone()).or_insert_with(|| {
-                    let live = self.queries.find(consulta.query());
-                    live.map_or(today, |live| self.clock.day_in(&live.query.zone, now))
-                }),
-                _ => today,
-            };
-            if read != today {
-                watched.state.on_unasked(Unasked::Rollover);
-                self.ensure_runner(channel, watched);
-            }
-        }
     }
 }
 
