@@ -7,8 +7,8 @@ pub mod frame;
 mod lines;
 mod named;
 mod packets;
+mod payload;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::model::{Channel, Code};
@@ -18,6 +18,7 @@ use crate::telemetry::traces::{Delivery, Place};
 
 pub use encoding::Encoding;
 use encoding::Encodings;
+pub use payload::Payload;
 
 /// What a publication says, and so what may become of it on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub struct Publication {
     /// The event's name, where the transport has names (Socket.IO).
     pub event: &'static str,
     /// What is said, as JSON; empty for a doorbell.
-    pub payload: Arc<str>,
+    pub payload: Payload,
     encodings: Encodings,
     /// What it says is wrong, if it is that.
     wrong: Option<Code>,
@@ -55,11 +56,11 @@ pub struct Publication {
 }
 
 impl Publication {
-    pub fn state(channel: Channel, version: u64, payload: impl Into<Arc<str>>, noticed: Option<Arrival>) -> Self {
+    pub fn state(channel: Channel, version: u64, payload: impl Into<Payload>, noticed: Option<Arrival>) -> Self {
         Self { kind: Kind::State, noticed, ..Self::event(channel, version, "", payload) }
     }
 
-    pub fn event(channel: Channel, id: u64, event: &'static str, payload: impl Into<Arc<str>>) -> Self {
+    pub fn event(channel: Channel, id: u64, event: &'static str, payload: impl Into<Payload>) -> Self {
         Self {
             channel,
             kind: Kind::Event,
@@ -162,16 +163,16 @@ pub struct Draft {
     /// Its name where the transport has names.
     pub event: &'static str,
     /// What is sent, as JSON.
-    pub payload: Arc<str>,
+    pub payload: Payload,
 }
 
 impl Draft {
     /// An event of a transport whose events have no names.
-    pub fn new(channel: Channel, payload: impl Into<Arc<str>>) -> Self {
+    pub fn new(channel: Channel, payload: impl Into<Payload>) -> Self {
         Self::named(channel, "", payload)
     }
 
-    pub fn named(channel: Channel, event: &'static str, payload: impl Into<Arc<str>>) -> Self {
+    pub fn named(channel: Channel, event: &'static str, payload: impl Into<Payload>) -> Self {
         Self { channel, event, payload: payload.into() }
     }
 

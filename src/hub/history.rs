@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::Gap;
 use crate::model::Channel;
-use crate::publication::Publication;
+use crate::publication::{Payload, Publication};
 
 use doubt::Doubts;
 
@@ -84,7 +84,7 @@ struct Kept {
     id: u64,
     sent: u64,
     event: &'static str,
-    payload: Arc<str>,
+    payload: Payload,
     /// The publication, for as long as somebody is to be sent it.
     publication: Weak<Publication>,
 }
@@ -232,7 +232,7 @@ impl Log {
     }
 
     fn keep(&mut self, at: Instant, event: &Arc<Publication>) {
-        let payload = Arc::clone(&event.payload);
+        let payload = event.payload.clone();
         self.payloads += payload.len();
         let publication = Arc::downgrade(event);
         self.events.push_back(Kept {
@@ -268,7 +268,7 @@ impl Kept {
     /// All that are to be sent it now share one, whatever is made of it.
     fn publication(&mut self, channel: &Channel) -> Arc<Publication> {
         self.publication.upgrade().unwrap_or_else(|| {
-            let again = Publication::event(channel.clone(), self.id, self.event, Arc::clone(&self.payload));
+            let again = Publication::event(channel.clone(), self.id, self.event, self.payload.clone());
             let again = Arc::new(again.sent_at(self.sent));
             self.publication = Arc::downgrade(&again);
             again

@@ -30,12 +30,16 @@ pub fn ping() -> Bytes {
 
 /// The text in a frame of ours, without its head.
 pub fn payload(frame: &[u8]) -> &str {
-    let head = match frame.get(1) {
+    std::str::from_utf8(frame.get(head(frame)..).unwrap_or_default()).unwrap_or_default()
+}
+
+/// How many bytes stand before what a frame of ours says.
+pub(super) fn head(frame: &[u8]) -> usize {
+    match frame.get(1) {
         Some(126) => 4,
         Some(127) => 10,
         _ => 2,
-    };
-    std::str::from_utf8(frame.get(head..).unwrap_or_default()).unwrap_or_default()
+    }
 }
 
 fn whole(opening: u8, parts: &[&[u8]]) -> Bytes {

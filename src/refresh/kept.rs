@@ -231,7 +231,9 @@ mod tests {
         let mut kept = Kept::default();
         let key = |number: usize| Channel::Estadisticas(NegocioId::new(&number.to_string()));
         let count = FEW * PARTS + 1;
-        (0..count).for_each(|number| drop(kept.entry(&key(number))));
+        for number in 0..count {
+            kept.entry(&key(number));
+        }
         (0..PARTS).for_each(|_| kept.retain_part(|_, _| true));
         let mut seen = HashMap::new();
         for _ in 0..PARTS {
@@ -250,7 +252,9 @@ mod tests {
     fn young_keys_are_looked_at_all_together_before_they_are_old() {
         let mut kept = Kept::default();
         let key = |number: usize| Channel::Estadisticas(NegocioId::new(&number.to_string()));
-        (0..FEW * PARTS * 2).for_each(|number| drop(kept.entry(&key(number))));
+        for number in 0..FEW * PARTS * 2 {
+            kept.entry(&key(number));
+        }
         kept.retain_part(|_, _| true);
         kept.retain_part(|_, _| false);
         assert!(kept.channels.is_empty() && kept.channels.capacity() <= FEW);

@@ -13,7 +13,7 @@ use super::live::{Said, Trouble, Turn, ask};
 use super::{Refresher, Unread, answer_all};
 use crate::database::{Admission, Urgency};
 use crate::model::{Channel, Version};
-use crate::publication::Publication;
+use crate::publication::{Payload, Publication};
 use crate::queries::LiveQuery;
 use crate::refresh::answer::{Answer, failed};
 use crate::refresh::eras::{Begun, Eras, Stand};
@@ -172,7 +172,11 @@ impl Refresher {
         };
         let Said { answer, drifted, next_change_at, seen, .. } = said;
         let second = turn.read_at.as_second();
-        let payload = answer.frame(channel, second, seq);
+        let encode = || Payload::from(answer.frame(channel, second, seq));
+        let payload = match &turn.beginning.followed {
+            None => encode(),
+            Some(place) => place.encode("frame", encode),
+        };
         let room = match answer {
             Answer::Figures(_) => Room::Needless,
             Answer::Data(_) => self.results.take(payload.len()).map_or(Room::None, Room::Taken),
@@ -272,7 +276,7 @@ impl Refresher {
     /// A read that has begun came to nothing. What fails by itself, its watchers are told once.
     pub(super) fn give_up(&self, channel: &Channel, trouble: Trouble) {
         let code = trouble.code();
-        let frame = |seq, payload: Arc<str>| {
+        let frame = |seq, payload: Payload| {
             let state = Publication::state(channel.clone(), seq, payload, None);
             code.into_iter().fold(state, Publication::of_failure)
         };
@@ -285,7 +289,7 @@ impl Refresher {
         if let Some(told) = failed.publish {
             // Whoever has a result of this very version is told as well.
             let is_again = before == Some(told.version);
-            let again = || Arc::new(frame(told.version, Arc::clone(&told.payload)).again());
+            let again = || Arc::new(frame(told.version, told.payload.clone()).again());
             self.broker.tell(&if is_again { again() } else { Arc::clone(&told) });
         }
         let unread = failed.told.filter(|_| code.is_some()).map_or(Unread::Away, Unread::Failed);

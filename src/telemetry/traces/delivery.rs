@@ -40,10 +40,7 @@ impl Delivery {
 
     /// Makes an encoding, and tells how long that took.
     pub fn encode<T>(&self, encoding: &'static str, work: impl FnOnce() -> T) -> T {
-        let began = Instant::now();
-        let made = work();
-        self.place.step("encode").with("pulso.encoding", encoding).over(began, Instant::now());
-        made
+        self.place.encode(encoding, work)
     }
 
     /// Every mailbox of its channel was handed it: `sent` of them wrote at once, in `waiting` it waits.

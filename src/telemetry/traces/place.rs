@@ -52,6 +52,14 @@ impl Place {
         Step::new(of, Some(self.span), name)
     }
 
+    /// Makes an encoding, and tells how long that took.
+    pub fn encode<T>(&self, encoding: &'static str, work: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let made = work();
+        self.step("encode").with("pulso.encoding", encoding).over(began, Instant::now());
+        made
+    }
+
     /// When the call came.
     pub fn since(&self) -> Instant {
         self.call.since()
