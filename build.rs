@@ -31,8 +31,8 @@ const BROTLI_QUALITY: u32 = 11;
 const BROTLI_WINDOW: u32 = 22;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
-    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let folder = |variable: &str| env::var_os(variable).map(PathBuf::from).ok_or(format!("cargo says no {variable}"));
+    let (root, out) = (folder("CARGO_MANIFEST_DIR")?, folder("OUT_DIR")?);
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={PAGE}");
     let mut listed = String::from("&[\n");
@@ -80,6 +80,7 @@ fn entry(path: &str, content_type: &str, file: &Path, out: &Path) -> Result<Stri
     let mut encoder = CompressorWriter::new(Vec::new(), BUFFER, BROTLI_QUALITY, BROTLI_WINDOW);
     encoder.write_all(&plain)?;
     fs::write(&brotli, encoder.into_inner())?;
+    let [file, gzip, brotli] = [file, gzip.as_path(), brotli.as_path()].map(|path| path.display().to_string());
     Ok(format!(
         "    Asset {{ path: {path:?}, content_type: {content_type:?}, tag: {tag:?}, plain: include_bytes!({file:?}), \
          gzip: include_bytes!({gzip:?}), brotli: include_bytes!({brotli:?}) }},\n"

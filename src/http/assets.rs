@@ -117,10 +117,12 @@ impl Assets {
 impl Asset {
     /// The smallest that the client takes, and what that is called.
     fn encoded(&self, request: &HeaderMap) -> (Bytes, Option<&'static str>) {
-        let (bytes, encoding) = match () {
-            () if takes(request, "br") => (self.brotli, Some("br")),
-            () if takes(request, "gzip") => (self.gzip, Some("gzip")),
-            () => (self.plain, None),
+        let (bytes, encoding) = if takes(request, "br") {
+            (self.brotli, Some("br"))
+        } else if takes(request, "gzip") {
+            (self.gzip, Some("gzip"))
+        } else {
+            (self.plain, None)
         };
         (Bytes::from_static(bytes), encoding)
     }

@@ -88,31 +88,12 @@ pub(super) fn routes(
         let owner = mount.as_ref().filter(|mount| mount.owns(&path)).cloned();
         async move { owner.map(|mount| (mount, path)).ok_or_else(warp::reject::not_found) }
     });
-    let elsewhere = elsewhere
-        .and(hooks.clone())
-        .and(warp::method())
-        .and(warp::header::headers_cloned())
-        .and(warp::body::stream())
-        .then(|(mount, path): (Mount, String), hooks, method, headers, body| {
-            mount::call(hooks, mount, path, method, headers, body)
-        });
-    let name = warp::path!("page" / "name")
-        .and(shared(&port.page))
-        .and(warp::method())
-        .and(warp::header::headers_cloned())
-        .and(raw_query())
-        .and(warp::ext::get::<Peer>())
-        .then(|page: Arc<Page>, method, headers, query: String, peer| async move {
-            page.name(&method, &headers, &query, peer).await
-        });
-    let files = warp::path::full()
-        .and(shared(&port.assets))
-        .and(hooks)
-        .and(warp::method())
-        .and(warp::header::headers_cloned())
-        .map(|path: warp::path::FullPath, assets: Arc<Assets>, hooks: Arc<Hooks>, method, headers| {
-            counted(&hooks, assets.serve(path.as_str().trim_start_matches('/'), &method, &headers))
-        });
+    let elsewhere =
+        elsewhere.and(hooks).and(warp::method()).and(warp::header::headers_cloned()).and(warp::body::stream()).then(
+            |(mount, path): (Mount, String), hooks, method, headers, body| {
+                mount::call(hooks, mount, path, method, headers, body)
+            },
+        );
     websocket
         .or(sse)
         .unify()
@@ -126,12 +107,32 @@ pub(super) fn routes(
         .unify()
         .or(nodes)
         .unify()
-        .or(name)
-        .unify()
         .or(elsewhere)
         .unify()
-        .or(files)
+        .or(page(port))
         .unify()
+}
+
+/// What the page gets, the last of all: its files are at every path that is nobody else's.
+fn page(port: &Port) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + use<> {
+    let name = warp::path!("page" / "name")
+        .and(shared(&port.page))
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(raw_query())
+        .and(warp::ext::get::<Peer>())
+        .then(|page: Arc<Page>, method, headers, query: String, peer| async move {
+            page.name(&method, &headers, &query, peer).await
+        });
+    let files = warp::path::full()
+        .and(shared(&port.assets))
+        .and(shared(&port.hooks))
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .map(|path: warp::path::FullPath, assets: Arc<Assets>, hooks: Arc<Hooks>, method, headers| {
+            counted(&hooks, assets.serve(path.as_str().trim_start_matches('/'), &method, &headers))
+        });
+    name.or(files).unify()
 }
 
 /// A part of the port for the filters that work with it.
