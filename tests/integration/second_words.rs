@@ -9,6 +9,7 @@ mod page;
 mod queries;
 mod slow_readers;
 mod socket;
+mod socket_cuts;
 mod socket_endings;
 mod socket_feeds;
 mod stream;
