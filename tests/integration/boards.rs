@@ -6,6 +6,7 @@ mod expiry;
 mod gaps;
 mod hostile;
 mod languages;
+mod named;
 mod refused;
 mod shown;
 
