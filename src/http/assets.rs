@@ -162,7 +162,7 @@ fn listed<'a>(request: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 mod tests {
     use super::*;
 
-    fn saying(name: HeaderName, lines: &[&'static str]) -> HeaderMap {
+    fn saying(name: &HeaderName, lines: &[&'static str]) -> HeaderMap {
         lines.iter().map(|line| (name.clone(), HeaderValue::from_static(line))).collect()
     }
 
@@ -176,7 +176,7 @@ mod tests {
             (&["brotli, x-gzip, *"], false, false),
             (&["gzip;q=0.0,br;q=0.000"], false, false),
         ] {
-            let request = saying(ACCEPT_ENCODING, lines);
+            let request = saying(&ACCEPT_ENCODING, lines);
             assert_eq!((takes(&request, "br"), takes(&request, "gzip")), (brotli, gzip), "{lines:?}");
         }
     }
@@ -192,7 +192,7 @@ mod tests {
             (&["*"], true),
             (&["a", "\"A\""], false),
         ] {
-            assert_eq!(knows(&saying(IF_NONE_MATCH, lines), "W/\"a\""), is_known, "{lines:?}");
+            assert_eq!(knows(&saying(&IF_NONE_MATCH, lines), "W/\"a\""), is_known, "{lines:?}");
         }
     }
 }
