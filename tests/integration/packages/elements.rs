@@ -159,9 +159,10 @@ async fn a_page_names_orders_and_styles_what_is_shown() {
         "--pulso-font" => "italic 20px serif".to_owned(),
         _ => value.to_owned(),
     };
-    let variables: String = VARIABLES.iter().map(|(name, .., set)| format!("{name}: {};", value(name, set))).collect();
+    let variables: Vec<String> =
+        VARIABLES.iter().map(|(name, .., set)| format!("{name}: {};", value(name, set))).collect();
     let token = Claims::naming(OWNER, &[NEGOCIO]).sign(SECRET);
-    let page = STYLED.replace("VARIABLES", &variables).replace("TOKEN", &token).replace("KEY", NEGOCIO);
+    let page = STYLED.replace("VARIABLES", &variables.concat()).replace("TOKEN", &token).replace("KEY", NEGOCIO);
     let page = page.replace("URL", &format!("http://127.0.0.1:{}", running.port()));
     let mut tab = tab_with_elements().await;
     let address = serve(&mut tab, &page).await;

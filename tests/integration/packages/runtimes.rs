@@ -71,8 +71,9 @@ impl Run {
     }
 
     async fn until(&self, wanted: &Value) {
+        let wanted = wanted.to_string();
         let what = format!("{wanted}, {}", self.what);
-        self.program.until_it(&what, |text| text.lines().any(|line| line == wanted.to_string())).await;
+        self.program.until_it(&what, |text| text.lines().any(|line| line == wanted)).await;
     }
 
     /// All that it said under `name`.
