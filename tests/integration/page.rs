@@ -4,12 +4,13 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use futures_util::future::join_all;
 use pulso_harness::{Answer, Claims, Running, SECRET, Scratch};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderName, IF_NONE_MATCH, VARY};
 use reqwest::{Client, Response};
 use serde_json::json;
 
-use crate::business::{self, NEGOCIO, OTHER_NEGOCIO, OTHER_OWNER, database, owner, pulso};
+use crate::business::{self, NEGOCIO, OTHER_NEGOCIO, OTHER_OWNER, OWNER, database, owner, pulso};
 use crate::feeds::query_file;
 
 const NAMES: &str = include_str!("../../sql/name.sql");
@@ -186,6 +187,34 @@ async fn nobody_else_is_told_what_a_business_is_called_nor_whether_there_is_one(
         "GET /page/name?negocio={NEGOCIO} HTTP/1.1\norigin: https://evil.example\nauthorization: Bearer {mine}"
     );
     assert_eq!(pulso.exchange(&foreign, "").await.status, 403);
+}
+
+#[tokio::test]
+async fn names_are_asked_for_within_the_rates_of_a_user_and_an_address() {
+    let database = database().await;
+    let (file, _scratch) = query_file(NAMES);
+    let pulso = pulso(&database.url()).with("NAME_SQL", &file);
+    let pulso = pulso.with("OWNERSHIP_BURST", "1").with("OWNERSHIP_RATE", "1").with("TRUSTED_PROXIES", "127.0.0.1");
+    let pulso = pulso.with("CONNECTS_PER_ADDRESS", "1").with("CONNECTS_BURST", "5").ready().await;
+    let token = owner().sign(SECRET);
+    // Each from an address of its own.
+    let ask = async |number: usize| {
+        let negocio = of(&format!("99999999-0000-4000-8000-{number:012}"));
+        let head = format!(
+            "GET /page/name{negocio} HTTP/1.1\nauthorization: Bearer {token}\nx-forwarded-for: 203.0.113.{number}"
+        );
+        pulso.exchange(&head, "").await
+    };
+    let answers = join_all((0..20).map(ask)).await;
+    assert!(answers.iter().all(|answer| [403, 429].contains(&answer.status)), "{answers:?}");
+    assert!(answers.iter().any(|answer| answer.json()["error"] == "too_many_checks"));
+    let named = Claims::naming(OWNER, &[NEGOCIO]).sign(SECRET);
+    let head =
+        format!("GET /page/name{} HTTP/1.1\nauthorization: Bearer {named}\nx-forwarded-for: 203.0.113.77", of(NEGOCIO));
+    let answers = join_all((0..20).map(async |_| pulso.exchange(&head, "").await)).await;
+    assert!(answers.iter().all(|answer| [200, 429].contains(&answer.status)), "{answers:?}");
+    let refused = answers.iter().find(|answer| answer.status == 429).expect("twenty at once are too many");
+    assert_eq!(refused.json()["error"], "too_many_connects");
 }
 
 #[tokio::test]
