@@ -182,14 +182,14 @@ async fn however_often_its_line_is_cut_a_client_has_every_event_once_or_a_resync
 
     let mut holes = Vec::new();
     for channel in [shop(), canal()] {
-        let published: Vec<u64> = witness.heard[&channel]
+        let happened: Vec<u64> = witness.heard[&channel]
             .iter()
             .map(|heard| match heard {
                 Heard::Event(id) => *id,
                 Heard::Hole(_) => panic!("{channel}: a line that was never cut lacks nothing"),
             })
             .collect();
-        holes.push(client.check(&channel, &published));
+        holes.push(client.check(&channel, &happened));
     }
     assert_eq!(holes[0], 0, "of the sales little enough was missed");
     assert!(holes[1] > 0, "of the other channel more than is kept");
