@@ -122,7 +122,9 @@ fn watch(mut figures: Vec<Swarm>, stop: &Arc<AtomicBool>) -> JoinHandle<Vec<Swar
     let stop = Arc::clone(stop);
     thread::spawn(move || {
         while !stop.load(Ordering::Relaxed) {
-            figures.iter_mut().for_each(|swarm| swarm.idle(GLANCE));
+            for swarm in &mut figures {
+                swarm.idle(GLANCE);
+            }
         }
         figures
     })
