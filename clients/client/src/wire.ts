@@ -239,7 +239,7 @@ export type Position = string;
 /** The client's own word for what it said; every answer to that has it. */
 export type Ref = string;
 
-/** What is never changed once it is released. The book's page about errors has a row for each. */
+/** What is never changed once it is released. `docs/book/en/src/reference/errors.md` has a row for each. */
 export type ErrorCode =
   | 'forbidden'
   | 'withdrawn'
