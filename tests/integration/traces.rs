@@ -116,7 +116,7 @@ async fn an_event_is_followed_to_its_clients_on_every_transport() {
     assert_eq!(pulso.post("/notify/venta", &sale).await.status, 200);
     screen.next().await;
     stream.next().await;
-    let is_there = |spans: &[Seen]| spans.iter().any(|span| span.name == "last write") && spans.len() >= 5;
+    let is_there = |spans: &[Seen]| spans.iter().any(|span| span.name == "last write") && spans.len() >= 4;
     let spans = collector.spans_once(is_there, "an event's last write").await;
     let tree: Vec<&Seen> = spans.iter().collect();
     assert_whole(&tree, "");
