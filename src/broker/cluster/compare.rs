@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::info;
 
 use super::{Cluster, answer_bytes, call_name, lock};
@@ -19,8 +18,6 @@ use crate::broker::spoiled::{Rule, is_left_out};
 
 /// Entries asked for at once.
 const PAGE: usize = 256;
-/// Entries that are put back at once.
-const UNDER_WAY: usize = 64;
 /// What clients have that this node had not read yet when the log went away, in ids: µs.
 const BEHIND: u64 = 1_000_000;
 /// What others put back after this node has, in ids: µs.
@@ -53,20 +50,14 @@ impl Cluster {
             let read = |put: &Put| entry::read(&put.body, &self.several.names);
             lost.retain(|put| read(put).is_ok_and(|read| read.node == self.node));
         }
-        let lost = lost.into_iter().map(|put| {
+        let mut put_back = 0;
+        for put in lost {
             let name = put.call.as_ref().map_or_else(|| again(put.tag), |(name, _)| Arc::clone(name));
-            (put, name)
-        });
-        let unknown = unknown.into_iter().map(|put| {
-            let name = again(put.tag);
-            (put, name)
-        });
-        // Many are under way at once, in their order: calls wait until the last is there.
-        let putting = lost.chain(unknown).map(|(put, name)| self.put_back(line, identity, put, name));
-        let put_back: u64 = stream::iter(putting)
-            .buffered(UNDER_WAY)
-            .try_fold(0, async |sum, is_new| Ok(sum + u64::from(is_new)))
-            .await?;
+            put_back += u64::from(self.put_back(line, identity, &put, &name).await?);
+        }
+        for put in unknown {
+            put_back += u64::from(self.put_back(line, identity, &put, &again(put.tag)).await?);
+        }
         self.metrics.broker.put_back.inc_by(put_back);
         info!(put_back, is_reborn, "the log between the nodes is another than before, and was compared");
         Ok(())
@@ -131,13 +122,13 @@ impl Cluster {
         &self,
         line: &Arc<dyn Line>,
         identity: &Identity,
-        put: Put,
-        name: CallName,
+        put: &Put,
+        name: &CallName,
     ) -> Result<bool, Trouble> {
         let body = entry::with_first(&put.body, put.first);
         let nothing = bytes::Bytes::new();
         let answer = put.call.as_ref().map_or(&nothing, |(_, answer)| answer);
-        let call = Some(Call { name: &name, answer });
+        let call = Some(Call { name, answer });
         let (stream, born, floor) = (Stream::Events, &identity.born, self.newest());
         let append = Append { stream, body: &body, ids: put.ids, floor, born, call, watched: None };
         match line.append(append).await? {
