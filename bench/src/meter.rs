@@ -70,11 +70,12 @@ pub fn own() -> Duration {
 }
 
 impl Memory {
-    /// `smaps_rollup`: private pages, clean and dirty. Pages of the program itself that others map are not in it.
+    /// `smaps_rollup`: private pages that were written to. Not the clean ones, which are of the program itself and are private as
+    /// long as it runs once.
     pub fn of(pid: Pid) -> Self {
         let kib = |member: &u64| -> u64 {
             let rollup = read_to_string(format!("/proc/{member}/smaps_rollup")).unwrap_or_default();
-            let private = rollup.lines().filter(|line| line.starts_with("Private_"));
+            let private = rollup.lines().filter(|line| line.starts_with("Private_Dirty"));
             private.filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()).sum()
         };
         Self(family(pid).iter().map(kib).sum::<u64>() * 1024)

@@ -187,11 +187,12 @@ fn answer(
         Either::Left(Either::Left(future::ready(Ok(refusal.into_response()))))
     } else {
         let peer = visit.peer;
+        // What is large is boxed: its room, twice, would be every connection's, and leave holes in the heap of a storm.
         if is_below(request.uri().path()) {
             let source = Source { peer, line: Arc::clone(&visit.held) };
-            Either::Left(Either::Right(engine::call(Arc::clone(port), source, request)))
+            Either::Left(Either::Right(Box::pin(engine::call(Arc::clone(port), source, request))))
         } else if let Some(called) = Called::at(request.uri().path()) {
-            let called = hooks::call(Arc::clone(&port.hooks), called, peer, request);
+            let called = Box::pin(hooks::call(Arc::clone(&port.hooks), called, peer, request));
             Either::Right(Either::Left(called.map_err(|never| match never {})))
         } else {
             // A map that is made for each request: only who goes by the routes pays for it.

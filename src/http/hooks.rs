@@ -34,7 +34,7 @@ use crate::feeds::hints;
 use crate::idempotency::{CannotKnow, Idempotency, Ticket, Turn};
 use crate::telemetry::commit;
 use crate::telemetry::metrics::RefusalReason;
-use crate::telemetry::traces::{FollowedCall, TRACEPARENT, Tracer};
+use crate::telemetry::traces::{self, FollowedCall, TRACEPARENT, Tracer};
 
 use call::{Arriving, carries_key, json_body};
 use disconnect::DISCONNECT;
@@ -147,10 +147,7 @@ async fn reply(
     };
     let committed = committed(hooks, caller, &head.headers);
     let work = commit::scope(committed, perform(hooks, hook, body, ticket, place, deadline));
-    match followed {
-        Some(call) => call.scope(work).await,
-        None => work.await,
-    }
+    traces::scope(followed.as_ref(), work).await
 }
 
 /// The span that a caller with the key says is hers; what a stranger says has no say in what is followed.

@@ -7,7 +7,7 @@ use tokio::task_local;
 use tokio::time::Instant;
 
 task_local! {
-    static COMMITTED: Instant;
+    static COMMITTED: Option<Instant>;
 }
 
 /// When an announcement arrived, and when what it announces was committed.
@@ -29,16 +29,14 @@ impl Arrival {
     }
 }
 
-/// What is announced while `work` works was committed at this moment.
-pub async fn scope<W: Future>(committed: Option<Instant>, work: W) -> W::Output {
-    match committed {
-        Some(at) => COMMITTED.scope(at, work).await,
-        None => work.await,
-    }
+/// What is announced while `work` works was committed at this moment. One future whether anything is known or not: room for both
+/// would be in every request.
+pub fn scope<W: Future>(committed: Option<Instant>, work: W) -> impl Future<Output = W::Output> + use<W> {
+    COMMITTED.scope(committed, work)
 }
 
 fn committed() -> Option<Instant> {
-    COMMITTED.try_with(|at| *at).ok()
+    COMMITTED.try_with(|at| *at).ok().flatten()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::{SamplerConfig, TracesConfig};
 use crate::telemetry::metrics::Metrics;
 
-pub use call::{FollowedCall, answered_by};
+pub use call::{FollowedCall, answered_by, scope};
 pub use delivery::Delivery;
 pub use place::Place;
 use waiting::Waiting;

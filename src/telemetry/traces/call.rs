@@ -19,7 +19,7 @@ const MOST_LINKS: usize = 128;
 const FAILURES: u16 = 500;
 
 task_local! {
-    pub(super) static CALL: Arc<Call>;
+    pub(super) static CALL: Option<Arc<Call>>;
 }
 
 /// What all steps of a call have in common.
@@ -65,11 +65,6 @@ impl FollowedCall {
         Self { call: Arc::new(call), hook, caller, status: None }
     }
 
-    /// What is done by `work` is done for this call.
-    pub async fn scope<W: Future>(&self, work: W) -> W::Output {
-        CALL.scope(Arc::clone(&self.call), work).await
-    }
-
     /// It is over.
     pub fn answered(mut self, status: u16) {
         self.status = Some(status);
@@ -89,14 +84,17 @@ impl Drop for FollowedCall {
     }
 }
 
+/// What is done by `work` is done for this call, if it is followed. One future either way, as [`crate::telemetry::commit::scope`].
+pub fn scope<W: Future>(followed: Option<&FollowedCall>, work: W) -> impl Future<Output = W::Output> + use<W> {
+    CALL.scope(followed.map(|followed| Arc::clone(&followed.call)), work)
+}
+
 /// The call under way has its answer from what was done at `place`. Where that is another call's, the one is told of the other.
 pub fn answered_by(place: Option<&Place>) {
     let Some(place) = place else { return };
     // A call that is not followed names nothing.
     let _ = CALL.try_with(|call| {
-        if Arc::ptr_eq(call, &place.call) {
-            return;
-        }
+        let Some(call) = call.as_ref().filter(|call| !Arc::ptr_eq(call, &place.call)) else { return };
         let mut links = call.links.lock().unwrap_or_else(PoisonError::into_inner);
         if links.len() < MOST_LINKS {
             links.push(place.link());

@@ -39,7 +39,7 @@ pub struct Step {
 impl Place {
     /// The call that is under way, if it is followed.
     pub fn current() -> Option<Self> {
-        CALL.try_with(Self::of).ok()
+        CALL.try_with(|call| call.as_ref().map(Self::of)).ok().flatten()
     }
 
     pub(super) fn of(call: &Arc<Call>) -> Self {

@@ -88,7 +88,7 @@ fn what_is_no_traceparent_begins_a_trace_of_its_own() {
 async fn a_call_is_told_of_when_it_is_over_with_its_answer_or_without() {
     let tracer = tracer(true, 1.0);
     let call = tracer.follow("/notify/cita", None).unwrap();
-    assert!(call.scope(async { Place::current().is_some() }).await && Place::current().is_none());
+    assert!(scope(Some(&call), async { Place::current().is_some() }).await && Place::current().is_none());
     call.answered(503);
     drop(tracer.follow("/notify/cita", None));
     let spans = tracer.waiting.take();
@@ -101,9 +101,11 @@ async fn a_call_is_told_of_when_it_is_over_with_its_answer_or_without() {
 async fn who_has_the_answer_of_another_calls_read_names_it_and_of_its_own_does_not() {
     let tracer = tracer(true, 1.0);
     let (first, second) = (tracer.follow("/notify/cita", None).unwrap(), tracer.follow("/notify/cita", None).unwrap());
-    let read = first.scope(async { Place::current().unwrap().step("read").over(Instant::now(), Instant::now()) }).await;
+    let read =
+        scope(Some(&first), async { Place::current().unwrap().step("read").over(Instant::now(), Instant::now()) })
+            .await;
     for call in [&first, &second] {
-        call.scope(async { answered_by(Some(&read)) }).await;
+        scope(Some(call), async { answered_by(Some(&read)) }).await;
     }
     answered_by(Some(&read));
     drop((first, second));
