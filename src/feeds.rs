@@ -14,6 +14,7 @@ pub mod pos;
 pub mod queries;
 pub mod restaurant;
 pub mod sync;
+pub mod triggers;
 
 use definition::{Definition, Hook, Table};
 use hearing::{Hearing, Place};

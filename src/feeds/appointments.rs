@@ -10,10 +10,9 @@ pub mod words;
 use std::sync::Arc;
 
 use super::definition::{Definition, Need, Start, Table};
-use crate::broker::Turn;
-use crate::store::listen::listen as listen_for_notices;
+use super::triggers;
 
-use notices::on_listen;
+use notices::on_notice;
 
 pub const FEED: Definition = Definition {
     word: "appointments",
@@ -39,13 +38,8 @@ fn start(with: &Start<'_>) {
             let (database, broker) = (Arc::clone(&with.node.database), Arc::clone(&with.node.broker));
             let refresher = Arc::clone(&with.node.refresher);
             async move {
-                // What one node hears is for all.
-                let turn = Turn::new("trigger");
-                let on = |event| on_listen(event, &turn, &database, &refresher);
-                tokio::join!(
-                    broker.take_turns(&turn, stop.clone()),
-                    listen_for_notices(&source, turn.is_ours(), on, stop.clone())
-                );
+                let on = |id: &str| on_notice(id, &database, &refresher);
+                triggers::hear((&source, "trigger"), (&broker, &refresher), on, stop).await;
             }
         });
     }

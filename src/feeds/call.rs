@@ -169,31 +169,21 @@ impl CallContext {
         deadline: Instant,
         unavailable: fn() -> Rejection,
     ) -> Result<Noticed, Rejection> {
-        let noticed = self.noticed(channel, xid, deadline, unavailable).await?;
+        let noticed = match xid {
+            None => self.refresher.notice_by(channel, deadline).await.map_err(|_| unavailable()),
+            Some(xid) => self.refresher.notice_seen(channel, xid, deadline).await.map_err(|unseen| match unseen {
+                Unseen::Unavailable(_) => unavailable(),
+                Unseen::TooMany => Rejection::too_many_transactions(),
+                Unseen::TooOld => Rejection::bad(
+                    "xid is too old to be told from others; send all of pg_current_xact_id(), with its epoch",
+                ),
+                Unseen::Unknown => Rejection::bad("xid: this database has no transactions that could be named"),
+            }),
+        }?;
         if let Noticed::Read(reading) = &noticed {
             answered_by(reading.place());
         }
         Ok(noticed)
-    }
-
-    async fn noticed(
-        &self,
-        channel: &Channel,
-        xid: Option<u64>,
-        deadline: Instant,
-        unavailable: fn() -> Rejection,
-    ) -> Result<Noticed, Rejection> {
-        let Some(xid) = xid else {
-            return self.refresher.notice_by(channel, deadline).await.map_err(|_| unavailable());
-        };
-        self.refresher.notice_seen(channel, xid, deadline).await.map_err(|unseen| match unseen {
-            Unseen::Unavailable(_) => unavailable(),
-            Unseen::TooMany => Rejection::too_many_transactions(),
-            Unseen::TooOld => Rejection::bad(
-                "xid is too old to be told from others; send all of pg_current_xact_id(), with its epoch",
-            ),
-            Unseen::Unknown => Rejection::bad("xid: this database has no transactions that could be named"),
-        })
     }
 
     /// The device that the database knows by this name.

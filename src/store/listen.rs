@@ -37,11 +37,9 @@ const MARKER: &str = "pulso-selftest:";
 /// What the listener hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenEvent {
-    /// A business's figures may have changed. The id is the payload's text: not empty, of bounded length, without
-    /// control characters, and not yet checked against the column's type.
+    /// What a trigger tells of has changed. The payload's text: not empty, of bounded length, without control characters. Whether
+    /// there is such an id, or such a key, nobody has looked yet.
     Notice(String),
-    /// What live queries hint at may have changed: the key, or all keys of the subject. Neither is known to be one of anybody.
-    Hint { subject: String, key: Option<String> },
     /// Listening has begun, or begun again; what changed before is unknown. Read everything watched.
     Gap,
     /// There is no listening just now. It is tried again.
@@ -105,27 +103,10 @@ async fn until(changes: &mut watch::Receiver<bool>, wanted: bool) {
     }
 }
 
-/// As [`listen`], for what the triggers of `pulso migrate --listen` send.
-pub async fn listen_for_hints(
-    source: &ListenSource,
-    is_due: watch::Receiver<bool>,
-    on: impl Fn(ListenEvent) + Send + Sync,
-    stop: CancellationToken,
-) {
-    let on = |event| match event {
-        ListenEvent::Notice(payload) => on(hint(&payload)),
-        other => on(other),
-    };
-    listen(source, is_due, on, stop).await;
-}
-
-/// A key may hold spaces, a subject holds none.
-fn hint(payload: &str) -> ListenEvent {
-    let (subject, key) = match payload.split_once(' ') {
-        Some((subject, key)) => (subject, Some(key.to_owned())),
-        None => (payload, None),
-    };
-    ListenEvent::Hint { subject: subject.to_owned(), key }
+/// What a trigger of `pulso migrate --listen` tells: the key, or all keys of the subject. A key may hold spaces, a subject holds
+/// none.
+pub fn subject_and_key(payload: &str) -> (&str, Option<&str>) {
+    payload.split_once(' ').map_or((payload, None), |(subject, key)| (subject, Some(key)))
 }
 
 /// Whether notifications arrive, or what to do about it. For `pulso check`.

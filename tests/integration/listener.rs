@@ -24,10 +24,14 @@ struct Ear {
 
 impl Ear {
     fn on(url: &str) -> Self {
+        Self::of(source(url))
+    }
+
+    fn of(source: ListenSource) -> Self {
         let (sender, events) = mpsc::channel(10_000);
         let stop = CancellationToken::new();
         let is_due = watch::Sender::new(true);
-        let (source, due, token) = (source(url), is_due.subscribe(), stop.clone());
+        let (due, token) = (is_due.subscribe(), stop.clone());
         tokio::spawn(async move {
             let on = |event| {
                 if event != ListenEvent::Deaf {
@@ -44,7 +48,7 @@ impl Ear {
         tokio::time::timeout(limit, self.events.recv()).await.expect("an event").expect("a listener")
     }
 
-    /// The businesses named up to and including `last`, which must be named.
+    /// What is told up to `last`, which must be told, each once.
     async fn notices_until(&mut self, last: &str) -> BTreeSet<String> {
         let mut heard = BTreeSet::new();
         loop {

@@ -21,7 +21,7 @@ use crate::publication::Encoding;
 use crate::queries::{Hint, LiveQuery, Queries, keeper};
 use crate::refresh::Refresher;
 use crate::store::Store;
-use crate::store::listen::{ListenEvent, listen_for_hints};
+use crate::store::listen::{ListenEvent, listen, subject_and_key};
 use crate::telemetry::metrics::{Metrics, QueryRead, ReadReason};
 use crate::workers::Workers;
 
@@ -70,7 +70,7 @@ pub(super) async fn watch(
                     }
                 };
                 let always = tokio::sync::watch::Sender::new(true).subscribe();
-                listen_for_hints(&source, always, hear, stop).await;
+                listen(&source, always, hear, stop).await;
             }
         });
     }
@@ -108,10 +108,14 @@ fn is_about(queries: &Queries, channel: &Channel, event: ListenEvent) -> bool {
     let Channel::Consulta(consulta) = channel else { return false };
     match event {
         ListenEvent::Gap => true,
-        ListenEvent::Notice(_) | ListenEvent::Deaf => false,
-        ListenEvent::Hint { subject, key } => queries.listening_to(&subject).iter().any(|live| {
-            key.is_none() || !live.query.is_keyed || live.consulta(key.as_deref()).as_ref() == Some(consulta)
-        }),
+        ListenEvent::Deaf => false,
+        ListenEvent::Notice(payload) => {
+            let (subject, key) = subject_and_key(&payload);
+            queries
+                .listening_to(subject)
+                .iter()
+                .any(|live| key.is_none() || !live.query.is_keyed || live.consulta(key).as_ref() == Some(consulta))
+        }
     }
 }
 

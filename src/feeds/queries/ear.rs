@@ -1,18 +1,19 @@
 //! What the triggers of any table tell on `HINTS_CHANNEL`: a subject, and the key that it is about.
 //!
-//! Of all nodes that have the same queries one hears them, for all of these. Must not know how triggers are listened to.
+//! Must not know how triggers are listened to.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::{Broker, Turn};
+use crate::broker::Broker;
 use crate::config::ListenSource;
+use crate::feeds::triggers;
 use crate::model::Channel;
 use crate::queries::{Hint, Queries};
 use crate::refresh::Refresher;
-use crate::store::listen::{ListenEvent, listen_for_hints};
+use crate::store::listen::subject_and_key;
 
 /// Listens for as long as a query names a subject, until stopped: a connection of its own is not worth it for none.
 pub(super) async fn hear(
@@ -31,19 +32,16 @@ pub(super) async fn hear(
             }
             continue;
         };
-        let (turn, enough) = (Turn::new(&duty), stop.child_token());
-        let on = |event| on_event(&queries, &turn, &refresher, event);
+        let enough = stop.child_token();
+        let on = |payload: &str| on_hint(&queries, &refresher, payload);
         let watch = async {
             tokio::select! {
                 () = enough.cancelled() => {}
                 () = until(&mut changes, || self::duty(&queries).as_ref() != Some(&duty)) => enough.cancel(),
             }
         };
-        tokio::join!(
-            broker.take_turns(&turn, enough.clone()),
-            listen_for_hints(&source, turn.is_ours(), on, enough.clone()),
-            watch
-        );
+        let hearing = triggers::hear((&source, &duty), (&broker, &refresher), on, enough.clone());
+        tokio::join!(hearing, watch);
     }
 }
 
@@ -68,25 +66,16 @@ async fn until(changes: &mut watch::Receiver<u64>, is: impl Fn() -> bool) {
     }
 }
 
-fn on_event(queries: &Queries, turn: &Turn, refresher: &Arc<Refresher>, event: ListenEvent) {
-    match event {
-        ListenEvent::Hint { subject, key } => {
-            for live in queries.listening_to(&subject) {
-                let Some(key) = &key else {
-                    refresher.all_triggered(&live.query.name);
-                    continue;
-                };
-                // What is no key of this query says nothing about it.
-                if let Some(consulta) = live.consulta(live.query.is_keyed.then_some(key)) {
-                    refresher.triggered(&Channel::Consulta(consulta));
-                }
-            }
+fn on_hint(queries: &Queries, refresher: &Arc<Refresher>, payload: &str) {
+    let (subject, key) = subject_and_key(payload);
+    for live in queries.listening_to(subject) {
+        let Some(key) = key else {
+            refresher.all_triggered(&live.query.name);
+            continue;
+        };
+        // What is no key of this query says nothing about it.
+        if let Some(consulta) = live.consulta(live.query.is_keyed.then_some(key)) {
+            refresher.triggered(&Channel::Consulta(consulta));
         }
-        ListenEvent::Gap => refresher.after_a_gap(),
-        ListenEvent::Deaf => {
-            refresher.not_listening();
-            turn.pass();
-        }
-        ListenEvent::Notice(_) => {}
     }
 }

@@ -3,20 +3,16 @@
 use std::collections::BTreeSet;
 
 use pulso::config::{ListenSource, Secret};
-use pulso::store::listen::{ListenEvent, listen_for_hints};
+use pulso::store::listen::ListenEvent;
 use pulso::store::{HintChange, HintTrigger, Store, StoreError};
 use pulso_harness::{Database, Postgres, Pulso};
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::backend::{Prepared, postgres_config};
 
 struct Ear {
-    events: mpsc::Receiver<ListenEvent>,
+    ear: super::Ear,
     database: Database,
-    _stop: DropGuard,
 }
 
 /// `subject key`, or the subject alone.
@@ -24,37 +20,17 @@ type Heard = BTreeSet<String>;
 
 impl Ear {
     async fn on(database: Database) -> Self {
-        let (sender, events) = mpsc::channel(10_000);
-        let stop = CancellationToken::new();
         let source = ListenSource { channel: "pulso_hints".to_owned(), url: Secret::new(database.url()) };
-        let token = stop.clone();
-        tokio::spawn(async move {
-            let always = watch::Sender::new(true).subscribe();
-            listen_for_hints(&source, always, |event| sender.try_send(event).unwrap(), token).await;
-        });
-        let mut ear = Self { events, database, _stop: stop.drop_guard() };
+        let mut ear = super::Ear::of(source);
         assert_eq!(ear.next().await, ListenEvent::Gap);
-        ear
-    }
-
-    async fn next(&mut self) -> ListenEvent {
-        timeout(std::time::Duration::from_secs(30), self.events.recv()).await.expect("an event").expect("an ear")
+        Self { ear, database }
     }
 
     /// What `sql` tells.
     async fn after(&mut self, sql: &str) -> Heard {
         self.database.execute(sql).await;
         self.database.execute("NOTIFY pulso_hints, 'done'").await;
-        let mut heard = Heard::new();
-        loop {
-            let told = match self.next().await {
-                ListenEvent::Hint { subject, key: None } if subject == "done" => return heard,
-                ListenEvent::Hint { subject, key: None } => subject,
-                ListenEvent::Hint { subject, key: Some(key) } => format!("{subject} {key}"),
-                other => panic!("{other:?}"),
-            };
-            assert!(heard.insert(told.clone()), "{told} was told twice");
-        }
+        self.ear.notices_until("done").await
     }
 }
 
