@@ -68,9 +68,9 @@ fn is_due(live: &Live, is_time: bool) -> bool {
 pub async fn learn(queries: &Queries, database: &Database, due: Vec<Arc<Live>>) -> Vec<String> {
     let due = due.iter().map(|live| Arc::clone(&live.query)).collect();
     let mut wrong = Vec::new();
-    ask(database, due, |Answer { query, standing, mistake }| {
-        queries.note(&query, standing);
-        wrong.extend(mistake);
+    ask(database, due, |mut answer| {
+        wrong.extend(answer.mistake.take());
+        answer.note_in(queries);
     })
     .await;
     wrong.sort_unstable();
@@ -80,22 +80,34 @@ pub async fn learn(queries: &Queries, database: &Database, due: Vec<Arc<Live>>) 
 /// What the database says of a query.
 #[derive(Debug)]
 pub(super) struct Answer {
-    pub query: Arc<LiveQuery>,
-    pub standing: Standing,
+    query: Arc<LiveQuery>,
+    /// `None`: nothing, in the time that it had.
+    standing: Option<Standing>,
     /// What is wrong with its file, so that it cannot ever work as it is.
     pub mistake: Option<String>,
 }
 
-/// Gives `take` the answer about each query, as soon as it is there. A database that does not answer says nothing of a query.
+impl Answer {
+    pub(super) fn note_in(self, queries: &Queries) {
+        match self.standing {
+            Some(standing) => queries.note(&self.query, standing),
+            None => queries.note_silence(&self.query),
+        }
+    }
+}
+
+/// Gives `take` the answer about each query, as soon as it is there. A database that is away says nothing of a query.
 pub(super) async fn ask(database: &Database, queries: Vec<Arc<LiveQuery>>, mut take: impl FnMut(Answer)) {
     let ask = |query: Arc<LiveQuery>| async move { (database.learn(&query).await, query) };
     let mut answers = stream::iter(queries).map(ask).buffer_unordered(AT_ONCE);
     while let Some((answer, query)) = answers.next().await {
         let (standing, mistake) = match answer {
-            Ok(learnt) => (Standing::On(Arc::new(learnt)), None),
-            Err(ContactError::Store(StoreError::Unreachable(_) | StoreError::TimedOut(_))) => continue,
-            Err(ContactError::WrongQuery { reason, .. }) => (Standing::Off(reason.clone()), Some(reason)),
-            Err(refusal) => (Standing::Off(refusal.to_string()), None),
+            Ok(learnt) => (Some(Standing::On(Arc::new(learnt))), None),
+            // Its monitor finds out, and all are asked about when it is back.
+            Err(ContactError::Store(StoreError::Unreachable(_))) => continue,
+            Err(ContactError::Store(StoreError::TimedOut(_))) => (None, None),
+            Err(ContactError::WrongQuery { reason, .. }) => (Some(Standing::Off(reason.clone())), Some(reason)),
+            Err(refusal) => (Some(Standing::Off(refusal.to_string())), None),
         };
         take(Answer { query, standing, mistake });
     }

@@ -13,6 +13,9 @@ use super::{Hint, LiveQuery};
 use crate::model::{Consulta, Defined, QueryName};
 use crate::store::Learnt;
 
+/// Why a query is off of which the database says nothing.
+const NOT_IN_TIME: &str = "the database does not say in time what it returns: it waits for a lock, or is slow";
+
 /// All of them. Empty where nobody has defined any.
 #[derive(Debug, Default)]
 pub struct Queries {
@@ -178,11 +181,21 @@ impl Queries {
 
     /// Notes how a query stands, unless its name means another by now.
     pub(super) fn note(&self, query: &Arc<LiveQuery>, standing: Standing) {
+        self.note_if(query, standing, |_| true);
+    }
+
+    /// The database did not say in time how a query stands: what it said before holds. One of which it has said nothing cannot be
+    /// read, and whoever wants it is to know.
+    pub(super) fn note_silence(&self, query: &Arc<LiveQuery>) {
+        self.note_if(query, Standing::Off(NOT_IN_TIME.to_owned()), |live| live.standing == Standing::Unknown);
+    }
+
+    fn note_if(&self, query: &Arc<LiveQuery>, standing: Standing, is_news: impl FnOnce(&Live) -> bool) {
         let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
         let Some(live) = set.lives.get_mut(&query.name).filter(|live| Arc::ptr_eq(&live.query, query)) else {
             return;
         };
-        if live.standing == standing {
+        if live.standing == standing || !is_news(live) {
             return;
         }
         let name = query.name.as_str();
@@ -351,6 +364,20 @@ mod tests {
         queries.replace([Arc::new(other)]);
         queries.note(&before, learnt(None));
         assert_eq!(queries.find(&name("a")).unwrap().standing, Standing::Unknown);
+    }
+
+    #[test]
+    fn silence_turns_off_what_is_not_known_and_nothing_else() {
+        let queries = Queries::new([query("a"), query("b")]);
+        let live = |text: &str| queries.find(&name(text)).unwrap();
+        queries.note(&live("b").query, learnt(None));
+        for text in ["a", "b"] {
+            queries.note_silence(&live(text).query);
+        }
+        assert!(live("a").off().is_some() && !live("a").is_unknown());
+        assert_eq!((live("b").standing.clone(), queries.off()), (learnt(None), vec!["a".to_owned()]));
+        queries.note(&live("a").query, learnt(None));
+        assert_eq!(live("a").standing, learnt(None));
     }
 
     #[test]

@@ -79,7 +79,7 @@ async fn read_again(folder: Folder, queries: &Queries, database: &Database) -> V
     let count = defined.len();
     queries.replace(defined);
     for answer in answers {
-        queries.note(&answer.query, answer.standing);
+        answer.note_in(queries);
     }
     info!(queries = count, changed, "the live queries are read again");
     Vec::new()

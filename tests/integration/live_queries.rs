@@ -120,13 +120,17 @@ impl Restaurants {
         reads.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
     }
 
-    /// Reads the folder again, and waits until that is done.
     pub(super) async fn reload(&self) {
-        let times = || self.pulso.log().iter().filter(|line| line.contains("live queries are read again")).count();
-        let before = times();
-        self.pulso.signal(rustix::process::Signal::HUP);
-        pulso_harness::wait::until(async || times() > before, "the folder is read again").await;
+        reload(&self.pulso).await;
     }
+}
+
+/// Reads the folder again, and waits until that is done.
+pub(super) async fn reload(pulso: &Running) {
+    let times = || pulso.log().iter().filter(|line| line.contains("live queries are read again")).count();
+    let before = times();
+    pulso.signal(rustix::process::Signal::HUP);
+    pulso_harness::wait::until(async || times() > before, "the folder is read again").await;
 }
 
 pub(super) fn waiter(restaurant: &str) -> Claims {
@@ -163,6 +167,17 @@ async fn heard(dashboard: &mut Dashboard) -> Vec<Value> {
             return heard;
         }
         heard.push(frame);
+    }
+}
+
+/// All that is said up to an error, and with it.
+pub(super) async fn until_refused(dashboard: &mut Dashboard) -> Vec<Value> {
+    let mut said = Vec::new();
+    loop {
+        said.push(dashboard.next().await);
+        if said.last().is_some_and(|frame| frame["type"] == "error") {
+            return said;
+        }
     }
 }
 

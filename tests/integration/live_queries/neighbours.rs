@@ -1,10 +1,12 @@
 //! A query that is slow, or that fails, and those that have nothing to do with it.
 
-use pulso_harness::Dashboard;
+use pulso_harness::{Dashboard, EventStream, SECRET, wait};
 use serde_json::{Value, json};
 use sqlx::Executor as _;
 
-use super::{KITCHEN, Restaurants, refused, result, result_is, subscribe};
+use super::{CANNOT_CHECK, Folder, KITCHEN, NOT_ALLOWED, Restaurants, TABLES, TOTAL};
+use super::{refused, reload, result, result_is, subscribe, waiter};
+use crate::feeds::configured;
 
 /// Waits for as long as somebody else holds its table.
 const SLOW: &str = "-- access: claim restaurantId
@@ -83,6 +85,57 @@ async fn a_query_that_waits_for_its_time_to_end_keeps_no_other_and_says_once_tha
         let errors = heard.iter().filter(|frame| frame["type"] == "error").count();
         assert!(errors <= 1 && errors == heard.len(), "{number}: {heard:?}");
     }
+}
+
+#[tokio::test]
+async fn a_query_whose_table_is_held_when_it_is_learnt_is_said_to_be_off_and_shown_once_it_is_let_go() {
+    let (pulso, database) = configured().await;
+    database.execute(TABLES).await;
+    database.execute("CREATE TABLE despensa (n int)").await;
+    let mut other = database.connect().await;
+    other.execute("BEGIN; LOCK TABLE despensa IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let folder = Folder::new(&[("lenta.sql", SLOW), ("total.sql", TOTAL)]);
+    let pulso = pulso.with("QUERIES_DIR", &folder.path()).with("DB_STATEMENT_TIMEOUT", "500ms").ready().await;
+    let mut screen = pulso.connect(&waiter("r-1")).await;
+    subscribe(&mut screen, "consulta:lenta:r-1").await;
+    assert_eq!(refused(&mut screen, "consulta:lenta:r-1").await, CANNOT_CHECK);
+    let mut stranger = pulso.connect(&waiter("r-2")).await;
+    subscribe(&mut stranger, "consulta:lenta:r-1").await;
+    assert_eq!(refused(&mut stranger, "consulta:lenta:r-1").await, CANNOT_CHECK);
+    let ready = pulso.get("/ready").await;
+    assert_eq!((ready.status, &ready.json()["queries_off"]), (200, &json!(["lenta"])), "{ready:?}");
+    let answer = pulso.post("/notify/consulta", r#"{"name":"lenta","key":"r-1"}"#).await;
+    assert_eq!((answer.status, &answer.json()["error"]), (500, &json!("result_unavailable")), "{answer:?}");
+    let path = format!("/sse?channel=consulta:lenta:r-1&token={}", waiter("r-1").sign(SECRET));
+    let refused_stream = EventStream::try_open(pulso.port(), &path, &[]).await.err().unwrap();
+    assert_eq!(refused_stream.status, 503, "{}", refused_stream.body);
+    subscribe(&mut screen, "consulta:total").await;
+    result(&mut screen, "consulta:total").await;
+
+    other.execute("ROLLBACK").await.unwrap();
+    let is_on = async || pulso.get("/ready").await.json().get("queries_off").is_none();
+    wait::until(is_on, "it is asked about again by itself").await;
+    assert_eq!(result(&mut screen, "consulta:lenta:r-1").await, json!({ "n": 0, "guardado": 0 }));
+    assert_eq!(refused(&mut stranger, "consulta:lenta:r-1").await, NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn a_query_that_is_defined_otherwise_while_its_table_is_held_says_so_and_is_shown_once_it_is_let_go() {
+    let (pulso, database) = configured().await;
+    database.execute(TABLES).await;
+    database.execute("CREATE TABLE despensa (n int)").await;
+    let folder = Folder::new(&[("lenta.sql", SLOW)]);
+    let pulso = pulso.with("QUERIES_DIR", &folder.path()).with("DB_STATEMENT_TIMEOUT", "500ms").ready().await;
+    let mut screen = pulso.connect(&waiter("r-1")).await;
+    subscribe(&mut screen, "consulta:lenta:r-1").await;
+    result(&mut screen, "consulta:lenta:r-1").await;
+    let mut other = database.connect().await;
+    other.execute("BEGIN; LOCK TABLE despensa IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    folder.write("lenta.sql", &format!("-- min_gap: 10ms\n{SLOW}"));
+    reload(&pulso).await;
+    assert_eq!(refused(&mut screen, "consulta:lenta:r-1").await, CANNOT_CHECK);
+    other.execute("ROLLBACK").await.unwrap();
+    result(&mut screen, "consulta:lenta:r-1").await;
 }
 
 #[tokio::test]

@@ -3,26 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pulso_harness::{ChaosProxy, Claims, Dashboard, EventStream, SECRET, wait};
+use pulso_harness::{ChaosProxy, Claims, EventStream, SECRET, wait};
 use serde_json::{Value, json};
 use sqlx::Executor as _;
 
 use super::{CANNOT_CHECK, Folder, KITCHEN, NOT_ALLOWED, Restaurants, TABLES, TOTAL, WITHDRAWN};
-use super::{heard, refused, result, result_is, subscribe, waiter};
+use super::{heard, refused, result, result_is, subscribe, until_refused, waiter};
 use crate::feeds::configured;
 
 const CHANNEL: &str = "consulta:cocina:r-1";
-
-/// Up to an error, and with it.
-async fn heard_until_an_error(screen: &mut Dashboard) -> Vec<Value> {
-    let mut heard = Vec::new();
-    loop {
-        heard.push(screen.next().await);
-        if heard.last().is_some_and(|frame| frame["type"] == "error") {
-            return heard;
-        }
-    }
-}
 
 #[tokio::test]
 async fn watchers_of_a_changed_query_get_its_result_and_of_a_removed_one_an_error() {
@@ -38,7 +27,7 @@ async fn watchers_of_a_changed_query_get_its_result_and_of_a_removed_one_an_erro
     assert_eq!(result(&mut screen, CHANNEL).await, json!({ "pendientes": 0, "pedidos": 0 }));
     restaurants.folder.remove("cocina.sql");
     restaurants.reload().await;
-    let said = heard_until_an_error(&mut screen).await;
+    let said = until_refused(&mut screen).await;
     let (error, before) = said.split_last().unwrap();
     assert_eq!(*error, json!({ "type": "error", "channel": CHANNEL, "message": WITHDRAWN }));
     assert!(before.iter().all(|frame| frame["channel"] == CHANNEL), "the other one is as it was: {before:?}");
@@ -262,7 +251,7 @@ async fn access_that_is_narrowed_while_the_database_is_away_lets_nobody_hear_bef
     pulso.signal(rustix::process::Signal::HUP);
     pulso.until_logged("the live queries are read again").await;
     for screen in [&mut stays, &mut goes] {
-        let told = heard_until_an_error(screen).await;
+        let told = until_refused(screen).await;
         assert_eq!(told.last().unwrap()["message"], CANNOT_CHECK);
         assert!(heard(screen).await.is_empty());
     }

@@ -4,7 +4,6 @@
 use futures_util::future::join_all;
 use pulso_harness::wait::until;
 use pulso_harness::{Claims, Dashboard, Database, Running, SECRET};
-use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -12,9 +11,7 @@ use super::guest::{Door, Guest, MOMENT, Way};
 use super::matter::{Access, Matter, Place, QUERIES, RESTAURANT};
 use super::{Cast, FOLDER, STRANGER, only_the_cast_hears, prepared};
 use crate::business::{NEGOCIO, OTHER_OWNER, OWNER};
-use crate::live_queries::Folder;
-
-const WITHDRAWN: &str = "access to this channel was withdrawn";
+use crate::live_queries::{Folder, WITHDRAWN, reload, until_refused};
 
 /// The queries of the matrix, each open to everybody in its first edition. Every result says of which edition it is.
 struct Editions {
@@ -39,10 +36,7 @@ impl Editions {
     /// From now on `access` is what the matrix says.
     async fn close(&self, matter: Matter, edition: &str) {
         written(&self.folder, matter, edition, None);
-        let times = || self.pulso.log().iter().filter(|line| line.contains("live queries are read again")).count();
-        let before = times();
-        self.pulso.signal(Signal::HUP);
-        until(async || times() > before, "the folder is read again").await;
+        reload(&self.pulso).await;
     }
 
     /// It happens until so many are handed it, and once more.
@@ -184,17 +178,6 @@ async fn show(screen: &mut Dashboard, claims: &Claims) {
 
 async fn until_edition(screen: &mut Dashboard, edition: &str) {
     while screen.next().await["data"]["edicion"] != edition {}
-}
-
-/// Up to the error, and with it.
-async fn until_refused(screen: &mut Dashboard) -> Vec<Value> {
-    let mut said = Vec::new();
-    loop {
-        said.push(screen.next().await);
-        if said.last().is_some_and(|frame| frame["type"] == "error") {
-            return said;
-        }
-    }
 }
 
 #[tokio::test]
