@@ -268,11 +268,11 @@ impl Refresher {
     }
 
     pub(super) fn ensure_runner(self: &Arc<Self>, channel: &Channel, watched: &mut Watched) {
-        if watched.state.has_runner {
-            watched.news.notify_one();
+        if let Some(runner) = &watched.state.runner {
+            runner.notify_one();
         } else {
-            watched.state.has_runner = true;
-            self.runners.spawn(Arc::clone(self).run(channel.clone(), Arc::clone(&watched.news)));
+            let news = Arc::clone(watched.state.runner.get_or_insert_default());
+            self.runners.spawn(Arc::clone(self).run(channel.clone(), news));
         }
     }
 
@@ -318,14 +318,13 @@ impl Refresher {
                 drop(state.abandon(now));
             }
             // First, so that this node is not counted among those that watch.
-            state.has_runner = true;
             if state.take_known() {
                 return Some(NextStep::Unwatch);
             }
             if is_owed {
                 return Some(NextStep::HandOn);
             }
-            state.has_runner = false;
+            state.runner = None;
             return None;
         }
         answer_all(state.take_expired(now), &Err(Unread::Away));
@@ -334,7 +333,7 @@ impl Refresher {
             state.is_known(now);
             return Some(NextStep::Watch);
         }
-        state.has_runner = step != NextStep::Rest;
+        state.runner.take_if(|_| step == NextStep::Rest);
         Some(step)
     }
 

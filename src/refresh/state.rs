@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::answer::Mark;
@@ -24,8 +24,8 @@ use crate::model::Version;
 use crate::telemetry::commit::Arrival;
 use crate::telemetry::traces::Place;
 
-use demand::Demand;
 pub(super) use demand::Unasked;
+use demand::Wanted;
 use fresh::Held;
 pub(super) use fresh::{Fresh, Room};
 pub(super) use others::Adopted;
@@ -45,11 +45,11 @@ pub(super) type Waiter = oneshot::Sender<Result<Reading, Unread>>;
 /// One key while it is watched or has work outstanding.
 #[derive(Debug, Default)]
 pub(super) struct RefreshState {
-    /// A task runs this state's steps.
-    pub(super) has_runner: bool,
+    /// Wakes the task that runs this state's steps, if one does, out of a pause.
+    pub(super) runner: Option<Arc<Notify>>,
     /// What every subscriber has been handed.
     latest: Option<Latest>,
-    next: Demand,
+    next: Wanted,
     /// Apart: of most keys nothing is read at any moment.
     running: Option<Box<Running>>,
     /// When to look again for a commit that came after its notice.
@@ -78,7 +78,7 @@ pub(super) struct RefreshState {
 
 #[derive(Debug)]
 struct Running {
-    wanted: Demand,
+    wanted: Wanted,
     begun: Instant,
     /// A change was announced that this read may have missed: no newcomer may share it.
     outdated: bool,
@@ -275,12 +275,12 @@ impl RefreshState {
     /// The read has its answer, after `took` of its own.
     pub(super) fn succeed(&mut self, fresh: Fresh, now: Instant, took: Duration) -> Option<Finished> {
         let Fresh { reading, room, version, mark, day, seen } = fresh;
-        let Running { wanted, begun, outdated } = *self.running.take()?;
+        let Running { mut wanted, begun, outdated } = *self.running.take()?;
         self.is_quick = took <= QUICK;
         self.retry = None;
         self.clock_floor = None;
         let found = self.seekers.as_mut().map(|seekers| seekers.find(&seen, now)).unwrap_or_default();
-        let mut waiters = wanted.waiters;
+        let mut waiters = wanted.take_waiters();
         waiters.extend(found.answered);
         let owed = wanted.owed || found.is_seen;
         let before = self.latest.as_ref();
@@ -332,8 +332,10 @@ impl RefreshState {
         self.is_quick = false;
         let Some(running) = self.running.take() else { return Failed::default() };
         let mut wanted = running.wanted;
-        let mut waiters = std::mem::take(&mut wanted.waiters);
-        self.next.owed |= !waiters.is_empty();
+        let mut waiters = wanted.take_waiters();
+        if !waiters.is_empty() {
+            self.next.owed = true;
+        }
         self.next.take_back(wanted);
         if let Some(seekers) = &mut self.seekers {
             waiters.extend(seekers.take_waiters());

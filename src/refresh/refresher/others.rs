@@ -62,6 +62,7 @@ impl Refresher {
         } else if !self.is_watched(channel) {
             // Dropping the waiters tells them that nobody is left.
             drop(state.abandon(now));
+            state.runner = None;
             return false;
         }
         true

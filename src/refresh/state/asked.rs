@@ -208,8 +208,9 @@ impl RefreshState {
 
     /// Nobody watches any more: nothing is read. Returns whom to tell.
     pub(in crate::refresh) fn abandon(&mut self, now: Instant) -> Vec<Waiter> {
-        let mut waiters = std::mem::take(&mut self.next.waiters);
-        let mut kept = Self { trailing_due: self.trailing_due, known_since: self.known_since, ..Self::default() };
+        let mut waiters = self.next.take_waiters();
+        let (runner, trailing_due, known_since) = (self.runner.take(), self.trailing_due, self.known_since);
+        let mut kept = Self { runner, trailing_due, known_since, ..Self::default() };
         if let Some(mut seekers) = self.seekers.take() {
             waiters.extend(seekers.take_waiters());
             seekers.leave(now);
@@ -228,7 +229,7 @@ impl RefreshState {
 
     /// May an unwatched state be forgotten?
     pub(in crate::refresh) fn is_spent(&self, now: Instant) -> bool {
-        !self.has_runner
+        self.runner.is_none()
             && self.known_since.is_none()
             && self.seekers.is_none()
             && self.trailing_due.is_none_or(|due| due <= now)

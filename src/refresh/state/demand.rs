@@ -1,5 +1,7 @@
 //! What the next read must do, and why.
 
+use std::ops::{Deref, DerefMut};
+
 use super::{Waiter, Why};
 use crate::telemetry::commit::Arrival;
 use crate::telemetry::traces::Place;
@@ -47,6 +49,49 @@ pub(in crate::refresh) struct Demand {
     pub(super) noticed: Option<Arrival>,
     /// The first call of those that are followed.
     pub(super) followed: Option<Place>,
+}
+
+/// What is wanted of the next read, if anything. Of most keys nothing is at any moment, and these carry no room for it.
+#[derive(Debug, Default)]
+pub(in crate::refresh) struct Wanted(Option<Box<Demand>>);
+
+static NOTHING: Demand = Demand {
+    owed: false,
+    live: false,
+    unasked: Reasons(0),
+    seeks: false,
+    waiters: Vec::new(),
+    noticed: None,
+    followed: None,
+};
+
+impl Wanted {
+    pub(super) fn take_waiters(&mut self) -> Vec<Waiter> {
+        self.0.as_mut().map(|demand| std::mem::take(&mut demand.waiters)).unwrap_or_default()
+    }
+
+    /// What was wanted of a read that came to nothing is wanted of the next.
+    pub(super) fn take_back(&mut self, wanted: Self) {
+        match (&mut self.0, wanted.0) {
+            (Some(next), Some(wanted)) => next.take_back(*wanted),
+            (next @ None, wanted) => *next = wanted,
+            (Some(_), None) => {}
+        }
+    }
+}
+
+impl Deref for Wanted {
+    type Target = Demand;
+
+    fn deref(&self) -> &Demand {
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for Wanted {
+    fn deref_mut(&mut self) -> &mut Demand {
+        self.0.get_or_insert_default()
+    }
 }
 
 impl Unasked {
@@ -115,8 +160,7 @@ impl Demand {
         }
     }
 
-    /// What was wanted of a read that came to nothing is wanted of the next.
-    pub(super) fn take_back(&mut self, wanted: Self) {
+    fn take_back(&mut self, wanted: Self) {
         self.owed |= wanted.owed;
         self.live |= wanted.live;
         self.seeks |= wanted.seeks;
