@@ -13,6 +13,7 @@ mod ordered;
 mod several;
 mod together;
 mod transactions;
+mod unwatched;
 mod world;
 
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};

@@ -174,6 +174,50 @@ async fn a_key_is_one_however_it_is_spelt() {
 }
 
 #[tokio::test]
+async fn a_uuid_is_one_key_however_it_is_spelt() {
+    let file = "-- access: claim restaurantId\nSELECT count(*) AS n FROM salas WHERE id = $1\n";
+    let (pulso, database) = configured().await;
+    let small = "9f1c2b3a-0000-4000-8000-00000000abcd";
+    database.execute(&format!("CREATE TABLE salas (id uuid); INSERT INTO salas VALUES ('{small}')")).await;
+    let folder = Folder::new(&[("salas.sql", file)]);
+    let pulso = pulso.with("QUERIES_DIR", &folder.path()).ready().await;
+    let (large, bare) = (small.to_uppercase(), small.replace('-', ""));
+    for claim in [small, &large, &bare] {
+        let mut screen = pulso.connect(&waiter(claim)).await;
+        for key in [small, &large, &bare, &format!("{{{small}}}")] {
+            subscribe(&mut screen, &format!("consulta:salas:{key}")).await;
+            assert_eq!(result(&mut screen, &format!("consulta:salas:{small}")).await, json!({ "n": 1 }), "{key}");
+        }
+        for key in [&large, &bare] {
+            let answer = pulso.post("/notify/consulta", &json!({ "name": "salas", "key": key }).to_string()).await;
+            assert_eq!(answer.json()["subscribers"], 1, "{key}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_column_that_changes_its_type_while_it_is_watched_is_shown_as_it_is() {
+    let restaurants = Restaurants::with(&[("abiertos.sql", OPEN)], |pulso| pulso.with("SENTINEL_INTERVAL", "0")).await;
+    restaurants.order("r-1", "7").await;
+    let mut screen = restaurants.waiter("r-1").await;
+    let channel = "consulta:abiertos:r-1";
+    subscribe(&mut screen, channel).await;
+    result_is(&mut screen, channel, json!([{ "id": 1, "estado": "7" }])).await;
+    for (kind, using, shown) in [
+        ("integer", "estado::integer", json!(7)),
+        ("numeric[]", "ARRAY[estado, 1.50]", json!([7, 1.50])),
+        ("jsonb", r#"'{"a": null}'"#, json!({ "a": null })),
+        ("text", "'7'", json!("7")),
+    ] {
+        let change = format!("ALTER TABLE pedidos ALTER COLUMN estado TYPE {kind} USING {using}");
+        restaurants.database.execute(&change).await;
+        let answer = restaurants.announce(&json!({ "name": "abiertos", "key": "r-1" })).await;
+        assert_eq!(answer.status, 200, "{kind}: {answer:?}");
+        result_is(&mut screen, channel, json!([{ "id": 1, "estado": shown }])).await;
+    }
+}
+
+#[tokio::test]
 async fn what_the_database_refuses_later_is_an_error_once_and_then_the_result() {
     let restaurants = Restaurants::with(&[("cocina.sql", KITCHEN), ("abiertos.sql", OPEN)], |pulso| pulso).await;
     let channel = "consulta:cocina:r-1";

@@ -37,6 +37,21 @@ async fn a_result_is_read_when_it_says_that_it_changes_and_never_for_a_time_befo
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_result_that_changes_each_millisecond_is_read_every_tenth_of_a_second_and_one_that_is_late_each_second() {
+    for (within, most) in [(1, 100), (0, 10), (-3_600_000, 10)] {
+        let world = World::new(false).await;
+        world.model.state().changes_within = Some(jiff::SignedDuration::from_millis(within));
+        let _screen = world.subscribe(&live_of("n"));
+        for _ in 0..10_000 {
+            world.wall.fetch_add(1, SeqCst);
+            sleep(Duration::from_millis(1)).await;
+        }
+        let reads = world.times().len();
+        assert!((most * 9 / 10..=most + 1).contains(&reads), "{within} ms: {reads} reads in 10 s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_clock_that_is_set_is_followed_both_ways() {
     let world = World::new(false).await;
     world.model.state().next_change_at = Some("2026-03-01T12:30:00Z".parse().unwrap());

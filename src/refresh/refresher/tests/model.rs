@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
 
 use crate::model::{Channel, Figures, IdType, NegocioId, Ownership};
@@ -42,6 +42,8 @@ pub(super) struct ModelState {
     pub(super) times: Vec<Timestamp>,
     /// What each key of a live query says of when it changes next.
     pub(super) next_change_at: Option<Timestamp>,
+    /// Or how soon after each read.
+    pub(super) changes_within: Option<SignedDuration>,
     /// Transactions that are not over.
     pub(super) open: HashSet<u64>,
     /// How often it was asked about transactions alone.
@@ -133,7 +135,8 @@ impl Store for Model {
                     let padding = "x".repeat(state.padding);
                     let data =
                         format!(r#"{{"total_citas":{total_citas},"citas_hoy":{citas_hoy},"padding":"{padding}"}}"#);
-                    let next_change_at = state.next_change_at;
+                    let soon = state.changes_within.map(|within| *now + within);
+                    let next_change_at = soon.or(state.next_change_at);
                     results.push(Ok(LiveResult { data: data.into(), rows: 1, next_change_at, order, seen }));
                 }
             }
