@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::business::{self, NEGOCIO, OTHER_NEGOCIO, citas, owner, pulso};
-use crate::tab::{Tab, link};
+use crate::tab::{Browser, Tab, link};
 
 const TODAY: &str = "(now() AT TIME ZONE 'America/Guayaquil')::date";
 
@@ -105,6 +105,38 @@ async fn a_tab_that_is_looked_at_again_shows_figures_read_now() {
     assert_eq!(shown["state"], "visible");
     tab.wait_figures(7, 7, 4, 0).await;
     assert_eq!(tab.complaints().await, Vec::<Value>::new());
+}
+
+async fn a_panel_is_gone_back_to(browser: Browser) {
+    let (running, database) = business::open().await;
+    citas(&database, NEGOCIO, 3, "pendiente", TODAY).await;
+    let mut tab = Tab::of(browser).await;
+    tab.open(&link(&running, NEGOCIO, &owner().sign(SECRET))).await;
+    tab.wait_figures(3, 3, 0, 0).await;
+    tab.eval("window.wasLeft = true").await;
+    tab.ask(json!({ "do": "goto", "url": format!("http://127.0.0.1:{}/health", running.port()) })).await;
+    running.until_count("pulso_connections", 0).await;
+    citas(&database, NEGOCIO, 2, "pendiente", TODAY).await;
+    assert_eq!(running.notify(NEGOCIO).await.json()["subscribers"], 0);
+    tab.ask(json!({ "do": "back" })).await;
+    tab.wait_figures(5, 5, 0, 0).await;
+    // Firefox loads it anew while something drives it.
+    assert_eq!(tab.eval("window.wasLeft === true").await, browser == Browser::Chromium);
+    citas(&database, NEGOCIO, 1, "pendiente", TODAY).await;
+    assert_eq!(running.notify(NEGOCIO).await.json()["subscribers"], 1);
+    tab.wait_figures(6, 6, 0, 0).await;
+    tab.wait_text("estado", "Conectado").await;
+    running.until_count("pulso_connections", 1).await;
+}
+
+#[tokio::test]
+async fn a_panel_that_chromium_has_kept_has_the_figures_of_now_on_one_line() {
+    a_panel_is_gone_back_to(Browser::Chromium).await;
+}
+
+#[tokio::test]
+async fn a_panel_that_firefox_goes_back_to_has_the_figures_of_now_on_one_line() {
+    a_panel_is_gone_back_to(Browser::Firefox).await;
 }
 
 #[tokio::test]

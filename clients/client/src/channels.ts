@@ -60,7 +60,7 @@ export function channels(out: Out) {
   /** Those of them that the token opened, unasked. */
   const unasked = new Set<string>();
   /** Up to where all is seen, by the server's spelling. */
-  let seen = new Map<string, string>();
+  const seen = new Map<string, string>();
   let version = 0;
   let session: Session | null = null;
   let made = 0;
@@ -221,9 +221,6 @@ export function channels(out: Out) {
     get seen() {
       return seen;
     },
-    set seen(of: Map<string, string>) {
-      seen = of;
-    },
     hold(name: string): Entry {
       let entry = [...entries].find((one) => one.name === name && one.state !== 'refused');
       if (!entry) {
@@ -282,7 +279,7 @@ export function channels(out: Out) {
           if (frame.reason === 'asked') return;
           for (const entry of all(channel!)) {
             if ([...joined.keys()].some((other) => isIn(entry, other))) continue;
-            refuse(entry, new PulsoError('withdrawn', 'access to this channel was withdrawn', { channel }));
+            refuse(entry, new PulsoError('withdrawn', undefined, { channel }));
           }
           return;
         }

@@ -2,8 +2,9 @@
 
 /** What a token says of itself, unverified: only to compare it, and to reckon how long it lives. */
 export function claims(token: string | null): Record<string, unknown> {
+  if (!token) return {};
   try {
-    return Object(JSON.parse(atob(token!.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'))));
+    return Object(JSON.parse(atob(token.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'))));
   } catch {
     return {};
   }

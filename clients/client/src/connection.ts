@@ -2,13 +2,13 @@
 
 import type { Frame } from './channels.js';
 import { whose } from './claims.js';
-import { PulsoError } from './errors.js';
+import { PulsoError, type PulsoErrorCode } from './errors.js';
 import { parse } from './exact.js';
 import type { Timer } from './io.js';
 import { listeners } from './listeners.js';
 import { machine } from './machine.js';
 import { type Line, socket, type Told } from './socket.js';
-import { subscription } from './subscription.js';
+import { Held } from './subscription.js';
 import type { Clock, PulsoEvents, PulsoOptions, Session, Subscription } from './types.js';
 
 const CLOCK: Clock = {
@@ -25,7 +25,7 @@ function placeOf(url: string | URL): [rest: string, query: string] {
   const [, scheme, tls = '', host = '', path = '', query = ''] = /^(http|ws)(s?):\/\/([^/?#]+)([^?#]*)(?:\?([^#]*))?/i.exec(String(url)) ?? [];
   const wrong = !scheme ? 'is no http(s) or ws(s) address'
     : host.includes('@') ? 'must not carry credentials'
-      : /(^|&)token=/.test(query) ? 'must not carry a token, which would end up in logs' : '';
+      : /(^|&)token=/.test(query) ? 'must not carry a token: it would be logged' : '';
   if (wrong) throw new TypeError(`url ${wrong}`);
   return [`${tls.toLowerCase()}://${host}${path.replace(/\/+$/, '')}`, query && `${query}&`];
 }
@@ -106,7 +106,7 @@ export function connection(options: PulsoOptions, device?: string) {
         if (line !== loading) return;
         line = mine = stream(address('http', '/sse'), it.channels.since, fetcher!, clock, told);
         it.opened();
-      }).catch((cause: unknown) => told.closed(1006, 'server-sent events cannot be loaded', { cause }));
+      }).catch((cause: unknown) => told.closed(1006, 'sse cannot be loaded', { cause }));
     },
     drop() {
       const was = line;
@@ -163,11 +163,14 @@ export function connection(options: PulsoOptions, device?: string) {
 
   const { window, document, navigator } = globalThis as Partial<Window & typeof globalThis>;
   const hasNetwork = options.network !== false && window && navigator?.onLine !== undefined;
+  const isLookedAt = options.visibility !== false;
   const nudges: [target: EventTarget | false | undefined, event: string, act: (event: any) => void][] = [
     [hasNetwork && window, 'online', () => it.online(true)],
     [hasNetwork && window, 'offline', () => it.online(false)],
-    [options.visibility !== false && document, 'visibilitychange', () => document!.visibilityState === 'visible' && it.wake()],
-    [options.visibility !== false && window, 'pageshow', ({ persisted }) => persisted && it.wake(true)],
+    [isLookedAt && document, 'visibilitychange', () => document!.visibilityState === 'visible' && it.wake()],
+    // A browser keeps a page to go back to only if nothing is open on it.
+    [isLookedAt && window, 'pagehide', ({ persisted }) => persisted && it.sleep()],
+    [isLookedAt && window, 'pageshow', ({ persisted }) => persisted && it.wake()],
   ];
   let isWatching = false;
   function watch(state: string) {
@@ -180,38 +183,46 @@ export function connection(options: PulsoOptions, device?: string) {
     if (isActive && hasNetwork && !navigator.onLine) it.online(false);
   }
 
-  const self = {
-    it,
+  function close() {
+    it.close();
+    heard.clear();
+  }
+
+  return {
+    get status() {
+      return it.status;
+    },
+    get session() {
+      return it.session;
+    },
     on: heard.on,
-    listen<T>(name: string): Subscription<T> {
-      return subscription<T>(it.channels.hold(name), report, settle);
-    },
-    close() {
-      it.close();
-      heard.clear();
-    },
-    ready({ signal, timeout }: { signal?: AbortSignal; timeout?: number } = {}) {
-      return new Promise<Session>((resolve, reject) => {
-        const settle = (act: () => void) => {
-          off();
-          signal?.removeEventListener('abort', abort);
-          clock.clearTimeout(timer);
-          act();
-        };
-        const fail = (error: PulsoError | null) => settle(() => reject(error));
-        const look = ({ state, error }: PulsoEvents['status']) => {
-          if (state === 'connected') settle(() => resolve(it.session ?? { v: 1 }));
-          else if (state === 'stopped') fail(error);
-        };
-        const abort = () => fail(new PulsoError('aborted', undefined, { cause: signal!.reason }));
-        const off = heard.on('status', look);
-        const timer = timeout === undefined ? timeout : clock.setTimeout(() => fail(new PulsoError('timeout')), timeout);
-        if (signal?.aborted) return abort();
-        signal?.addEventListener('abort', abort);
-        if (it.status.state === 'idle') it.connect();
-        look(it.status);
-      });
-    },
+    connect: it.connect,
+    reconnect: it.reconnect,
+    setToken: it.setToken,
+    close,
+    [Symbol.dispose]: close,
+    listen: <T>(name: string): Subscription<T> => new Held<T>(it.channels.hold(name), report, settle),
+    ready: ({ signal, timeout }: { signal?: AbortSignal; timeout?: number } = {}) => new Promise<Session>((resolve, reject) => {
+      const end = (act: () => void) => {
+        off();
+        signal?.removeEventListener('abort', abort);
+        clock.clearTimeout(timer);
+        act();
+      };
+      const fail = (code: PulsoErrorCode, cause?: unknown) => end(() => reject(new PulsoError(code, undefined, { cause })));
+      const abort = () => fail('aborted', signal!.reason);
+      const look = ({ state, error }: PulsoEvents['status']) => {
+        if (state === 'connected') end(() => resolve(it.session ?? { v: 1 }));
+        else if (state === 'stopped') end(() => reject(error));
+        // Closed, or nobody's any more: nothing is waited for.
+        else if (state === 'idle') fail('aborted');
+      };
+      const off = heard.on('status', look);
+      const timer = timeout === undefined ? timeout : clock.setTimeout(() => fail('timeout'), timeout);
+      if (signal?.aborted) return abort();
+      signal?.addEventListener('abort', abort);
+      if (it.status.state === 'idle') it.connect();
+      look(it.status);
+    }),
   };
-  return self;
 }

@@ -1,10 +1,11 @@
 // `@pulso/client`: one line to Pulso for any number of subscriptions.
 
 import { type Connection, connection } from './connection.js';
-import type { Kiosk, KioskOptions, PulsoClient, PulsoEvents, PulsoOptions, Session, Status } from './types.js';
-import type { Estadisticas, NewOrder, OrderEvent, OrderStatusChanged, OwnMessage, SaleEvent } from './wire.js';
+import type { PulsoClient, PulsoEvents, PulsoOptions, Session, Status } from './types.js';
+import type { Estadisticas, NewOrder, OrderEvent, OwnMessage, SaleEvent } from './wire.js';
 
 export { PulsoError, type PulsoErrorCode, type PulsoErrorDetails } from './errors.js';
+export { kiosk } from './kiosk.js';
 export { local, tab } from './stores.js';
 export type * from './types.js';
 export type * from './wire.js';
@@ -20,11 +21,11 @@ export class Pulso implements PulsoClient {
   }
 
   get status(): Status {
-    return this.#line.it.status;
+    return this.#line.status;
   }
 
   get session(): Session | null {
-    return this.#line.it.session;
+    return this.#line.session;
   }
 
   on<E extends keyof PulsoEvents>(event: E, listener: (value: PulsoEvents[E]) => void): () => void {
@@ -56,15 +57,15 @@ export class Pulso implements PulsoClient {
   }
 
   connect(): void {
-    this.#line.it.connect();
+    this.#line.connect();
   }
 
   reconnect(): void {
-    this.#line.it.reconnect();
+    this.#line.reconnect();
   }
 
   setToken(token: string | null): void {
-    this.#line.it.setToken(token);
+    this.#line.setToken(token);
   }
 
   close(): void {
@@ -78,26 +79,4 @@ export class Pulso implements PulsoClient {
   ready(options?: { signal?: AbortSignal; timeout?: number }): Promise<Session> {
     return this.#line.ready(options);
   }
-}
-
-/** A kiosk's line, which asks on while its device is off. */
-export function kiosk({ device, ...options }: KioskOptions): Kiosk {
-  if (typeof device !== 'string' || !device) throw new TypeError('device is missing: what the kiosk calls itself');
-  const line = connection(options, device);
-  const orders = line.listen<OrderStatusChanged>('device');
-  return {
-    get status() {
-      return line.it.status;
-    },
-    get session() {
-      return line.it.session;
-    },
-    orders,
-    on: line.on,
-    connect: line.it.connect,
-    reconnect: line.it.reconnect,
-    close: line.close,
-    [Symbol.dispose]: line.close,
-    ready: line.ready,
-  };
 }

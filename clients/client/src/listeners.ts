@@ -4,7 +4,16 @@ export type Report = (thrown: unknown) => void;
 
 export function listeners(report: Report) {
   const all = new Map<string, Set<(value: any) => void>>();
+  const call = <T>(listener: (value: T) => void, value: T) => {
+    try {
+      listener(value);
+    } catch (thrown) {
+      report(thrown);
+    }
+  };
   return {
+    /** As by `emit`, one alone. */
+    call,
     /** The same listener twice is two. */
     on(event: string, listener: (value: any) => void) {
       const mine = (value: any) => listener(value);
@@ -13,13 +22,7 @@ export function listeners(report: Report) {
     },
     /** Whoever comes or goes meanwhile changes nothing of the round. */
     emit(event: string, value: unknown) {
-      for (const listener of [...all.get(event) ?? []]) {
-        try {
-          listener(value);
-        } catch (thrown) {
-          report(thrown);
-        }
-      }
+      for (const listener of [...all.get(event) ?? []]) call(listener, value);
     },
     clear: () => all.clear(),
   };

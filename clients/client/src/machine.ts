@@ -148,15 +148,22 @@ export function machine(options: MachineOptions, io: Io) {
     }
   }
 
-  function ready() {
-    phase = 4;
-    readyAt = io.now();
+  /** The token is one that the server takes. */
+  function taken() {
     refusals = 0;
-    if (transport === options.transports[0]) unopened = 0;
     refused = null;
     isFresh = false;
     reason = 'reconnect';
-    openedOnce ||= transport === options.transports[0];
+  }
+
+  function ready() {
+    phase = 4;
+    readyAt = io.now();
+    taken();
+    if (transport === options.transports[0]) {
+      unopened = 0;
+      openedOnce = true;
+    }
     io.timer('answer', null);
     turn('connected');
     io.timer('beat', pingEvery());
@@ -245,6 +252,7 @@ export function machine(options: MachineOptions, io: Io) {
     get token() { return token; },
     channels: subscriptions,
     connect() {
+      if (isClosed) return;
       isPinned = true;
       if (status.state === 'stopped') self.reconnect();
       else if (status.state === 'idle') begin();
@@ -314,7 +322,7 @@ export function machine(options: MachineOptions, io: Io) {
       if (phase < 3) return;
       heardAt = io.now();
       if (!frame || typeof frame !== 'object' || typeof frame.type !== 'string') {
-        return io.emit('error', error('protocol', 'a frame that is no object with a type'));
+        return io.emit('error', error('protocol', 'no object with a type'));
       }
       const { type } = frame;
       if (isOwnMessage(frame)) subscriptions.frame(frame);
@@ -332,10 +340,7 @@ export function machine(options: MachineOptions, io: Io) {
         lives(expires - (session.now ?? expires), 0.5);
         io.emit('session', session);
       } else if (type === 'authenticated') {
-        refusals = 0;
-        refused = null;
-        isFresh = false;
-        reason = 'reconnect';
+        taken();
         expires = frame.expires;
         if (transport === 'sse') subscriptions.rejoin();
         lives(expires - frame.now, 0.5);
@@ -390,11 +395,13 @@ export function machine(options: MachineOptions, io: Io) {
       turn(status.state, status.error, status.retryAt, is);
       if (phase === 4 || is) check();
     },
-    /** Looked at again; `anew`: whatever line there was is gone. */
-    wake(anew = false) {
-      if (anew && phase > 1) begin();
-      else check();
+    /** The page is put away, and a line with it is none when it is looked at again. */
+    sleep() {
+      if (phase < 2) return;
+      drop();
+      turn('waiting', status.error);
     },
+    wake: check,
   };
   return self;
 }

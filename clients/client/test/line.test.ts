@@ -104,6 +104,30 @@ test('a token that cannot be checked right now is no refusal', async () => {
   assert.equal(pulso.status.state, 'connected');
 });
 
+test('a renewal that fails, is refused or cannot be checked is tried again while the old token lives', async () => {
+  let asked = 0;
+  const answers: (() => string)[] = [() => ANA, () => { throw new Error('the API is away'); }, () => 'second', () => 'third', () => 'fourth'];
+  const { pulso, time, errors } = world({ token: undefined, getToken: () => answers[asked++]!(), pingEvery: 1e9 });
+  const one = pulso.stats('a');
+  await settled();
+  const line = Socket.last;
+  line.welcomes();
+  line.says({ type: 'expiring', expires: HELLO.expires });
+  await time.pass(1_000);
+  assert.deepEqual([asked, line.asked('auth').length, errors.at(-1).code], [3, 2, 'token_unavailable']);
+  // Shown again as it is.
+  line.says({ type: 'error', code: 'unchecked', message: 'cannot be checked right now', retry: false, after: 2_000 });
+  await time.pass(2_000);
+  assert.deepEqual([asked, line.asked('auth').map((frame) => frame.token)], [3, [ANA, 'second', 'second']]);
+  line.says({ type: 'error', code: 'bad_token', message: 'x', retry: false });
+  await time.pass(1_000);
+  line.says({ type: 'error', code: 'bad_token', message: 'x', retry: false });
+  await time.pass(2_000);
+  line.says({ type: 'error', code: 'bad_token', message: 'x', retry: false });
+  await time.pass(600_000);
+  assert.deepEqual([asked, line.asked('auth').length, one.state, pulso.status.state, Socket.all.length], [5, 5, 'pending', 'connected', 1]);
+});
+
 test('null from getToken stops it, an error does not', async () => {
   const answers: (() => string | null)[] = [() => { throw new Error('the API is away'); }, () => 7 as any, () => null];
   const { pulso, time, errors } = world({ token: undefined, getToken: () => answers.shift()!() });
@@ -177,6 +201,30 @@ test('a token that ends is followed by another', async () => {
   Socket.last.closes();
   await time.pass(1_000);
   assert.deepEqual(reasons, ['first', 'rejected', 'reconnect']);
+});
+
+test('a handshake that fails is noticed, whichever way it is told, and once', async () => {
+  for (const fails of [(line: Socket) => line.fails(), (line: Socket) => line.closes(), (line: Socket) => (line.fails(), line.closes())]) {
+    const { pulso, time, errors } = world();
+    pulso.stats('a');
+    await settled();
+    fails(Socket.last);
+    assert.deepEqual([pulso.status.state, pulso.status.attempt, errors.map(({ code }) => code)], ['waiting', 1, ['network']]);
+    await time.pass(1_000);
+    assert.equal(Socket.all.length, 2);
+    pulso.close();
+  }
+});
+
+test('where a failed handshake says its status that counts', async () => {
+  for (const [status, state, code] of [[403, 'stopped', 'forbidden'], [401, 'stopped', 'bad_token'], [503, 'waiting', 'network']] as const) {
+    const { pulso, errors } = world();
+    pulso.stats('a');
+    await settled();
+    Socket.last.fails(`Unexpected server response: ${status}`);
+    assert.deepEqual([pulso.status.state, errors[0].code, errors[0].status], [state, code, status]);
+    pulso.close();
+  }
 });
 
 test('waits double up to the most, and a line that lived for a moment does not end that', async () => {

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Subscription } from '../src/index.ts';
+import { away, back, onPage, say } from './window.ts';
 import { HELLO, sale, settled, Socket, stats, token, world } from './world.ts';
 
 const USERS = [token({ id: 'ana', n: 1 }), token({ id: 'ana', n: 2 }), token({ id: 'eva' }), 'opaque'];
@@ -19,11 +20,11 @@ const FRAMES = [
 ];
 
 type Step =
-  | { do: 'open' | 'errorOnly' | 'offline' | 'online' | 'wake' | 'welcome' | 'connect' | 'reconnect' | 'answer' | 'fail' | 'grant' }
+  | { do: 'open' | 'errorOnly' | 'offline' | 'online' | 'hide' | 'show' | 'cache' | 'welcome' | 'connect' | 'reconnect' | 'answer' | 'fail' | 'grant' }
   | { do: 'pass'; ms: number } | { do: 'close'; code: number; reason: string } | { do: 'frame'; n: number } | { do: 'event'; id: number } | { do: 'stats'; seq: number }
   | { do: 'setToken'; n: number } | { do: 'subscribe'; what: number } | { do: 'leave'; n: number };
 
-const plain = fc.constantFrom('open', 'errorOnly', 'offline', 'online', 'wake', 'welcome', 'welcome', 'connect', 'reconnect', 'answer', 'fail', 'grant').map((name) => ({ do: name }) as Step);
+const plain = fc.constantFrom('open', 'errorOnly', 'offline', 'online', 'hide', 'show', 'cache', 'welcome', 'welcome', 'connect', 'reconnect', 'answer', 'fail', 'grant').map((name) => ({ do: name }) as Step);
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: plain },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.constantFrom(0, 500, 1_000, 5_000, 31_000, 100_000) }) },
@@ -37,7 +38,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 test('whatever happens, in whatever order', async () => {
-  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 80, size: 'max' }), fc.boolean(), async (steps, asks) => {
+  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 80, size: 'max' }), fc.boolean(), (steps, asks) => onPage(async (page, navigator) => {
     let waiting: { resolve(token: string | null): void; reject(why: Error): void }[] = [];
     const { pulso, time } = world({
       random: () => 0.5,
@@ -93,7 +94,17 @@ test('whatever happens, in whatever order', async () => {
       else if (it.do === 'pass') await time.pass(it.ms);
       else if (it.do === 'answer') waiting.splice(0).forEach(({ resolve }) => resolve(++tokens % 7 ? token({ id: 'ana', tokens }) : null));
       else if (it.do === 'fail') waiting.splice(0).forEach(({ reject }) => reject(new Error('the API is away')));
-      else if (it.do === 'connect') pulso.connect();
+      else if (it.do === 'offline' || it.do === 'online') {
+        navigator.onLine = it.do === 'online';
+        await say(page, it.do);
+      } else if (it.do === 'hide' || it.do === 'show') {
+        page.visibilityState = it.do === 'hide' ? 'hidden' : 'visible';
+        await say(page, 'visibilitychange');
+      } else if (it.do === 'cache') {
+        await away(page);
+        if (Socket.open.length) problems.push('a socket on a page that is put away');
+        await back(page);
+      } else if (it.do === 'connect') pulso.connect();
       else if (it.do === 'reconnect') pulso.reconnect();
       else if (it.do === 'setToken') {
         // Who is not waited for any more may answer whenever she likes.
@@ -116,6 +127,6 @@ test('whatever happens, in whatever order', async () => {
     }
     pulso.close();
     await settled();
-    assert.deepEqual([Socket.open.length, time.waiting, subscriptions.filter(({ state }) => state !== 'closed').length], [0, 0, 0]);
-  }), { numRuns: Number(process.env['RUNS'] ?? 400), includeErrorInReport: true });
+    assert.deepEqual([Socket.open.length, time.waiting, page.listening, subscriptions.filter(({ state }) => state !== 'closed').length], [0, 0, 0, 0]);
+  })), { numRuns: Number(process.env['RUNS'] ?? 400), includeErrorInReport: true });
 });

@@ -142,6 +142,72 @@ test('ready waits for the line, and no longer than it is told', async () => {
   assert.deepEqual([time.waiting, other.time.waiting], [0, 0]);
 });
 
+test('whoever waits for a line that is closed, or that is nobody\'s any more, is told so', async () => {
+  for (const end of [({ pulso }: ReturnType<typeof world>) => pulso.close(), ({ pulso }: ReturnType<typeof world>) => pulso.setToken(null)]) {
+    const one = world();
+    const ready = assert.rejects(one.pulso.ready({ timeout: 60_000 }), { code: 'aborted' });
+    await settled();
+    end(one);
+    await ready;
+    assert.equal(one.time.waiting, 0);
+  }
+  const { pulso } = world();
+  pulso.close();
+  await assert.rejects(pulso.ready(), { code: 'aborted' });
+  pulso.connect();
+  await settled();
+  assert.equal(Socket.all.length, 0);
+});
+
+test('a line and a subscription end with their block, and a loop that is too slow is told so', async () => {
+  const { pulso, time } = world();
+  const sales = pulso.sales('a');
+  const slow = sales[Symbol.asyncIterator]();
+  const first = slow.next();
+  await settled();
+  Socket.last.welcomes();
+  for (let n = 0; n <= 10_001; n++) Socket.last.says(sale(200 + n));
+  assert.equal((await first).value!.id, '200');
+  await assert.rejects(async () => {
+    for (;;) await slow.next();
+  }, { code: 'aborted' });
+  sales[Symbol.dispose]();
+  assert.equal(sales.state, 'closed');
+  pulso[Symbol.dispose]();
+  assert.deepEqual([pulso.status.state, time.waiting], ['idle', 0]);
+});
+
+test('all who ask for one device share its line, which lasts until the last of them closes', async () => {
+  Socket.all = [];
+  const time = new Time();
+  const options = { url: 'https://pulso.example.com', device: 'ipad 101', WebSocket: Socket as any, clock: time.clock };
+  const [one, other] = [kiosk(options), kiosk(options)];
+  const values = [one, other].map(({ orders }) => heard<any>(orders));
+  const statuses = heard<any>(one as any, 'status');
+  await settled();
+  Socket.last.opens();
+  Socket.last.says({ type: 'hello', v: 2, now: 1, ping: 25_000, silence: 45_000, id: '1' }, { type: 'subscribed', channel: 'device', id: '1' }, { type: 'pong' });
+  const tell = (id: string) => Socket.last.says({ id, channel: 'device', type: 'order_status_changed', order_id: 1, status: 'READY', from_status: 'PLACED', changed_at: '' });
+  tell('2');
+  const heardBefore = statuses.length;
+  one.close();
+  one.close();
+  await time.pass(6_000);
+  tell('3');
+  assert.deepEqual([values.map((list) => list.length), one.orders.state, other.orders.state, Socket.all.length], [[1, 2], 'closed', 'live', 1]);
+  other.close();
+  assert.deepEqual([Socket.open.length, time.waiting, statuses.length, other.status.state], [0, 0, heardBefore, 'idle']);
+  const again = kiosk(options);
+  await settled();
+  assert.deepEqual([Socket.all.length, again.orders.state], [2, 'pending']);
+  again.close();
+  const elsewhere = [kiosk(options), kiosk({ ...options, device: 'ipad 102' }), kiosk({ ...options, url: 'https://other.example.com' })];
+  await settled();
+  assert.equal(Socket.open.length, 3);
+  for (const line of elsewhere) line.close();
+  assert.throws(() => kiosk({ ...options, device: '' }), /^TypeError: device /);
+});
+
 test('a kiosk asks on, once a minute, while its device is off', async () => {
   Socket.all = [];
   const time = new Time();
@@ -189,6 +255,8 @@ test('positions outlive the page for the same user alone, and storage that does 
     throw new Error('forbidden');
   };
   assert.deepEqual(await visit(ANA, { read: forbidden, write: forbidden, remove: forbidden }), ['', 1]);
+  const full = { ...store, read: () => null, write: forbidden };
+  assert.deepEqual(await visit(ANA, full), ['', 1]);
   // Here there is no such storage at all.
   assert.deepEqual([await visit(ANA, tab()), await visit(ANA, local())], [['', 1], ['', 1]]);
 });

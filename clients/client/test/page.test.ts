@@ -2,39 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HELLO, sale, settled, Socket, stats, world } from './world.ts';
-
-/** A window that counts who listens to it. */
-class Page extends EventTarget {
-  listening = 0;
-  visibilityState = 'visible';
-
-  override addEventListener(type: string, listener: EventListener) {
-    this.listening++;
-    super.addEventListener(type, listener);
-  }
-
-  override removeEventListener(type: string, listener: EventListener) {
-    this.listening--;
-    super.removeEventListener(type, listener);
-  }
-}
-
-async function onPage(act: (page: Page, navigator: { onLine: boolean }) => Promise<void>) {
-  const page = new Page();
-  const navigator = { onLine: true };
-  const before = ['window', 'document', 'navigator'].map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const);
-  for (const [name, value] of Object.entries({ window: page, document: page, navigator })) Object.defineProperty(globalThis, name, { value, configurable: true });
-  try {
-    await act(page, navigator);
-  } finally {
-    for (const [name, descriptor] of before) descriptor ? Object.defineProperty(globalThis, name, descriptor) : delete (globalThis as any)[name];
-  }
-}
-const say = async (page: Page, type: string, more: object = {}) => {
-  page.dispatchEvent(Object.assign(new Event(type), more));
-  await settled();
-};
+import { away, back, onPage, say } from './window.ts';
+import { ANA, HELLO, sale, settled, Socket, stats, world } from './world.ts';
 
 test('while the browser says there is no network there is one attempt in half a minute, and one at once when it is back', () => onPage(async (page, navigator) => {
   const { pulso, time } = world();
@@ -77,10 +46,54 @@ test('a page that is looked at again, or comes out of the cache, tries at once',
     assert.equal(Socket.all.length, n + 2);
   }
   Socket.last.welcomes();
+  await say(page, 'pagehide', { persisted: false });
   await say(page, 'pageshow', { persisted: false });
-  assert.equal(Socket.all.length, 5);
-  await say(page, 'pageshow', { persisted: true });
+  assert.deepEqual([Socket.all.length, pulso.status.state], [5, 'connected']);
+  // Nothing is open on a page that a browser keeps, nor tried there.
+  await away(page);
+  assert.deepEqual([Socket.open.length, time.waiting, pulso.status.state, pulso.status.retryAt], [0, 0, 'waiting', null]);
+  await back(page);
   assert.deepEqual([Socket.all.length, Socket.open.length], [6, 1]);
+  pulso.close();
+  assert.equal(time.waiting, 0);
+}));
+
+test('what has stopped is left so by whatever happens to the page, and goes on when it is told to', () => onPage(async (page) => {
+  for (const goesOn of ['connect', 'reconnect'] as const) {
+    const { pulso, time } = world();
+    pulso.stats('a');
+    await settled();
+    Socket.last.welcomes();
+    Socket.last.closes(4003, 'neither staff nor admin');
+    for (const event of ['online', 'visibilitychange']) await say(page, event);
+    await away(page);
+    await back(page);
+    pulso.stats('b');
+    await time.pass(600_000);
+    assert.deepEqual([Socket.all.length, pulso.status.state], [1, 'stopped']);
+    pulso[goesOn]();
+    await settled();
+    assert.deepEqual([Socket.all.length, pulso.status.state], [2, 'connecting']);
+    pulso.close();
+  }
+}));
+
+test('a page that was put away while it waited for a token, or for its next attempt, is back on one line', () => onPage(async (page) => {
+  const asked: ((token: string) => void)[] = [];
+  const { pulso, time } = world({ token: undefined, getToken: () => new Promise<string>((done) => asked.push(done)) });
+  pulso.stats('a');
+  await settled();
+  await away(page);
+  await back(page);
+  assert.deepEqual([asked.length, pulso.status.state], [1, 'connecting']);
+  asked[0]!(ANA);
+  await settled();
+  Socket.last.fails();
+  await away(page);
+  await back(page);
+  asked[1]?.(ANA);
+  await settled();
+  assert.deepEqual([Socket.all.length, Socket.open.length], [2, 1]);
   pulso.close();
   assert.equal(time.waiting, 0);
 }));

@@ -94,6 +94,10 @@ test('two sockets that fail before they open make it a stream, which stays', asy
   await time.pass(1_000);
   await until(time, () => streams.all.length === 2);
   assert.equal(Socket.all.length, 2);
+  // Nobody remembers that: who comes after begins with a socket.
+  world({ transports: ['websocket', 'sse'], fetch: streams.fetch as any }).pulso.connect();
+  await settled();
+  assert.equal(Socket.all.length, 1);
 });
 
 test('where a stream fails as well, sockets are tried again', async () => {

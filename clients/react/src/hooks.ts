@@ -64,7 +64,7 @@ export const useChannel = <T = unknown>(
   listening?: Listening<OwnMessage<T>>,
 ): LiveList<OwnMessage<T>> => useOf('channel', [name ?? null], { onEvent: onMessage, ...listening });
 
-/** The orders of a device, on a line of its own. A provider that was given a `client` does not know the `url`. */
+/** The orders of a device, on one line for all who ask for it. A provider that was given a `client` does not know the `url`. */
 export function useKiosk(
   device: string | null | undefined,
   options: Listening<OrderStatusChanged> & Partial<KioskOptions> = {},

@@ -59,6 +59,7 @@ export default function App() {
   const [told, setTold] = useState<string[]>([]);
   const [renders, setRenders] = useState(0);
   const [suspended, setSuspended] = useState(false);
+  const [beside, setBeside] = useState(true);
   useEffect(() => {
     const timer = setInterval(() => setRenders((before) => before + 1), 20);
     return () => clearInterval(timer);
@@ -70,8 +71,10 @@ export default function App() {
       </div>
       <StaffDashboard onOrder={(text) => setTold((before) => [...before, text])} />
       <Kiosk device=\"ipad-room-101\" onStatus={(text) => setTold((before) => [...before, text])} />
+      {beside && <div id=\"beside\"><Kiosk device=\"ipad-room-101\" onStatus={() => setRenders((before) => before + 1)} /></div>}
       <Rest />
       <output>{renders}</output>
+      <button id=\"leave\" onClick={() => setBeside(false)}>leave</button>
       <button id=\"suspend\" onClick={() => setSuspended(true)}>suspend</button>
       <button id=\"resume\" onClick={() => { setSuspended(false); resume(); }}>resume</button>
       <ol id=\"told\">{told.map((text, index) => <li key={index}>{text}</li>)}</ol>
@@ -98,6 +101,7 @@ fn application(react: u8, port: u16) -> (Scratch, PathBuf) {
     let main = recipes.take("main").replace("https://pulso.example.com", &format!("http://127.0.0.1:{port}"));
     fs::write(app.join("src/main.tsx"), main).unwrap();
     fs::write(app.join("src/Panel.tsx"), recipes.take("panel")).unwrap();
+    fs::write(app.join("src/hooks.ts"), recipes.take("hooks")).unwrap();
     fs::write(app.join("src/Orders.tsx"), recipes.take("orders")).unwrap();
     fs::write(app.join("src/App.tsx"), APP.replace("NEGOCIO", NEGOCIO)).unwrap();
     node(&modules.join("typescript/bin/tsc"), &["-b"], &app);
@@ -153,6 +157,10 @@ async fn an_application_keeps_two_sockets(react: u8) {
     // Each line's events in their order.
     let orders = format!("{TOLD}.filter((text) => text.startsWith('Nuevo')).map((text) => Number(text.split('#')[1]))");
     assert_eq!(tab.eval(&orders).await, json!((0..20).collect::<Vec<_>>()));
+    // Another that asks for the same device hears it too, on the same line, which outlives it.
+    tab.wait_eval("document.querySelectorAll('#beside .ticket').length", 20).await;
+    tab.eval("document.querySelector('#leave').click()").await;
+    tab.wait_eval("document.querySelector('#beside')", Value::Null).await;
     everything_else_is_shown(&mut tab, &stage).await;
     tab.wait_eval("Number(document.querySelector('output').textContent) > 30", true).await;
 
@@ -191,6 +199,8 @@ async fn an_application_keeps_two_sockets(react: u8) {
     )
     .await;
     tab.wait_eval(&format!("{TOLD}.at(-1)"), "Nuevo pedido #99").await;
+    stage.tell("/notify/pedido/estado", ticket(DEVICE, 99, "PLACED", "READY")).await;
+    tab.wait_eval(&format!("{TOLD}.at(-1)"), "99 READY").await;
 }
 
 #[tokio::test]
