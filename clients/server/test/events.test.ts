@@ -54,6 +54,17 @@ test('a key that no header can carry is refused before anything is sent, by its 
   assert.equal(standIn.heard.length, 0);
 });
 
+test('a payload that cannot be sent is refused before anything is, by the name of its field', async () => {
+  await using standIn = await StandIn.saying(REACHED);
+  const cycle: Record<string, unknown> = {};
+  cycle['again'] = cycle;
+  for (const [field, more] of [['total', { total: Number.NaN }], ['saleId', { saleId: 10n }], ['more.again', { more: cycle }], ['notes', { notes: 'x'.repeat(20_000) }]] as const) {
+    const error = await refusal(of(standIn).venta({ ...SALE, ...more } as unknown as typeof SALE));
+    assert.deepEqual([error.code, error.field], ['bad_payload', field]);
+  }
+  assert.equal(standIn.heard.length, 0);
+});
+
 test('what is wrong with a call is told at once and not sent again', async () => {
   for (const status of [400, 401, 404, 405, 413, 415, 302]) {
     const headers = { location: '/notify/mesa' };

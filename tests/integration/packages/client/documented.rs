@@ -1,4 +1,4 @@
-//! The examples of the book's page about clients, to the letter.
+//! The examples of the book's page about clients and of the package's own, to the letter.
 
 use pulso_harness::{Claims, Running, SECRET, Scratch, Script};
 use serde_json::{Value, json};
@@ -6,14 +6,20 @@ use serde_json::{Value, json};
 use crate::business::{NEGOCIO, OWNER, citas, owner};
 use crate::feeds::{configured, open};
 use crate::packages::packed;
+use crate::packages::recipes::Recipes;
 use crate::readme::blocks::block_of;
 
-/// Runs a block of the page against `pulso`, with what a reader has around it.
+/// Runs a block of the page against `pulso`.
 async fn run(pulso: &Running, name: &str, claims: &Claims) -> (Script, Scratch) {
-    let folder = tokio::task::spawn_blocking(|| packed::folder_with(&["client"])).await.unwrap();
     let block = block_of("clients.md", name);
     assert_eq!(block.language, "js");
-    let code = block.text.replace("https://pulso.example.com", &format!("http://127.0.0.1:{}", pulso.port()));
+    run_text(pulso, &block.text, claims).await
+}
+
+/// Runs what is shown against `pulso`, with what a reader has around it.
+async fn run_text(pulso: &Running, text: &str, claims: &Claims) -> (Script, Scratch) {
+    let folder = tokio::task::spawn_blocking(|| packed::folder_with(&["client"])).await.unwrap();
+    let code = text.replace("https://pulso.example.com", &format!("http://127.0.0.1:{}", pulso.port()));
     let code = code.replace("6f1c2b3a-1b7e-4c55-9d0a-0a4b5c6d7e8f", NEGOCIO);
     let token = claims.sign(SECRET);
     let around = format!(
@@ -43,6 +49,18 @@ async fn figures_and_messages_move_as_the_page_says() {
     let body = format!(r#"{{"channel":"canal:{NEGOCIO}:caja","type":"turno","data":{{"por":"Ana"}}}}"#);
     assert_eq!(pulso.post("/api/publish", &body).await.status, 200);
     until(&mut script, json!({ "type": "turno", "data": { "por": "Ana" } })).await;
+}
+
+#[tokio::test]
+async fn figures_and_the_state_of_the_line_are_shown_as_the_packages_own_page_says() {
+    let (pulso, database) = open().await;
+    let text = Recipes::of("client").take("figures");
+    let (mut script, _folder) = run_text(&pulso, &text, &owner()).await;
+    until(&mut script, json!({ "state": "connected" })).await;
+    until(&mut script, json!({ "hoy": 0 })).await;
+    citas(&database, NEGOCIO, 2, "pendiente", "(now() AT TIME ZONE 'America/Guayaquil')::date").await;
+    pulso.notify(NEGOCIO).await;
+    until(&mut script, json!({ "hoy": 2 })).await;
 }
 
 #[tokio::test]
