@@ -74,7 +74,7 @@ function difference(sequence, seen, used) {
   for (let at = 0; at < sequence.steps.length; at += 1) {
     const [their, our] = [seen.theirs[at], seen.ours[at]];
     if (their === undefined && our === undefined) return undefined;
-    if (their && our && isSame(their, our)) continue;
+    if (their && our && isSame(sequence.steps[at], their, our)) continue;
     const name = their && our && meant(sequence.steps[at], their, our);
     // From there on they are not in the same state.
     if (name !== undefined) return void used.add(name);
