@@ -34,6 +34,10 @@ const OWNER: &str = "OWNER_SQL";
 const DEVICES: &str = "DEVICE_SQL";
 /// What is answered by who has no key yet.
 const FRESH: &str = "a fresh one";
+const FIRST_STEPS: &str = "\
+The first steps:
+  DATABASE_URL=postgres://user:password@host:5432/database pulso init
+  pulso serve";
 
 /// Write a .env that works with your database: finds its tables, makes keys, asks what it cannot know
 ///
@@ -42,13 +46,9 @@ const FRESH: &str = "a fresh one";
 /// and then does what `pulso check` does. What is set in the environment (DATABASE_URL, JWT_SECRET, NOTIFY_API_KEY, TIMEZONE) is
 /// not asked for. An .env or a query file that is there is never written over, and nothing is changed in the database.
 ///
-/// The first steps:
-///
-///   DATABASE_URL=postgres://user:password@host:5432/database pulso init
-///   pulso serve
-///
 /// Exits as `pulso check` does: with 0 when all is well, 1 when something would not work, 64 when nothing was written.
 #[derive(Debug, Args)]
+#[command(after_long_help = FIRST_STEPS)]
 pub(super) struct InitArgs {
     /// Ask nothing: take what the environment says, what is found and safe defaults
     #[arg(long, short)]
@@ -103,10 +103,13 @@ async fn set_up<I: BufRead, O: Write>(mut interview: Interview<I, O>, given: &Gi
     }
     let devices = look_for(&mut interview, Role::Devices, &tables)?;
     queries.extend(devices.as_ref().and_then(|guess| kiosks(dialect, guess)));
-    let feeds = feeds(appointments.is_some(), devices.is_some());
+    let (on, off) = feeds(appointments.is_some(), devices.is_some());
+    if !off.is_empty() {
+        interview.say(&format!("Off for want of a table, until it is named and FEEDS has them: {}", off.join(", ")))?;
+    }
     let (zone, jwt, hook) = (ask_zone(&mut interview, given)?, ask_secret(&mut interview, given)?, hook_key(given));
     let mut settings = vec![("DATABASE_URL", url), ("JWT_SECRET", jwt), ("NOTIFY_API_KEY", hook), ("TIMEZONE", zone)];
-    settings.extend(feeds.map(|feeds| ("FEEDS", feeds)));
+    settings.extend((!off.is_empty()).then(|| ("FEEDS", on.join(","))));
     settings.extend(queries.iter().map(|(variable, draft)| (*variable, draft.path.display().to_string())));
     let mut text = "# Written by `pulso init`. All other settings: pulso serve --help\n".to_owned();
     for (name, value) in settings {
@@ -250,14 +253,14 @@ fn path_of(variable: &str) -> PathBuf {
     Path::new(FOLDER).join(name)
 }
 
-/// `FEEDS`, where some have no tables to ask; those would fail.
-fn feeds(has_figures: bool, has_devices: bool) -> Option<String> {
+/// The feeds that work, and those that have no tables to ask: they would fail.
+fn feeds(has_figures: bool, has_devices: bool) -> (Vec<&'static str>, Vec<&'static str>) {
     let works = |feed: &Feed| {
         let tables = feed.definition().tables;
         (has_figures || !tables.contains(&Asked::Figures)) && (has_devices || !tables.contains(&Asked::Devices))
     };
-    let on: Vec<&str> = Feed::ALL.iter().filter(|feed| works(feed)).map(|feed| feed.word()).collect();
-    (on.len() < Feed::ALL.len()).then(|| on.join(","))
+    let (on, off): (Vec<&Feed>, Vec<&Feed>) = Feed::ALL.iter().partition(|feed| works(feed));
+    (on.into_iter().map(|feed| feed.word()).collect(), off.into_iter().map(|feed| feed.word()).collect())
 }
 
 fn ask_zone<I: BufRead, O: Write>(interview: &mut Interview<I, O>, given: &Given) -> io::Result<String> {

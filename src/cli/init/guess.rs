@@ -49,6 +49,9 @@ const DONE: &[&str] = &[
     "finished",
     "fulfilled",
 ];
+/// Of appointments in Spanish, where they stand behind what they are said of.
+const ADJECTIVES: &[&str] =
+    &["medica", "medico", "clinica", "clinico", "agendada", "agendado", "programada", "programado", "online", "web"];
 const CANCELLED: &[&str] = &["cancelada", "cancelado", "anulada", "anulado", "cancelled", "canceled"];
 
 /// One of the tables that Pulso asks.
@@ -117,7 +120,9 @@ impl Role {
     pub(super) fn find(self, tables: &[Table]) -> Option<Guess> {
         let likely = tables.iter().filter_map(|table| {
             let words = words(&table.name);
-            let is_named = is_one(words.last()?, self.stems());
+            // English says first of what kind a thing is, Spanish last.
+            let noun = words.iter().rev().find(|word| !is_one(word, ADJECTIVES)).or(words.last())?;
+            let is_named = is_one(noun, self.stems());
             let guess = self.read(table);
             let lacks = guess.columns.iter().filter(|column| column.is_none()).count();
             (is_named && self.suffices(&guess)).then_some((words.len(), lacks, guess))
@@ -240,6 +245,12 @@ mod tests {
             table("devices", &[("id", Number), ("device_uid", Text), ("is_active", Flag)]),
         ];
         assert_eq!(found(Role::Appointments, &spanish), "citas negocio_id fecha estado");
+        let named = ["citas_log", "Turnos Médicos"].map(|name| table(name, &[("clinica_id", Number), ("fecha", Text)]));
+        assert_eq!(found(Role::Appointments, &named), "Turnos Médicos clinica_id fecha -");
+        assert_eq!(
+            found(Role::Businesses, &[table("clinicas", &[("id", Number), ("dueno_id", Number)])]),
+            "clinicas id dueno_id"
+        );
         assert_eq!(found(Role::Businesses, &spanish), "negocios id admin_negocio_id");
         assert_eq!(found(Role::Devices, &spanish), "devices id device_uid is_active");
         let english = [
