@@ -39,6 +39,10 @@ pub trait Line: Send + Sync {
     /// Appends an entry and remembers its call, in one step: all of it or nothing.
     async fn append(&self, append: Append<'_>) -> Result<Appended, Trouble>;
 
+    /// Appends entries of [`Stream::Events`] one behind the other, and remembers their calls, in one step: all of them or
+    /// nothing. Returns the first id of each; `None` of who was left out, because its call was remembered before.
+    async fn put_back(&self, put_back: PutBack<'_>) -> Result<Vec<Option<u64>>, Trouble>;
+
     /// Entries behind `after`, up to `most` of each stream, in the order of their ids; waits for the first of them for up
     /// to `wait`. What is no entry of ours is given with an empty body, for its id is behind the reader then too.
     async fn read(&self, after: Position, most: usize, wait: Duration) -> Result<Vec<Logged>, Trouble>;
@@ -141,6 +145,25 @@ pub struct Call<'a> {
     pub name: &'a str,
     /// What every repetition is given.
     pub answer: &'a Bytes,
+}
+
+/// What is to be appended at once, in this order.
+#[derive(Clone, Copy, Debug)]
+pub struct PutBack<'a> {
+    /// The log that is meant; nothing is appended to another.
+    pub born: &'a Born,
+    /// Their ids are greater than this.
+    pub floor: u64,
+    pub lost: &'a [Lost<'a>],
+}
+
+/// An entry that a log has lost.
+#[derive(Clone, Copy, Debug)]
+pub struct Lost<'a> {
+    pub body: &'a Bytes,
+    /// How many ids it takes, one behind the other: at least 1.
+    pub ids: u64,
+    pub call: Call<'a>,
 }
 
 /// What became of an [`Append`].

@@ -8,16 +8,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tracing::info;
 
 use super::{Cluster, answer_bytes, call_name, lock};
 use crate::broker::entry::{self, Entry, Read};
 use crate::broker::kept::{CallName, Put};
-use crate::broker::log::{Append, Appended, Call, Identity, Line, Logged, Position, Stream, Trouble};
+use crate::broker::log::{Call, Identity, Line, Logged, Lost, Position, PutBack, Stream, Trouble};
 use crate::broker::spoiled::{Rule, is_left_out};
 
 /// Entries asked for at once.
 const PAGE: usize = 256;
+/// Entries put back at once.
+const AT_ONCE: usize = 128;
+/// Bytes of them, unless one alone has more.
+const AT_ONCE_BYTES: usize = 256 * 1024;
 /// What clients have that this node had not read yet when the log went away, in ids: µs.
 const BEHIND: u64 = 1_000_000;
 /// What others put back after this node has, in ids: µs.
@@ -50,14 +55,12 @@ impl Cluster {
             let read = |put: &Put| entry::read(&put.body, &self.several.names);
             lost.retain(|put| read(put).is_ok_and(|read| read.node == self.node));
         }
-        let mut put_back = 0;
-        for put in lost {
+        let lost = lost.into_iter().map(|put| {
             let name = put.call.as_ref().map_or_else(|| again(put.tag), |(name, _)| Arc::clone(name));
-            put_back += u64::from(self.put_back(line, identity, &put, &name).await?);
-        }
-        for put in unknown {
-            put_back += u64::from(self.put_back(line, identity, &put, &again(put.tag)).await?);
-        }
+            (name, put)
+        });
+        let unknown = unknown.into_iter().map(|put| (again(put.tag), put));
+        let put_back = self.put_back(line, identity, &lost.chain(unknown).collect::<Vec<_>>()).await?;
         self.metrics.broker.put_back.inc_by(put_back);
         info!(put_back, is_reborn, "the log between the nodes is another than before, and was compared");
         Ok(())
@@ -117,28 +120,45 @@ impl Cluster {
         }
     }
 
-    /// False if another node was faster.
+    /// Puts these back in their order, each under its name, and returns how many no other node had put back.
     async fn put_back(
         &self,
         line: &Arc<dyn Line>,
         identity: &Identity,
-        put: &Put,
-        name: &CallName,
-    ) -> Result<bool, Trouble> {
-        let body = entry::with_first(&put.body, put.first);
-        let nothing = bytes::Bytes::new();
-        let answer = put.call.as_ref().map_or(&nothing, |(_, answer)| answer);
-        let call = Some(Call { name, answer });
-        let (stream, born, floor) = (Stream::Events, &identity.born, self.newest());
-        let append = Append { stream, body: &body, ids: put.ids, floor, born, call, watched: None };
-        match line.append(append).await? {
-            Appended::At { first, .. } => {
-                self.saw(first + put.ids - 1);
-                Ok(true)
+        mut named: &[(CallName, Put)],
+    ) -> Result<u64, Trouble> {
+        let mut put_back = 0;
+        while !named.is_empty() {
+            let (some, left) = named.split_at(as_many(named));
+            let bodies: Vec<Bytes> = some.iter().map(|(_, put)| entry::with_first(&put.body, put.first)).collect();
+            let nothing = Bytes::new();
+            let lost = some.iter().zip(&bodies).map(|((name, put), body)| {
+                let answer = put.call.as_ref().map_or(&nothing, |(_, answer)| answer);
+                Lost { body, ids: put.ids, call: Call { name, answer } }
+            });
+            let lost: Vec<Lost<'_>> = lost.collect();
+            let (born, floor) = (&identity.born, self.newest());
+            let firsts = line.put_back(PutBack { born, floor, lost: &lost }).await?;
+            for (first, (_, put)) in firsts.into_iter().zip(some) {
+                if let Some(first) = first {
+                    self.saw(first + put.ids - 1);
+                    put_back += 1;
+                }
             }
-            Appended::Repeated(_) => Ok(false),
+            named = left;
         }
+        Ok(put_back)
     }
+}
+
+/// How many of these are put back at once: the log does nothing else meanwhile.
+fn as_many(named: &[(CallName, Put)]) -> usize {
+    let mut bytes = 0;
+    let fits = |(_, put): &&(CallName, Put)| {
+        bytes += put.body.len();
+        bytes <= AT_ONCE_BYTES
+    };
+    named.iter().take(AT_ONCE).take_while(fits).count().max(1)
 }
 
 /// Under which name it is put back once that came of no call, or is there under another id.
@@ -156,5 +176,22 @@ pub(super) fn put(logged: &Logged, read: &Read) -> Put {
             Put { tag, first, body, ids: events.ids(), call }
         }
         _ => Put { tag, first, body, ids: 1, call: None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(bytes: usize) -> (CallName, Put) {
+        let put = Put { tag: 1, first: 1, body: vec![0; bytes].into(), ids: 1, call: None };
+        (again(1), put)
+    }
+
+    #[test]
+    fn what_is_put_back_at_once_is_bounded_in_number_and_in_bytes() {
+        assert_eq!(as_many(&vec![named(10); AT_ONCE + 1]), AT_ONCE);
+        assert_eq!(as_many(&vec![named(AT_ONCE_BYTES / 4); 9]), 4);
+        assert_eq!(as_many(&[named(2 * AT_ONCE_BYTES), named(1)]), 1, "somehow it has to go");
     }
 }

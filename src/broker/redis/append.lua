@@ -1,11 +1,12 @@
--- Appends an entry under the next id, and remembers its call. All that can fail is tried before the first write.
+-- Appends entries one behind the other, each under the next id, and remembers their calls: of a call that is remembered
+-- nothing is appended. All that can fail is tried before the first write.
 -- KEYS: meta, the stream, calls, their order, who watches (if that is asked)
--- ARGV: born, body, how many ids, floor, most entries, for how long they are kept (us; 0: whatever their age),
---       the call's name or '', its answer, most calls, for how long they are remembered (us)
+-- ARGV: born, floor, most entries, for how long they are kept (us; 0: whatever their age), most calls, for how long they are
+--       remembered (us); then of each entry: its body, how many ids, its call's name or '', its answer
 return answered(function()
   local meta, stream, calls, order = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-  local ids, most, kept = tonumber(ARGV[3]), ARGV[5], tonumber(ARGV[6])
-  local name, most_calls, remembered = ARGV[7], tonumber(ARGV[9]), tonumber(ARGV[10])
+  local most, kept = ARGV[3], tonumber(ARGV[4])
+  local most_calls, remembered = tonumber(ARGV[5]), tonumber(ARGV[6])
   local state = must('HMGET', meta, 'born', 'last')
   if state[1] ~= ARGV[1] then return { 'reborn' } end
   local now = clock()
@@ -13,51 +14,69 @@ return answered(function()
   local function is_forgotten(value)
     return number(string.sub(value, 1, 16), limit) <= now - remembered
   end
-  if name ~= '' then
-    local answer = must('HGET', calls, name)
-    if answer and not is_forgotten(answer) then return { 'repeated', string.sub(answer, 17) } end
-    must('LLEN', order)
+  -- Answers by names.
+  local known = {}
+  for at = 7, #ARGV, 4 do
+    local name = ARGV[at + 2]
+    if name ~= '' then
+      local answer = must('HGET', calls, name)
+      if answer and not is_forgotten(answer) then known[name] = string.sub(answer, 17) else must('LLEN', order) end
+    end
   end
   local watching = 0
   if KEYS[5] then watching = #live(KEYS[5], now) end
 
-  local id = math.max(now, number(state[2], limit) + 1, number(ARGV[4], limit) + 1)
-  local function add()
-    return redis.pcall('XADD', stream, 'MAXLEN', '~', most, text(id) .. '-0', 'b', ARGV[2])
-  end
-  local added = add()
-  if type(added) == 'table' and added.err then
-    -- Somebody else wrote ahead of us, or it is another error.
-    local ahead = top(stream)
-    if ahead < id then error(added) end
-    if ahead <= limit then
-      id = ahead + 1000
-    else
-      must('DEL', stream)
-      if kept > 0 then
-        must('HDEL', meta, 'born')
-        return { 'reborn' }
-      end
-    end
-    added = add()
-    if type(added) == 'table' and added.err then error(added) end
-  end
-  if kept > 0 then must('XTRIM', stream, 'MINID', '~', text(now - kept)) end
-  must('HSET', meta, 'last', text(id + ids - 1))
-
-  if name ~= '' then
+  local function remember(name, answer)
     local stamp = string.format('%016.0f', now)
-    must('HSET', calls, name, stamp .. ARGV[8])
+    must('HSET', calls, name, stamp .. answer)
     must('LPUSH', order, stamp .. name)
     for _ = 1, 4 do
       local oldest = must('LINDEX', order, -1)
       if must('LLEN', order) <= most_calls and not is_forgotten(oldest) then break end
       must('RPOP', order)
       local gone = string.sub(oldest, 17)
-      local answer = must('HGET', calls, gone)
+      local held = must('HGET', calls, gone)
       -- A name that was forgotten and came again stands in the list twice.
-      if answer and string.sub(answer, 1, 16) == string.sub(oldest, 1, 16) then must('HDEL', calls, gone) end
+      if held and string.sub(held, 1, 16) == string.sub(oldest, 1, 16) then must('HDEL', calls, gone) end
+    end
+    known[name] = answer
+  end
+
+  local next = math.max(now, number(state[2], limit) + 1, number(ARGV[2], limit) + 1)
+  local told, is_written = { 'appended', watching }, false
+  for at = 7, #ARGV, 4 do
+    local name = ARGV[at + 2]
+    if known[name] then
+      told[#told + 1] = { 'repeated', known[name] }
+    else
+      local function add()
+        return redis.pcall('XADD', stream, 'MAXLEN', '~', most, text(next) .. '-0', 'b', ARGV[at])
+      end
+      local added = add()
+      if type(added) == 'table' and added.err then
+        -- Somebody else wrote ahead of us, before the first of these, or it is another error.
+        local ahead = top(stream)
+        if ahead < next then error(added) end
+        if ahead <= limit then
+          next = ahead + 1000
+        else
+          must('DEL', stream)
+          if kept > 0 then
+            must('HDEL', meta, 'born')
+            return { 'reborn' }
+          end
+        end
+        added = add()
+        if type(added) == 'table' and added.err then error(added) end
+      end
+      told[#told + 1] = { 'at', text(next) }
+      next, is_written = next + tonumber(ARGV[at + 1]), true
+      if name ~= '' then remember(name, ARGV[at + 3]) end
     end
   end
-  return { 'at', text(id), watching }
+  if is_written then
+    if kept > 0 then must('XTRIM', stream, 'MINID', '~', text(now - kept)) end
+    must('HSET', meta, 'last', text(next - 1))
+  end
+  return told
 end)

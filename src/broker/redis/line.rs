@@ -14,7 +14,8 @@ use super::keys::Keys;
 use super::reply::{EntryId, bytes, entries, list, number, text};
 use super::script::{APPEND, HOLD, IDENTITY, LACKS, LISTENERS, Lua, RAISE, TELL_LISTENERS, WATCH};
 use crate::broker::log::{
-    Append, Appended, Call, Identity, KEPT_EVENTS, KEPT_FOR, KEPT_NOW, Line, Logged, NodeId, Position, Stream, Trouble,
+    Append, Appended, Call, Identity, KEPT_EVENTS, KEPT_FOR, KEPT_NOW, Line, Logged, Lost, NodeId, Position, PutBack,
+    Stream, Trouble,
 };
 use crate::config::MAX_DISMISSED;
 use crate::idempotency::{REMEMBERED, REMEMBERED_FOR};
@@ -62,6 +63,15 @@ impl ReadTo {
     }
 }
 
+/// Where entries are appended, and what is asked with that.
+struct To<'a> {
+    stream: Stream,
+    born: &'a str,
+    floor: u64,
+    /// The key of who watches.
+    watched: Option<&'a str>,
+}
+
 #[async_trait]
 impl Line for RedisLine {
     async fn identity(&self) -> Result<Identity, Trouble> {
@@ -84,32 +94,20 @@ impl Line for RedisLine {
 
     async fn append(&self, append: Append<'_>) -> Result<Appended, Trouble> {
         let Append { stream, body, ids, floor, born, call, watched } = append;
-        let (most, kept) = match stream {
-            Stream::Events => (KEPT_EVENTS, KEPT_FOR.as_micros()),
-            Stream::Now => (KEPT_NOW, 0),
-        };
-        let nothing = Bytes::new();
-        let (name, answer) = call.map_or(("", &nothing), |Call { name, answer }| (name, answer));
         let watched = watched.map(|topic| self.keys.watch(topic));
-        let mut keys = vec![self.keys.meta.as_str(), self.keys.stream(stream), &self.keys.calls, &self.keys.order];
-        keys.extend(watched.as_deref());
-        let numbers = [u128::from(ids), floor.into(), most.into(), kept, REMEMBERED.into(), REMEMBERED_FOR.as_micros()]
-            .map(|number| number.to_string().into_bytes());
-        let [ids, floor, most, kept, remembered, remembered_for] = &numbers;
-        let arguments: [&[u8]; 10] =
-            [born.as_bytes(), body, ids, floor, most, kept, name.as_bytes(), answer, remembered, remembered_for];
-        let mut said = list(self.run(&APPEND, &keys, &arguments).await?).into_iter();
-        let mut next = || said.next().unwrap_or_default();
-        match text(next()).as_deref() {
-            Some("at") => {
-                let first = number(next()).ok_or_else(|| self.odd())?;
-                let watching = number(next()).and_then(|count| usize::try_from(count).ok()).unwrap_or_default();
-                Ok(Appended::At { first, watching })
-            }
-            Some("repeated") => Ok(Appended::Repeated(bytes(next()).unwrap_or_default().into())),
-            Some("reborn") => Err(Trouble::Reborn),
-            _ => Err(self.odd()),
-        }
+        let to = To { stream, born, floor, watched: watched.as_deref() };
+        self.append_all(to, &[(body, ids, call)]).await?.pop().ok_or_else(|| self.odd())
+    }
+
+    async fn put_back(&self, put_back: PutBack<'_>) -> Result<Vec<Option<u64>>, Trouble> {
+        let PutBack { born, floor, lost } = put_back;
+        let entries: Vec<_> = lost.iter().map(|Lost { body, ids, call }| (*body, *ids, Some(*call))).collect();
+        let to = To { stream: Stream::Events, born, floor, watched: None };
+        let first = |appended| match appended {
+            Appended::At { first, .. } => Some(first),
+            Appended::Repeated(_) => None,
+        };
+        Ok(self.append_all(to, &entries).await?.into_iter().map(first).collect())
     }
 
     async fn read(&self, after: Position, most: usize, wait: Duration) -> Result<Vec<Logged>, Trouble> {
@@ -287,6 +285,39 @@ impl RedisLine {
         self.connection.run(lua, keys, arguments).await
     }
 
+    /// What became of each of these: its body, how many ids it takes, its call.
+    async fn append_all(
+        &self,
+        to: To<'_>,
+        entries: &[(&Bytes, u64, Option<Call<'_>>)],
+    ) -> Result<Vec<Appended>, Trouble> {
+        let (most, kept) = match to.stream {
+            Stream::Events => (KEPT_EVENTS, KEPT_FOR.as_micros()),
+            Stream::Now => (KEPT_NOW, 0),
+        };
+        let Keys { meta, calls, order, .. } = &*self.keys;
+        let mut keys = vec![meta.as_str(), self.keys.stream(to.stream), calls, order];
+        keys.extend(to.watched);
+        let numbers = [to.floor.into(), most.into(), kept, REMEMBERED.into(), REMEMBERED_FOR.as_micros()]
+            .map(|number: u128| number.to_string());
+        let ids: Vec<String> = entries.iter().map(|(_, ids, _)| ids.to_string()).collect();
+        let mut arguments: Vec<&[u8]> = vec![to.born.as_bytes()];
+        arguments.extend(numbers.iter().map(String::as_bytes));
+        for ((body, _, call), ids) in entries.iter().zip(&ids) {
+            let (name, answer) = call.map_or(("", &b""[..]), |Call { name, answer }| (name, &answer[..]));
+            arguments.extend([&body[..], ids.as_bytes(), name.as_bytes(), answer]);
+        }
+        let mut said = list(self.run(&APPEND, &keys, &arguments).await?).into_iter();
+        match said.next().and_then(text).as_deref() {
+            Some("appended") => {}
+            Some("reborn") => return Err(Trouble::Reborn),
+            _ => return Err(self.odd()),
+        }
+        let watching = said.next().and_then(number).and_then(|count| usize::try_from(count).ok()).unwrap_or_default();
+        let each: Option<Vec<_>> = said.map(|said| appended(said, watching)).collect();
+        each.filter(|each| each.len() == entries.len()).ok_or_else(|| self.odd())
+    }
+
     /// For no time at all: not any more.
     async fn watch_for(&self, topics: &[String], node: NodeId, lasting: Duration) -> Result<(), Trouble> {
         let (node, lasting) = (node.to_string(), milliseconds(lasting));
@@ -312,6 +343,16 @@ impl RedisLine {
 
     fn read_to(&self) -> std::sync::MutexGuard<'_, ReadTo> {
         self.read_to.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What became of one entry.
+fn appended(said: Value, watching: usize) -> Option<Appended> {
+    let [word, said] = <[Value; 2]>::try_from(list(said)).ok()?;
+    match text(word)?.as_str() {
+        "at" => number(said).map(|first| Appended::At { first, watching }),
+        "repeated" => bytes(said).map(|answer| Appended::Repeated(answer.into())),
+        _ => None,
     }
 }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
-use crate::broker::log::{Append, Appended, Call, Engine, Identity, Line, Logged, NodeId, Position, Stream, Trouble};
+use crate::broker::log::{
+    Append, Appended, Call, Engine, Identity, Line, Logged, Lost, NodeId, Position, PutBack, Stream, Trouble,
+};
 use crate::config::MAX_DISMISSED;
 
 const ANA: NodeId = NodeId(0xa1);
@@ -28,6 +30,10 @@ macro_rules! contract {
             who_waits_is_woken_and_waits_no_longer_than_it_said,
             a_call_has_its_effect_once_whoever_repeats_it,
             a_log_is_born_once_and_nothing_gets_into_another,
+            what_is_put_back_is_there_in_its_order,
+            what_is_put_back_again_is_there_once,
+            what_others_have_put_back_is_left_out,
+            nothing_is_put_back_into_another_log,
             what_a_log_lacks_is_told_by_first_ids,
             the_later_of_two_dismissals_counts,
             the_newest_dismissals_are_remembered,
@@ -183,6 +189,85 @@ pub(in crate::broker) async fn a_log_is_born_once_and_nothing_gets_into_another(
     let first = append(&*ana, entry(&identity, &body)).await;
     append(&*ana, entry(&identity, &body)).await;
     assert_eq!(bea.identity().await.unwrap().oldest, first);
+}
+
+/// Puts back entries that each take so many ids, each under its own name. Returns the first ids of those that were not there.
+async fn put_back(
+    line: &dyn Line,
+    identity: &Identity,
+    floor: u64,
+    entries: &[(&'static str, u64)],
+) -> Vec<Option<u64>> {
+    let (bodies, answer) = (entries.iter().map(|(name, _)| Bytes::from_static(name.as_bytes())), Bytes::new());
+    let bodies: Vec<Bytes> = bodies.collect();
+    let lost = entries.iter().zip(&bodies).map(|((name, ids), body)| {
+        let call = Call { name, answer: &answer };
+        Lost { body, ids: *ids, call }
+    });
+    let lost: Vec<Lost<'_>> = lost.collect();
+    line.put_back(PutBack { born: &identity.born, floor, lost: &lost }).await.unwrap()
+}
+
+pub(in crate::broker) async fn what_is_put_back_is_there_in_its_order(engine: &impl Engine) {
+    let (ana, bea) = (engine.dial().await.unwrap(), engine.dial().await.unwrap());
+    let identity = ana.identity().await.unwrap();
+    let body = Bytes::from_static(b"before");
+    let before = append(&*bea, entry(&identity, &body)).await;
+    let floor = before + 1_000_000;
+    let firsts = put_back(&*ana, &identity, floor, &[("c", 1), ("a", 3), ("b", 1)]).await;
+    let firsts: Vec<u64> = firsts.into_iter().map(Option::unwrap).collect();
+    assert!(floor < firsts[0], "{floor} {firsts:?}");
+    assert!(firsts[0] < firsts[1] && firsts[1] + 2 < firsts[2], "{firsts:?}");
+    let read = read_all(&*bea, Position::default(), 100).await;
+    assert_eq!(texts(&read), ["before", "c", "a", "b"]);
+    assert_eq!(read.iter().map(|entry| entry.id).collect::<Vec<_>>()[1..], firsts);
+    let behind = append(&*bea, entry(&identity, &body)).await;
+    assert!(firsts[2] < behind, "{firsts:?} {behind}");
+}
+
+pub(in crate::broker) async fn what_is_put_back_again_is_there_once(engine: &impl Engine) {
+    let (ana, bea) = (engine.dial().await.unwrap(), engine.dial().await.unwrap());
+    let identity = ana.identity().await.unwrap();
+    let lost = [("a", 2), ("b", 1), ("a", 2)];
+    let firsts = put_back(&*ana, &identity, 0, &lost).await;
+    assert!(firsts[0] < firsts[1] && firsts[2].is_none(), "{firsts:?}");
+    let newest = ana.identity().await.unwrap().newest;
+    // As if there had been no answer.
+    for line in [&ana, &bea] {
+        assert_eq!(put_back(&**line, &identity, 0, &lost).await, [None; 3]);
+    }
+    assert_eq!(bea.identity().await.unwrap().newest, newest);
+    assert_eq!(texts(&read_all(&*bea, Position::default(), 100).await), ["a", "b"]);
+}
+
+pub(in crate::broker) async fn what_others_have_put_back_is_left_out(engine: &impl Engine) {
+    let (ana, bea) = (engine.dial().await.unwrap(), engine.dial().await.unwrap());
+    let identity = ana.identity().await.unwrap();
+    let (body, answer) = (Bytes::from_static(b"d"), Bytes::from_static(b"as it was"));
+    let call = Some(Call { name: "d", answer: &answer });
+    append(&*bea, Append { call, ..entry(&identity, &body) }).await;
+    put_back(&*bea, &identity, 0, &[("a", 1), ("b", 1)]).await;
+    let firsts = put_back(&*ana, &identity, 0, &[("a", 1), ("c", 1), ("d", 1), ("b", 1), ("e", 1)]).await;
+    assert_eq!(firsts.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false, false, true]);
+    assert_eq!(texts(&read_all(&*bea, Position::default(), 100).await), ["d", "a", "b", "c", "e"]);
+    // Of what was put back the call is remembered, and of what was there the first answer.
+    for (name, remembered) in [("e", Bytes::new()), ("d", answer.clone())] {
+        let call = Some(Call { name, answer: &body });
+        let again = ana.append(Append { call, ..entry(&identity, &body) }).await.unwrap();
+        assert_eq!(again, Appended::Repeated(remembered));
+    }
+    assert!(put_back(&*ana, &identity, 0, &[]).await.is_empty());
+}
+
+pub(in crate::broker) async fn nothing_is_put_back_into_another_log(engine: &impl Engine) {
+    let line = engine.dial().await.unwrap();
+    let identity = line.identity().await.unwrap();
+    let (body, other) = (Bytes::from_static(b"x"), "another log".to_owned());
+    let lost = ["a", "b"].map(|name| Lost { body: &body, ids: 1, call: Call { name, answer: &body } });
+    let refused = line.put_back(PutBack { born: &other, floor: 0, lost: &lost }).await;
+    assert_eq!(refused, Err(Trouble::Reborn));
+    assert!(read_all(&*line, Position::default(), 10).await.is_empty());
+    assert_eq!(put_back(&*line, &identity, 0, &[("a", 1), ("b", 1)]).await.iter().flatten().count(), 2);
 }
 
 pub(in crate::broker) async fn what_a_log_lacks_is_told_by_first_ids(engine: &impl Engine) {

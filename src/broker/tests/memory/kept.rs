@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::log::{KEPT_EVENTS, KEPT_FOR, KEPT_NOW, Logged, NodeId, Position, Stream};
+use super::log::{Born, Call, KEPT_EVENTS, KEPT_FOR, KEPT_NOW, Logged, NodeId, Position, Stream, Trouble};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Log {
@@ -28,6 +28,36 @@ impl Log {
             Stream::Events => &mut self.events,
             Stream::Now => &mut self.now,
         }
+    }
+
+    pub(super) fn may_be_appended_to(&self, born: &Born, is_full: bool) -> Result<(), Trouble> {
+        if self.born.as_ref() != Some(born) {
+            return Err(Trouble::Reborn);
+        }
+        if is_full { Err(Trouble::Full("no memory".to_owned())) } else { Ok(()) }
+    }
+
+    /// What is remembered of a call.
+    pub(super) fn answer(&self, call: Call<'_>) -> Option<Bytes> {
+        self.calls.get(call.name).map(|(answer, _)| answer.clone())
+    }
+
+    pub(super) fn append(
+        &mut self,
+        now: u64,
+        stream: Stream,
+        body: &Bytes,
+        ids: u64,
+        floor: u64,
+        call: Option<Call<'_>>,
+    ) -> u64 {
+        let first = now.max(self.last + 1).max(floor + 1);
+        self.last = first + ids - 1;
+        self.stream(stream).insert(first, body.clone());
+        if let Some(call) = call {
+            self.calls.insert(call.name.to_owned(), (call.answer.clone(), first));
+        }
+        first
     }
 
     /// Loses its newest entries of events, and all that was remembered since.

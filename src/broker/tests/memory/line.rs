@@ -10,7 +10,7 @@ use rand::Rng;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::kept::Log;
-use super::log::{Append, Appended, Engine, Identity, Line, Logged, NodeId, Position, Trouble};
+use super::log::{Append, Appended, Engine, Identity, Line, Logged, Lost, NodeId, Position, PutBack, Stream, Trouble};
 use super::{Shared, Weather};
 
 #[derive(Debug)]
@@ -123,32 +123,37 @@ impl Line for MemoryLine {
     }
 
     async fn append(&self, append: Append<'_>) -> Result<Appended, Trouble> {
+        let Append { stream, body, ids, floor, born, call, watched } = append;
         let news = Arc::clone(&self.shared);
         self.ask(move |log, now, is_full| {
-            if log.born.as_ref() != Some(append.born) {
-                return Err(Trouble::Reborn);
+            log.may_be_appended_to(born, is_full)?;
+            if let Some(answer) = call.and_then(|call| log.answer(call)) {
+                return Ok(Appended::Repeated(answer));
             }
-            if is_full {
-                return Err(Trouble::Full("no memory".to_owned()));
-            }
-            if let Some(call) = &append.call
-                && let Some((answer, _)) = log.calls.get(call.name)
-            {
-                return Ok(Appended::Repeated(answer.clone()));
-            }
-            let first = now.max(log.last + 1).max(append.floor + 1);
-            log.last = first + append.ids - 1;
-            log.stream(append.stream).insert(first, append.body.clone());
-            if let Some(call) = append.call {
-                log.calls.insert(call.name.to_owned(), (call.answer.clone(), first));
-            }
+            let first = log.append(now, stream, body, ids, floor, call);
             log.trim(now);
             news.news.notify_waiters();
-            let watching = append
-                .watched
+            let watching = watched
                 .and_then(|topic| log.watches.get(topic))
                 .map_or(0, |nodes| nodes.values().filter(|until| **until > Instant::now()).count());
             Ok(Appended::At { first, watching })
+        })
+        .await
+    }
+
+    async fn put_back(&self, put_back: PutBack<'_>) -> Result<Vec<Option<u64>>, Trouble> {
+        let PutBack { born, floor, lost } = put_back;
+        let news = Arc::clone(&self.shared);
+        self.ask(move |log, now, is_full| {
+            log.may_be_appended_to(born, is_full)?;
+            let each = lost.iter().map(|Lost { body, ids, call }| {
+                let is_there = log.answer(*call).is_some();
+                (!is_there).then(|| log.append(now, Stream::Events, body, *ids, floor, Some(*call)))
+            });
+            let firsts = each.collect();
+            log.trim(now);
+            news.news.notify_waiters();
+            Ok(firsts)
         })
         .await
     }
