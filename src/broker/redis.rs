@@ -64,17 +64,18 @@ impl Redis {
     /// Also where it leads.
     async fn line_and_host(&self) -> Result<(RedisLine, RedisHost), Trouble> {
         let config = &self.config;
-        let (host, sentinels) = match &config.servers {
+        let (host, watched) = match &config.servers {
             RedisServers::One(host) => (host.clone(), None),
             RedisServers::Cluster(members) => (cluster::owner(config, members).await?, None),
             RedisServers::Sentinel { sentinels, master } => {
                 let mut sentinels = Sentinels::new(config, sentinels, master);
-                (sentinels.master().await?, Some(sentinels))
+                let master = sentinels.master().await?;
+                (master.host.clone(), Some((sentinels, master)))
             }
         };
         let connection = Connection::open(config, &host, true).await?;
         let greeting = greeting::greet(&connection, config.database).await?;
-        let elsewhere = sentinels.map(|sentinels| sentinels.until_elsewhere(host.clone()));
+        let elsewhere = watched.map(|(sentinels, master)| sentinels.until_elsewhere(master));
         Ok((RedisLine::new(connection, Arc::clone(&self.keys), greeting.run, elsewhere), host))
     }
 }

@@ -1,7 +1,8 @@
 //! Who is master, as the Sentinels say.
 //!
 //! All are asked, and who speaks of the latest failover is believed: they hear of it one after the other. They are asked again each
-//! second, because the old master of a failover that somebody ordered goes on taking writes for a while.
+//! second, because the old master of a failover that somebody ordered goes on taking writes for a while. If those who know of the
+//! latest do not answer for a moment, the others lead nobody back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use crate::config::{RedisConfig, RedisHost};
 
 /// How often they are asked.
 const ASKED_EVERY: Duration = Duration::from_secs(1);
+/// What was before a failover that a line knows of is believed when it was said so often, one time after the other.
+const BELIEVED_AFTER: u32 = 3;
 /// For a Sentinel's answer; the others' do for it.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(500);
 
@@ -35,10 +38,24 @@ struct Sentinel {
 
 /// What one of them says.
 struct Said {
-    /// The number of the failover that made it master.
     epoch: u64,
     /// `None` if it does not know that name.
-    master: Option<RedisHost>,
+    host: Option<RedisHost>,
+}
+
+/// Who is master.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Master {
+    /// The number of the failover that made it that; 0 where that is not told.
+    epoch: u64,
+    pub(super) host: RedisHost,
+}
+
+/// Whether who came to a master has to go elsewhere.
+struct Watch {
+    here: Master,
+    /// How often in a row they spoke of what was before.
+    of_before: u32,
 }
 
 impl Sentinels {
@@ -47,8 +64,8 @@ impl Sentinels {
         Self { config: Arc::clone(config), master: master.to_owned(), each }
     }
 
-    /// Where the master is, as far as they know.
-    pub(super) async fn master(&mut self) -> Result<RedisHost, Trouble> {
+    /// Who is master, as far as they know.
+    pub(super) async fn master(&mut self) -> Result<Master, Trouble> {
         let (config, name) = (&self.config, &self.master);
         let mut latest: Option<Said> = None;
         let mut trouble = None;
@@ -60,20 +77,33 @@ impl Sentinels {
             }
         }
         match (latest, trouble) {
-            (Some(Said { master: Some(host), .. }), _) => Ok(host),
+            (Some(Said { epoch, host: Some(host) }), _) => Ok(Master { epoch, host }),
             (Some(_), _) => Err(Trouble::Refused(format!("the Sentinels know no master {name:?}"))),
             (None, trouble) => Err(trouble.unwrap_or_else(|| Trouble::Away("no Sentinel is named".to_owned()))),
         }
     }
 
-    /// Waits until they say that it is elsewhere than at `here`.
-    pub(super) async fn until_elsewhere(mut self, here: RedisHost) {
+    /// Waits until another than `here` is master.
+    pub(super) async fn until_elsewhere(mut self, here: Master) {
+        let mut watch = Watch { here, of_before: 0 };
         loop {
             sleep(ASKED_EVERY).await;
-            if self.master().await.is_ok_and(|host| host != here) {
+            if self.master().await.is_ok_and(|master| watch.is_elsewhere(&master)) {
                 return;
             }
         }
+    }
+}
+
+impl Watch {
+    /// `master`: as they say now.
+    fn is_elsewhere(&mut self, master: &Master) -> bool {
+        if master.host == self.here.host {
+            self.of_before = 0;
+            return false;
+        }
+        self.of_before += 1;
+        master.epoch >= self.here.epoch || self.of_before >= BELIEVED_AFTER
     }
 }
 
@@ -121,13 +151,14 @@ async fn of(connection: &Connection, master: &str) -> Result<Said, Trouble> {
         command.arg(question).arg(master);
         command
     };
-    let address = connection.ask(&command("GET-MASTER-ADDR-BY-NAME"), ANSWERED_WITHIN).await?;
+    // The number first: the other way round, what was before a failover might be taken for what came of it.
     let more = connection.ask_if_allowed(&command("MASTER"), ANSWERED_WITHIN).await?.unwrap_or_default();
-    let master = <[Value; 2]>::try_from(list(address)).ok().and_then(|[name, port]| {
+    let address = connection.ask(&command("GET-MASTER-ADDR-BY-NAME"), ANSWERED_WITHIN).await?;
+    let host = <[Value; 2]>::try_from(list(address)).ok().and_then(|[name, port]| {
         let port = number(port).and_then(|port| u16::try_from(port).ok())?;
         Some(RedisHost { name: text(name)?, port })
     });
-    Ok(Said { epoch: epoch(list(more)), master })
+    Ok(Said { epoch: epoch(list(more)), host })
 }
 
 /// Names and values in turn.
@@ -139,4 +170,28 @@ fn epoch(facts: Vec<Value>) -> u64 {
         }
     }
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn master(epoch: u64, port: u16) -> Master {
+        Master { epoch, host: RedisHost { name: "h".to_owned(), port } }
+    }
+
+    #[test]
+    fn who_has_not_heard_of_the_latest_failover_leads_nobody_back_while_the_others_are_slow_to_answer() {
+        let (here, before) = (master(7, 2), master(6, 1));
+        let mut watch = Watch { here: here.clone(), of_before: 0 };
+        for _ in 0..5 {
+            assert!(!watch.is_elsewhere(&before) && !watch.is_elsewhere(&before));
+            assert!(!watch.is_elsewhere(&here));
+        }
+        assert!(watch.is_elsewhere(&master(8, 1)), "a later failover counts at once");
+        assert!(watch.is_elsewhere(&master(7, 1)), "and what is not told apart");
+        let mut watch = Watch { here, of_before: 0 };
+        let last = (0..BELIEVED_AFTER).map(|_| watch.is_elsewhere(&before)).collect::<Vec<_>>();
+        assert_eq!(last, [false, false, true], "they may have been set up anew");
+    }
 }
