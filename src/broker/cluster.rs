@@ -79,6 +79,8 @@ pub(super) struct Cluster {
     states: States,
     /// Said of entries that cannot be read.
     skipped: Seldom,
+    /// Said of what this node waits for before it can write.
+    waits: Seldom,
     /// The newest id that this node has seen.
     newest: AtomicU64,
     /// Behind which of the log's events it began.
@@ -136,6 +138,7 @@ impl Cluster {
             counts: Mutex::default(),
             states: States::default(),
             skipped: Seldom::default(),
+            waits: Seldom::default(),
             newest: AtomicU64::new(0),
             begun: AtomicU64::new(0),
             position: Mutex::default(),

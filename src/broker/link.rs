@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
+use tracing::info;
 
 use super::log::{Born, Line, Trouble};
 
@@ -35,11 +36,13 @@ pub(super) struct Link {
     state: watch::Sender<State>,
     /// What is wrong though there is a line, as a word of [`Trouble::word`].
     wrong: Mutex<Option<&'static str>>,
+    /// What a line in the making waits for, for people.
+    awaited: Mutex<&'static str>,
 }
 
 impl Default for Link {
     fn default() -> Self {
-        Self { state: watch::Sender::new(State::Joining), wrong: Mutex::default() }
+        Self { state: watch::Sender::new(State::Joining), wrong: Mutex::default(), awaited: Mutex::default() }
     }
 }
 
@@ -78,13 +81,22 @@ impl Link {
         }
     }
 
+    /// The line in the making waits for this from now on.
+    pub(super) fn awaits(&self, what: &'static str) {
+        *self.awaited.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    pub(super) fn awaited(&self) -> &'static str {
+        *self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn set(&self, state: State) {
         self.state.send_replace(state);
     }
 
     /// `joined` is of no use any more. Others wait for the next only if this one ended in a way that lets one hope.
     pub(super) fn lost(&self, joined: &Arc<Joined>, why: Option<&Trouble>) {
-        self.state.send_if_modified(|state| {
+        let is_new = self.state.send_if_modified(|state| {
             let is_this = matches!(state, State::Up(current) if Arc::ptr_eq(current, joined));
             if is_this {
                 *state = match why {
@@ -95,6 +107,10 @@ impl Link {
             }
             is_this
         });
+        if is_new {
+            let why = why.map_or_else(|| "no answer in time".to_owned(), ToString::to_string);
+            info!(why, "the line to the log between the nodes has ended: another is made");
+        }
     }
 
     /// Returns when `joined` is of no use any more.

@@ -3,6 +3,7 @@
 mod alone;
 mod client;
 pub(super) mod contract;
+mod joining;
 pub(crate) mod memory;
 pub(super) mod newer;
 mod promises;

@@ -39,7 +39,9 @@ impl Cluster {
         let position = self.position().events;
         let confirmed = lock(&self.peers).confirmed(self.node).unwrap_or(position);
         self.doubt(position.saturating_sub(BEHIND), identity.now.max(self.newest()) + AFTER);
+        self.link.awaits("which of its entries the log lacks");
         let (mine, from) = self.mine(line, position, is_reborn, confirmed).await?;
+        self.link.awaits("what the log has that it does not know");
         let (present, unknown) = self.theirs(line, from, position).await?;
         let fork = mine.iter().filter(|(_, put)| present.contains(&put.tag)).map(|(id, _)| *id).max();
         if let Some(fork) = fork {
@@ -55,6 +57,7 @@ impl Cluster {
             let read = |put: &Put| entry::read(&put.body, &self.several.names);
             lost.retain(|put| read(put).is_ok_and(|read| read.node == self.node));
         }
+        self.link.awaits("what the log has lost to be put back");
         let lost = lost.into_iter().map(|put| {
             let name = put.call.as_ref().map_or_else(|| again(put.tag), |(name, _)| Arc::clone(name));
             (name, put)

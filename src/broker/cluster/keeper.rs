@@ -3,6 +3,7 @@
 //! Must not know what is read.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::broker::entry::{self, Beat, Entry, FORMATS};
 use crate::broker::link::{Joined, PATIENCE, State};
 use crate::broker::log::{Append, Identity, KEPT_FOR, Line, NodeId, Position, Stream, Trouble};
 use crate::model::{Channel, CloseReason, UserId};
+use crate::telemetry::log::seldom::Seldom;
 
 const BEAT: Duration = Duration::from_millis(500);
 /// How often the others are told how many listen here, in beats.
@@ -27,6 +29,10 @@ const WATCH_EVERY: u64 = 120;
 const LONGEST_DIAL: Duration = Duration::from_secs(1);
 /// For how long a log may be looked at, and what it lacks put back.
 const LONGEST_LOOK: Duration = Duration::from_secs(15);
+/// Who joins the log for longer says what it waits for.
+const LONG: Duration = Duration::from_secs(1);
+/// A line that was lost sooner is not made again at once.
+const GOOD_FOR: Duration = Duration::from_secs(1);
 /// Between two tries of a line.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -39,32 +45,63 @@ impl Cluster {
     pub(super) async fn keep_line(&self) {
         let mut looked_at: Option<Identity> = None;
         let mut pause = SHORTEST_PAUSE;
-        let mut is_told = false;
+        let (mut is_told, refused) = (false, Seldom::default());
         loop {
-            match self.make_line(&mut looked_at).await {
+            match self.say_if_long(self.make_line(&mut looked_at)).await {
                 Ok(joined) => {
                     if std::mem::take(&mut is_told) {
                         info!("the log between the nodes is back");
                     }
-                    pause = SHORTEST_PAUSE;
                     self.link.set(State::Up(Arc::clone(&joined)));
                     self.hub.allow_ahead(AHEAD);
                     self.metrics.broker.up.set(1);
+                    let begun = Instant::now();
                     self.use_line(&joined).await;
                     self.metrics.broker.up.set(0);
                     // What others have read meanwhile cannot be known.
                     self.hub.allow_ahead(0);
+                    if begun.elapsed() >= GOOD_FOR {
+                        pause = SHORTEST_PAUSE;
+                        continue;
+                    }
                 }
                 Err(trouble) => {
-                    if !std::mem::replace(&mut is_told, true) {
+                    let is_due = refused.due().is_some();
+                    if !std::mem::replace(&mut is_told, true) || is_due {
                         warn!(%trouble, "the log between the nodes cannot be used: events are refused until it can");
                     }
                     self.link.set(State::Away(trouble.word()));
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// What comes of it; where that takes long, an operator is told what this node waits for.
+    async fn say_if_long<T>(&self, making: impl Future<Output = T>) -> T {
+        let mut making = pin!(making);
+        loop {
+            if let Ok(made) = timeout(LONG, &mut making).await {
+                return made;
+            }
+            if self.waits.due().is_some() {
+                let waits_for = self.link.awaited();
+                warn!(waits_for, "this node has not joined the log yet: no event is taken until it has");
+            }
+        }
+    }
+
+    /// What this waits for is said where it takes long, and where it is given up.
+    async fn await_for<T>(
+        &self,
+        awaited: &'static str,
+        within: Duration,
+        asked: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
+        self.link.awaits(awaited);
+        let given_up = |_| Err(Trouble::Away(format!("no answer within {within:?}: {}", self.link.awaited())));
+        timeout(within, asked).await.unwrap_or_else(given_up)
     }
 
     async fn make_line(&self, looked_at: &mut Option<Identity>) -> Result<Arc<Joined>, Trouble> {
@@ -73,15 +110,14 @@ impl Cluster {
             let identity = line.identity().await?;
             Ok((line, identity))
         };
-        let (line, identity) = timeout(LONGEST_DIAL, dialled).await.unwrap_or_else(|_| Err(no_answer()))?;
+        let (line, identity) = self.await_for("a line to the log", LONGEST_DIAL, dialled).await?;
         // Who calls now may wait.
         self.link.set(State::Joining);
         let look = self.look_at(&line, &identity, looked_at.as_ref());
-        timeout(LONGEST_LOOK, look).await.unwrap_or_else(|_| Err(no_answer()))?;
+        self.await_for("its beat to be taken", LONGEST_LOOK, look).await?;
         let joined = Arc::new(Joined { line, born: identity.born.clone() });
         let has_lost = looked_at.as_ref().is_some_and(|before| is_another(before, &identity));
-        let said = timeout(PATIENCE, self.say_again(&joined, has_lost)).await;
-        said.unwrap_or_else(|_| Err(no_answer()))?;
+        self.await_for("what is watched here to be told", PATIENCE, self.say_again(&joined, has_lost)).await?;
         *looked_at = Some(identity);
         Ok(joined)
     }
@@ -114,6 +150,7 @@ impl Cluster {
             Some(_) => {}
         }
         self.beat(line, &identity.born).await?;
+        self.link.awaits("who was dismissed elsewhere");
         self.exchange_dismissed(line).await?;
         self.begin.send_replace(Some(self.position()));
         for channel in self.hub.watched() {
@@ -274,8 +311,4 @@ fn present(node: NodeId, beat: &Beat, own: [u64; 3]) -> Present {
 
 fn is_another(before: &Identity, identity: &Identity) -> bool {
     before.server != identity.server || before.born != identity.born
-}
-
-fn no_answer() -> Trouble {
-    Trouble::Away("no answer".to_owned())
 }
