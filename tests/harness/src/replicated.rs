@@ -151,11 +151,30 @@ impl Cluster {
         to.say(&["CLUSTER", "SETSLOT", &slot, "NODE", &target]);
         from.say(&["CLUSTER", "SETSLOT", &slot, "NODE", &target]);
         assert!(!moved.is_empty(), "there was nothing to move");
+        // Its new owner may die as soon as anybody has heard of it: its replica, and who votes, have to know.
+        let owner = format!(":{}", to.port());
+        for member in self.members.iter().filter(|member| member.port() != to.port()) {
+            let knows = || String::from_utf8_lossy(&member.cli(&["EXISTS", key]).stderr).trim_end().ends_with(&owner);
+            until("all know whose slot it is", knows);
+        }
     }
 
     fn position(&self, key: &str) -> usize {
         // Only who has the slot answers; a replica points to its master.
         self.members.iter().position(|member| member.cli(&["EXISTS", key]).status.success()).expect("an owner")
+    }
+}
+
+impl Redis {
+    /// Waits until a replica has all that this master has, so that the master may die.
+    pub fn until_followed(&self) {
+        let is_followed = || {
+            let said = self.say(&["INFO", "replication"]);
+            let fact = |name: &str| said.lines().find_map(|line| line.trim().strip_prefix(name).map(str::to_owned));
+            let has = fact("master_repl_offset:").expect("it is a master");
+            fact("slave0:").is_some_and(|replica| replica.split(',').any(|field| field == format!("offset={has}")))
+        };
+        until("the replica has all that its master has", is_followed);
     }
 }
 
