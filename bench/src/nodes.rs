@@ -46,18 +46,18 @@ pub fn measure(binary: &str, seconds: u32, report: &mut Report) -> Result<(), St
     println!("-- {NAME}: {NODES} nodes and a Redis, {RATES:?} events/s for {seconds} s each");
     let postgres = Postgres::own();
     let mut redis = Redis::start();
-    let (database, alone) = runtime()?.block_on(async {
+    let database = runtime()?.block_on(async {
         let database = postgres.database().await;
         town::found(&database, NEGOCIOS).await;
-        let alone = server(binary, &database).ready().await;
-        (database, alone)
+        database
     });
-    let nodes = start(binary, &database, &redis.url());
+    let apart = start(&server(binary, &database));
+    let nodes = start(&node(binary, &database, &redis.url()));
+    share::measure(&apart, &nodes, report);
+    drop(apart);
     for rate in RATES {
         at(rate, seconds, &nodes, redis.pid(), report);
     }
-    share::measure(&alone, &nodes, report);
-    drop(alone);
     figures::measure(&nodes, report);
     server::break_off(&mut redis, &nodes, report);
     server::fill(&redis, &nodes, report);
@@ -78,8 +78,8 @@ fn node(binary: &str, database: &Database, url: &str) -> Pulso {
 }
 
 /// Three of them, ready.
-fn start(binary: &str, database: &Database, url: &str) -> Vec<Running> {
-    let (runtime, node) = (runtime().expect("a runtime"), node(binary, database, url));
+fn start(node: &Pulso) -> Vec<Running> {
+    let runtime = runtime().expect("a runtime");
     (0..NODES).map(|_| runtime.block_on(node.ready())).collect()
 }
 

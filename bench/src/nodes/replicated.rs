@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pulso_harness::{Cluster, Database, Guarded, Running};
 
 use super::steady::Steady;
-use super::{NAME, start};
+use super::{NAME, node, start};
 use crate::report::Report;
 
 /// Calls go on for so long before anything happens, and for so long afterwards.
@@ -25,20 +25,20 @@ pub fn measure(binary: &str, database: &Database, report: &mut Report) {
 
 fn by_sentinels(binary: &str, database: &Database, report: &mut Report) {
     let mut guarded = Guarded::start();
-    let nodes = start(binary, database, &guarded.url());
+    let nodes = start(&node(binary, database, &guarded.url()));
     let ordered = befalls(&nodes, NUMBERS[0], || guarded.fail_over());
     refused("Sentinel, a failover that somebody orders", ordered, UNNOTICED, report);
     drop((nodes, guarded));
 
     guarded = Guarded::start();
-    let nodes = start(binary, database, &guarded.url());
+    let nodes = start(&node(binary, database, &guarded.url()));
     let killed = befalls(&nodes, NUMBERS[1], || guarded.master().kill());
     refused("Sentinel, master killed", killed, Duration::from_secs(3), report);
 }
 
 fn as_a_cluster(binary: &str, database: &Database, report: &mut Report) {
     let mut cluster = Cluster::start();
-    let nodes = start(binary, database, &cluster.url());
+    let nodes = start(&node(binary, database, &cluster.url()));
     let moved = befalls(&nodes, NUMBERS[2], || cluster.move_slot(LOG));
     refused("Cluster, slot moved under load", moved, UNNOTICED, report);
     let killed = befalls(&nodes, NUMBERS[3], || cluster.owner(LOG).kill());
