@@ -15,7 +15,7 @@ use bytes::Bytes;
 use pulso_harness::Redis as Server;
 
 use super::*;
-use crate::broker::log::{Append, Appended, Call, Identity, Logged, NodeId, Position, Stream};
+use crate::broker::log::{Append, Appended, Call, Identity, Logged, Lost, NodeId, Position, PutBack, Stream};
 use crate::broker::tests::contract::contract;
 use crate::config::RedisHost;
 

@@ -62,6 +62,10 @@ async fn a_full_server_refuses_the_whole_step_and_takes_it_when_there_is_room() 
     server.say(&["CONFIG", "SET", "maxmemory", "1"]);
     let full = append(&*line, &identity, "two").await.unwrap_err();
     assert!(matches!(full, Trouble::Full(_)) && !full.ends_the_line(), "{full:?}");
+    let body = Bytes::from_static(b"lost");
+    let lost = ["a", "b"].map(|name| Lost { body: &body, ids: 1, call: Call { name, answer: &body } });
+    let put_back = line.put_back(PutBack { born: &identity.born, floor: 0, lost: &lost }).await;
+    assert!(matches!(put_back, Err(Trouble::Full(_))), "{put_back:?}");
     server.say(&["CONFIG", "SET", "maxmemory", "0"]);
     append(&*line, &identity, "three").await.unwrap();
     assert_eq!(read_on(&*line, &mut Position::default()).await, ["one", "three"]);
