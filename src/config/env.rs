@@ -4,6 +4,7 @@
 
 mod auth;
 mod bridges;
+mod certificate;
 mod claims;
 mod database;
 mod feeds;

@@ -1,5 +1,6 @@
 //! `OTEL_…` and `TRACE_IDS`: where spans are sent, which, and by what name.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Secret;
@@ -11,6 +12,10 @@ pub struct TracesConfig {
     pub endpoint: Secret,
     /// Sent along with each batch.
     pub headers: Vec<(String, Secret)>,
+    /// By gzip.
+    pub is_compressed: bool,
+    /// Who signs the collector's certificate; `None` for those that everybody trusts.
+    pub authority: Option<PathBuf>,
     /// For one batch.
     pub timeout: Duration,
     pub sampler: SamplerConfig,

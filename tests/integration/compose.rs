@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use pulso::config::SETTINGS;
 use pulso_harness::process::{find, run, steady_port};
 use pulso_harness::redis::Redis;
 use pulso_harness::script::python_tool;
@@ -81,6 +82,18 @@ async fn the_nodes_differ_in_nothing_but_their_names_and_addresses() {
     assert_eq!(node(1), node(3));
     let nginx = &services["nginx"]["networks"]["nodes"]["ipv4_address"];
     assert_eq!(node(1)["environment"]["TRUSTED_PROXIES"], *nginx);
+}
+
+#[tokio::test]
+async fn both_files_hand_on_what_a_collector_of_traces_needs() {
+    let of_traces = |name: &&str| name.starts_with("OTEL_") || name.starts_with("TRACE_");
+    let wanted: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).filter(of_traces).collect();
+    assert!(wanted.len() > 20, "{wanted:?}");
+    for (file, service) in [("compose.yaml", "pulso"), (SCALE, "pulso-1")] {
+        let environment = services(file).await[service]["environment"].take();
+        let missing: Vec<_> = wanted.iter().filter(|name| environment.get(**name).is_none()).collect();
+        assert!(missing.is_empty(), "{file}: {missing:?}");
+    }
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! `REDIS_*` and `NODE_NAME`. A URL is never quoted: it may hold a password.
 
-use std::fs;
-use std::path::PathBuf;
-
+use super::certificate;
 use crate::config::reader::{Reader, quote};
 use crate::config::{DatabaseConfig, DatabaseUrl, RedisConfig, RedisHost, RedisServers, UrlProblem, defaults};
 
@@ -12,7 +10,7 @@ const MAX_PREFIX_BYTES: usize = 64;
 /// `None` where one node stands alone.
 pub(super) fn read(reader: &mut Reader<'_>, database: Option<&DatabaseConfig>) -> Option<RedisConfig> {
     let prefix = prefix(reader);
-    let authority = authority(reader);
+    let authority = certificate::authority(reader, "REDIS_CA");
     let config = servers(reader)?;
     if database.is_some_and(|database| matches!(database.url, DatabaseUrl::Sqlite(_))) {
         let problem = "it is for several nodes, and they cannot share an SQLite file";
@@ -70,16 +68,4 @@ fn prefix(reader: &mut Reader<'_>) -> String {
         reader.mistake("REDIS_PREFIX", format!("{} cannot begin a key", quote(&prefix)), remedy);
     }
     prefix
-}
-
-fn authority(reader: &mut Reader<'_>) -> Option<PathBuf> {
-    let path = PathBuf::from(reader.text("REDIS_CA")?);
-    let problem = match fs::read_to_string(&path) {
-        Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => return Some(path),
-        Ok(_) => "has no certificate".to_owned(),
-        Err(error) => format!("cannot be read ({})", error.kind()),
-    };
-    let shown = quote(&path.to_string_lossy());
-    reader.mistake("REDIS_CA", format!("{shown} {problem}"), "Name a readable PEM file");
-    None
 }

@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use super::certificate;
 use crate::config::reader::{Reader, quote};
 use crate::config::{SamplerConfig, Secret, TracesConfig};
 
@@ -22,6 +23,8 @@ struct Pair(&'static str, &'static str);
 const ENDPOINT: Pair = Pair("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT");
 const PROTOCOL: Pair = Pair("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL");
 const HEADERS: Pair = Pair("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS");
+const COMPRESSION: Pair = Pair("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION");
+const CERTIFICATE: Pair = Pair("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE");
 const TIMEOUT: Pair = Pair("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT");
 
 impl Pair {
@@ -29,6 +32,11 @@ impl Pair {
     fn find(&self, reader: &Reader<'_>) -> Option<(&'static str, String)> {
         let (own, general) = (reader.text(self.0), reader.text(self.1));
         own.map(|said| (self.0, said)).or(general.map(|said| (self.1, said)))
+    }
+
+    /// The variable that counts, or the general one where neither says anything.
+    fn name(&self, reader: &Reader<'_>) -> &'static str {
+        self.find(reader).map_or(self.1, |(variable, _)| variable)
     }
 }
 
@@ -44,6 +52,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: Option<&str>) -> Option<Traces
     let endpoint = said.and_then(|(variable, said)| endpoint(reader, variable, &said));
     protocol(reader);
     let headers = headers(reader);
+    let is_compressed = reader.choice(COMPRESSION.name(reader), &[("none", false), ("gzip", true)], false);
+    let authority = certificate::authority(reader, CERTIFICATE.name(reader));
     let timeout = timeout(reader);
     let sampler = sampler(reader);
     let resource = resource(reader, node);
@@ -58,6 +68,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: Option<&str>) -> Option<Traces
     Some(TracesConfig {
         endpoint: endpoint?,
         headers,
+        is_compressed,
+        authority,
         timeout,
         sampler,
         resource,

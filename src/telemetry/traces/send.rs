@@ -4,16 +4,19 @@
 //! Must never say where it is sent nor with what: both may hold a key.
 
 use std::error::Error as _;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use tokio::task::spawn_blocking;
@@ -23,12 +26,13 @@ use tracing::{info, warn};
 
 use super::Tracer;
 use crate::config::{Secret, TracesConfig};
-use crate::trust;
+use crate::trust::{self, Unnamed};
 
 /// For what is left when the node stops.
 const LAST: Duration = Duration::from_millis(500);
 /// Of an answer no more is read.
 const MOST_OF_ANSWER: usize = 64 * 1024;
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 
 /// Why a collector has not taken a batch.
@@ -36,6 +40,10 @@ const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf")
 enum Lost {
     #[error("TLS is not to be had")]
     NoTls,
+    #[error("the file of OTEL_EXPORTER_OTLP_CERTIFICATE {0}")]
+    NobodyTrusted(#[from] Unnamed),
+    #[error("a batch cannot be compressed")]
+    NoGzip,
     #[error("it does not answer in time")]
     TooSlow,
     #[error("it cannot be reached: {0}")]
@@ -106,7 +114,12 @@ impl Tracer {
             none => none.insert(connect(&self.config).await?),
         };
         let body = request(&self.config, spans).encode_to_vec();
-        let call = client.post(self.config.endpoint.expose()).header(CONTENT_TYPE, PROTOBUF).body(body);
+        let call = client.post(self.config.endpoint.expose()).header(CONTENT_TYPE, PROTOBUF);
+        let call = if self.config.is_compressed {
+            call.header(CONTENT_ENCODING, GZIP).body(compressed(body).await?)
+        } else {
+            call.body(body)
+        };
         let answer = call.send().await.map_err(|error| lost(&error))?;
         match answer.status().as_u16() {
             200..300 => {}
@@ -120,8 +133,12 @@ impl Tracer {
 }
 
 async fn connect(config: &TracesConfig) -> Result<Client, Lost> {
-    let tls = spawn_blocking(|| trust::client(trust::authorities())).await;
-    let tls = tls.ok().and_then(Result::ok).ok_or(Lost::NoTls)?;
+    let authority = config.authority.clone();
+    let tls = spawn_blocking(move || {
+        let roots = authority.map_or_else(|| Ok(trust::authorities()), |file| trust::named(&file))?;
+        trust::client(roots).map_err(|_| Lost::NoTls)
+    });
+    let tls = tls.await.map_err(|_| Lost::NoTls)??;
     let header = |(name, value): &(String, Secret)| {
         let mut value = HeaderValue::from_str(value.expose()).ok()?;
         value.set_sensitive(true);
@@ -149,6 +166,15 @@ fn request(config: &TracesConfig, spans: Vec<Span>) -> ExportTraceServiceRequest
     let resource = Some(Resource { attributes, ..Resource::default() });
     let resource_spans = vec![ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }];
     ExportTraceServiceRequest { resource_spans }
+}
+
+/// By gzip, where nothing else waits meanwhile.
+async fn compressed(body: Vec<u8>) -> Result<Vec<u8>, Lost> {
+    let compress = move || {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&body).and_then(|()| encoder.finish())
+    };
+    spawn_blocking(compress).await.ok().and_then(Result::ok).ok_or(Lost::NoGzip)
 }
 
 /// How many spans an answer says were not taken. One that cannot be read says nothing.

@@ -21,6 +21,8 @@ fn with(change: impl FnOnce(&mut TracesConfig)) -> Arc<Tracer> {
     let mut config = TracesConfig {
         endpoint: Secret::new("http://collector"),
         headers: Vec::new(),
+        is_compressed: false,
+        authority: None,
         timeout: Duration::from_secs(10),
         sampler: SamplerConfig { by_parent: true, share: 1.0 },
         resource: Vec::new(),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::io::Read as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
@@ -12,10 +13,8 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
 
+use crate::served::{Certificate, Port, Request, header};
 use crate::wait;
 
 /// How what is posted is answered.
@@ -33,9 +32,10 @@ pub enum Manner {
 /// The collector, on a port of the loopback. It lives in the runtime that made it and ends when dropped.
 #[derive(Debug)]
 pub struct Collector {
-    port: u16,
+    port: Port,
+    /// Of one behind TLS.
+    certificate: Option<Certificate>,
     shared: Arc<Mutex<Shared>>,
-    acceptor: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -67,17 +67,31 @@ pub struct Seen {
 
 impl Collector {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-        let port = listener.local_addr().expect("a bound listener").port();
+        Self::open(None).await
+    }
+
+    /// Behind TLS, with a certificate of a new authority's.
+    pub async fn start_tls() -> Self {
+        Self::open(Some(Certificate::new())).await
+    }
+
+    async fn open(certificate: Option<Certificate>) -> Self {
         let shared = Shared { manner: Manner::Takes, heads: Vec::new(), spans: Vec::new() };
         let shared = Arc::new(Mutex::new(shared));
-        let acceptor = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Self { port, shared, acceptor }
+        let answering = Arc::clone(&shared);
+        let port = Port::open(certificate.as_ref(), move |request| answer(request, Arc::clone(&answering))).await;
+        Self { port, certificate, shared }
     }
 
     /// What `OTEL_EXPORTER_OTLP_ENDPOINT` is.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port.number())
+    }
+
+    /// The file with the authority of its certificate.
+    pub fn authority(&self) -> String {
+        self.certificate.as_ref().expect("a collector behind TLS").authority.display().to_string()
     }
 
     /// From now on it answers like this.
@@ -102,49 +116,20 @@ impl Collector {
     }
 }
 
-impl Drop for Collector {
-    fn drop(&mut self) {
-        self.acceptor.abort();
-    }
-}
-
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Mutex<Shared>>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move { answer(stream, &shared).await });
-    }
-}
-
-/// One request a connection. A peer that hangs up is no concern of the collector's.
-async fn answer(mut stream: TcpStream, shared: &Mutex<Shared>) {
-    let mut bytes = Vec::new();
-    let (head, length) = loop {
-        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-            break (head.clone(), end + 4 + length_of(&head));
-        }
-        if stream.read_buf(&mut bytes).await.is_ok_and(|read| read == 0) {
-            return;
-        }
-    };
-    while bytes.len() < length {
-        if stream.read_buf(&mut bytes).await.is_ok_and(|read| read == 0) {
-            return;
-        }
-    }
-    let body = bytes.split_off(head.len() + 4);
+async fn answer(mut request: Request, shared: Arc<Mutex<Shared>>) {
+    let body = plain(&request);
     let manner = {
-        let mut shared = lock(shared);
-        shared.heads.push(head);
+        let mut shared = lock(&shared);
+        shared.heads.push(std::mem::take(&mut request.head));
         shared.manner
     };
     let (status, said) = match manner {
         Manner::Takes => {
-            lock(shared).spans.extend(seen(&body));
+            lock(&shared).spans.extend(seen(&body));
             (200, Vec::new())
         }
         Manner::Refuses(status) => (status, Vec::new()),
@@ -154,15 +139,20 @@ async fn answer(mut stream: TcpStream, shared: &Mutex<Shared>) {
         }
         Manner::Silent => std::future::pending().await,
     };
-    let length = said.len();
-    let head = format!("HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
-    let _ = stream.write_all(&[head.as_bytes(), &said].concat()).await;
+    request.answer(&format!("{status} Said"), &[], &said).await;
 }
 
-fn length_of(head: &str) -> usize {
-    let lower = head.to_ascii_lowercase();
-    let length = lower.split("\r\ncontent-length:").nth(1).and_then(|rest| rest.lines().next()?.trim().parse().ok());
-    length.expect("a body with its length")
+/// The body as it was before it was compressed.
+fn plain(request: &Request) -> Vec<u8> {
+    match header(&request.head, "content-encoding") {
+        None => request.body.clone(),
+        Some("gzip") => {
+            let mut plain = Vec::new();
+            GzDecoder::new(request.body.as_slice()).read_to_end(&mut plain).expect("what gzip made");
+            plain
+        }
+        Some(other) => panic!("nobody compresses by {other}"),
+    }
 }
 
 fn seen(body: &[u8]) -> Vec<Seen> {

@@ -23,6 +23,7 @@ pub mod redis;
 pub mod replicated;
 pub mod scratch;
 pub mod script;
+pub(crate) mod served;
 pub mod signing;
 pub mod token;
 pub mod transcript;

@@ -122,6 +122,7 @@ pub fn steady_port() -> u16 {
 }
 
 /// A private directory of the service account, removed when this is dropped or the process ends.
+#[derive(Debug)]
 pub struct ServiceDir {
     path: PathBuf,
     /// Closing it is the signal.

@@ -3,13 +3,12 @@
 mod tls;
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
+
+use crate::served::{Port, Request};
 
 pub use tls::TlsWebsite;
 
@@ -27,9 +26,8 @@ pub enum Page {
 /// The server, on a port of the loopback. It lives in the runtime that made it and ends when dropped.
 #[derive(Debug)]
 pub struct Website {
-    port: u16,
+    port: Port,
     shared: Arc<Mutex<Shared>>,
-    acceptor: JoinHandle<()>,
 }
 
 #[derive(Debug, Default)]
@@ -67,20 +65,19 @@ impl Page {
 impl Website {
     /// With no page yet: every path is answered 404.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-        let port = listener.local_addr().expect("a bound listener").port();
         let shared = Arc::<Mutex<Shared>>::default();
-        let acceptor = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Self { port, shared, acceptor }
+        let answering = Arc::clone(&shared);
+        let port = Port::open(None, move |request| answer(request, Arc::clone(&answering))).await;
+        Self { port, shared }
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// `http://127.0.0.1:<port><path>`.
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("http://127.0.0.1:{}{path}", self.port.number())
     }
 
     /// From now on `page` is at `path`.
@@ -106,51 +103,23 @@ impl Website {
     }
 }
 
-impl Drop for Website {
-    fn drop(&mut self) {
-        self.acceptor.abort();
-    }
-}
-
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Mutex<Shared>>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move { answer(stream, &shared).await });
-    }
-}
-
-/// One request a connection. A peer that hangs up is no concern of the server's.
-async fn answer(mut stream: TcpStream, shared: &Mutex<Shared>) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        if stream.read_buf(&mut head).await.is_ok_and(|read| read == 0) {
-            return;
-        }
-    }
-    let head = String::from_utf8_lossy(&head).into_owned();
-    let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+async fn answer(mut request: Request, shared: Arc<Mutex<Shared>>) {
+    let path = request.head.split(' ').nth(1).unwrap_or_default().to_owned();
     let page = {
-        let mut shared = lock(shared);
-        shared.asked.push((path.clone(), head, Instant::now()));
+        let mut shared = lock(&shared);
+        shared.asked.push((path.clone(), request.head.clone(), Instant::now()));
         shared.pages.get(&path).cloned()
     };
     match page.unwrap_or_else(|| Page::status("404 Not Found")) {
-        Page::Answer { status, headers, body } => {
-            let mut answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
-            for (name, value) in headers {
-                answer += &format!("{name}: {value}\r\n");
-            }
-            answer += "\r\n";
-            let _ = stream.write_all(&[answer.as_bytes(), &body].concat()).await;
-        }
+        Page::Answer { status, headers, body } => request.answer(status, &headers, &body).await,
         Page::Silence => std::future::pending().await,
         Page::Endless => {
             let mut more = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_vec();
-            while stream.write_all(&more).await.is_ok() {
+            while request.stream.write_all(&more).await.is_ok() {
                 more = vec![b' '; 64 * 1024];
             }
         }

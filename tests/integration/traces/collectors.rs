@@ -88,3 +88,46 @@ async fn what_waits_when_a_server_stops_is_sent_and_without_traces_nothing_is() 
         assert_eq!(collector.spans().len(), sent, "{variable}");
     }
 }
+
+#[tokio::test]
+async fn batches_are_compressed_where_that_is_asked_for() {
+    let (collector, database) = (Collector::start().await, database().await);
+    let general = ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
+    let own = ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "none");
+    for (settings, is_compressed) in [(&[general][..], true), (&[general, own], false)] {
+        let mut pulso = followed(&collector, &database);
+        for (variable, value) in settings {
+            pulso = pulso.with(variable, value);
+        }
+        let (pulso, taken) = (pulso.ready().await, collector.spans().len());
+        assert_eq!(pulso.post("/notify/cita", &cita()).await.status, 200);
+        collector.spans_once(|spans| spans.len() > taken, "a batch").await;
+        let head = collector.heads().pop().unwrap();
+        assert_eq!(head.contains("\r\ncontent-encoding: gzip\r\n"), is_compressed, "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_collector_behind_tls_is_trusted_by_the_authority_that_is_named_and_by_no_other() {
+    let (collector, other, database) = (Collector::start_tls().await, Collector::start_tls().await, database().await);
+    let general = "OTEL_EXPORTER_OTLP_CERTIFICATE";
+    for (settings, is_trusted) in [
+        (vec![], false),
+        (vec![(general, other.authority())], false),
+        (vec![(general, collector.authority())], true),
+        (vec![(general, other.authority()), ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", collector.authority())], true),
+    ] {
+        let mut pulso = followed(&collector, &database);
+        for (variable, value) in &settings {
+            pulso = pulso.with(variable, value);
+        }
+        let (pulso, taken) = (pulso.ready().await, collector.spans().len());
+        assert_eq!(pulso.post("/notify/cita", &cita()).await.status, 200);
+        if is_trusted {
+            collector.spans_once(|spans| spans.len() > taken, "a batch").await;
+        } else {
+            pulso.until_logged("invalid peer certificate").await;
+            pulso.until_count(DROPPED, 1).await;
+        }
+    }
+}

@@ -58,7 +58,11 @@ fn what_is_for_traces_alone_goes_before_what_is_for_all() {
         ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "300"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "none"),
+        ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip"),
     ]);
+    assert!(traces.is_compressed && on(&[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")]).is_compressed);
+    assert!(!on(&[]).is_compressed);
     let headers: Vec<_> = traces.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
     assert_eq!(headers, [("X-Key", "a b"), ("other", "c")]);
     assert_eq!(traces.timeout, Duration::from_millis(300));
@@ -103,6 +107,8 @@ fn what_cannot_be_used_is_said_with_all_other_mistakes_and_grpc_by_name() {
     let wrong = [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "gRPC is not spoken here"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "api-key", "no list of headers"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "none, gzip"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nonexistent.pem", "cannot be read"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "a whole number"),
         ("OTEL_RESOURCE_ATTRIBUTES", "=x", "no list of attributes"),
         ("OTEL_TRACES_SAMPLER", "sometimes", "parentbased_traceidratio"),
@@ -122,6 +128,11 @@ fn what_cannot_be_used_is_said_with_all_other_mistakes_and_grpc_by_name() {
     assert_eq!(mistakes.len(), wrong.len());
     let json = [("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"), ON];
     assert!(mistake(&json).contains("Write http/protobuf"));
+    let own = [("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "snappy"), ON];
+    assert!(mistake(&own).starts_with("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"));
+    let no_authority = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let own = [("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", no_authority), ON];
+    assert!(mistake(&own).contains("has no certificate"));
     let share = [("OTEL_TRACES_SAMPLER_ARG", "1.5"), ("OTEL_TRACES_SAMPLER", "traceidratio"), ON];
     assert!(mistake(&share).contains("from 0 to 1"));
     let batch = [("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "11"), ("OTEL_BSP_MAX_QUEUE_SIZE", "10"), ON];
