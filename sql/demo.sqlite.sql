@@ -11,6 +11,17 @@ CREATE TABLE pedidos (
 
 CREATE INDEX pedidos_restaurante ON pedidos (restaurante_id);
 
+CREATE TABLE pedidos_clinica (
+    id          INTEGER PRIMARY KEY,
+    negocio_id  TEXT NOT NULL,
+    dispositivo TEXT NOT NULL,
+    habitacion  TEXT,
+    estado      TEXT NOT NULL,
+    pedido_en   TEXT NOT NULL
+);
+
+CREATE INDEX pedidos_clinica_negocio ON pedidos_clinica (negocio_id);
+
 CREATE TABLE ventas (
     id         INTEGER PRIMARY KEY,
     negocio_id TEXT    NOT NULL,

@@ -71,7 +71,7 @@ function begin() {
   const isRenewed = access?.token !== found.token || lines.get('acceso')?.isRefused;
   access = found;
   claims = readClaims(found.token);
-  const { token, device, consultas, abiertos } = found;
+  const { token, device, consultas, abiertos, llegadas } = found;
   const negocio = found.negocio || claims.negocios[0] || '';
   const queries = session.namesIn(consultas);
   const namesNothing = token !== '' && negocio === '' && !claims.restaurant && !claims.isStaff;
@@ -90,15 +90,16 @@ function begin() {
 
   if (negocio !== figuresOf) boards.panel.clear();
   figuresOf = negocio;
-  queriesOf = { consultas, abiertos };
+  queriesOf = { consultas, abiertos, llegadas };
 
   const wanted = queries.map((name) => listeners.query(name));
   if (negocio) wanted.push(listeners.figures(negocio));
   // Where there is one business only, its sales reach every user, whatever the token names.
   if (shown.has('ventas') || claims.user) wanted.push(listeners.sales(claims.negocios.length === 0));
   if (claims.restaurant) wanted.push(listeners.orders());
-  if (claims.restaurant && abiertos) wanted.push(listeners.openOrders(abiertos));
+  if (claims.restaurant && abiertos) wanted.push(listeners.open('restaurante', abiertos));
   if (claims.isStaff) wanted.push(listeners.arrivals());
+  if (claims.isStaff && llegadas) wanted.push(listeners.open('clinica', llegadas));
   const kept = line('acceso', token && JSON.stringify(claims), wanted, (options) => new Pulso({ ...options, token }));
   if (isRenewed) kept?.renew(token);
   boards.consultas.show(queries);
@@ -108,8 +109,8 @@ function begin() {
   return undefined;
 }
 
-function askForAccess({ negocio, token, consultas, abiertos }) {
-  queriesOf = { consultas, abiertos };
+function askForAccess({ negocio, token, consultas, abiertos, llegadas }) {
+  queriesOf = { consultas, abiertos, llegadas };
   for (const line of lines.values()) line.close();
   lines.clear();
   access = null;

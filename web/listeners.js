@@ -70,16 +70,15 @@ export class Listeners {
     return this.#events('restaurante', (client) => client.orders(), ({ data }) => isRecord(data) && data);
   }
 
-  /** What is open, by a live query whose rows have the fields of `order.new`: what was ordered before the board was there. */
-  openOrders(name) {
-    const board = this.#boards.restaurante;
-    return [`open ${name}`, {
+  /** What is open, by a live query whose rows have the fields of what `board` is told of a new order: what was ordered before it was there. */
+  open(board, name) {
+    return [`open ${board} ${name}`, {
       isState: true,
       open: (client) => client.query(...partsOf(name)),
       take: (rows) => {
         if (!Array.isArray(rows)) return;
-        board.takeOpen(rows.filter(isRecord), Date.now());
-        this.#page.changed('restaurante');
+        this.#boards[board].takeOpen(rows.filter(isRecord), Date.now());
+        this.#page.changed(board);
       },
       fail: (error) => console.warn('pulso:', name, error.message),
     }];

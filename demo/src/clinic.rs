@@ -5,8 +5,10 @@
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -18,7 +20,10 @@ use tokio::time::Instant;
 use super::hooks::{Hooks, Notice};
 use super::refused::Refused;
 use crate::clock::Clock;
+use crate::ledger::{KioskOrder, Ledger};
 
+/// The live query of the orders that are open.
+pub(crate) const OPEN_ORDERS: &str = "pedidos-clinica";
 /// The kiosk of the printed link.
 pub const KIOSK: &str = "ipad-room-101";
 
@@ -69,6 +74,7 @@ pub(super) struct Clinic {
     orders: Mutex<Orders>,
     /// How long an order stays as it is.
     step_ms: RangeInclusive<u64>,
+    ledger: Arc<Ledger>,
     hooks: Hooks,
     clock: Clock,
 }
@@ -83,7 +89,8 @@ struct Orders {
 #[derive(Debug)]
 struct Order {
     id: u64,
-    device_uid: &'static str,
+    device: Device,
+    placed: Timestamp,
     step: usize,
     due: Instant,
 }
@@ -111,13 +118,19 @@ struct StatusNotice<'a> {
 }
 
 impl Clinic {
-    pub(crate) fn new(negocio_id: String, hooks: Hooks, clock: Clock, step_ms: RangeInclusive<u64>) -> Self {
-        Self { negocio_id, orders: Mutex::default(), step_ms, hooks, clock }
+    pub(crate) fn new(
+        negocio_id: String,
+        ledger: Arc<Ledger>,
+        hooks: Hooks,
+        clock: Clock,
+        step_ms: RangeInclusive<u64>,
+    ) -> Self {
+        Self { negocio_id, orders: Mutex::default(), step_ms, ledger, hooks, clock }
     }
 
     /// A kiosk's order.
     pub(crate) async fn place(&self, wanted: &NewOrder) -> Result<Value, Refused> {
-        let device = DEVICES.iter().find(|device| device.is_active && device.uid == wanted.device_uid);
+        let device = DEVICES.into_iter().find(|device| device.is_active && device.uid == wanted.device_uid);
         let device = device.ok_or(Refused::Unknown("El dispositivo no existe o está inactivo"))?;
         let is_sound = |line: &Line| (1..=MOST_OF_ONE).contains(&line.quantity);
         if !(1..=MOST_ITEMS).contains(&wanted.items.len()) || !wanted.items.iter().all(is_sound) {
@@ -129,7 +142,9 @@ impl Clinic {
         }
         orders.last += 1;
         let (id, now) = (orders.last, self.now());
-        orders.open.push_back(Order { id, device_uid: device.uid, step: 0, due: self.due() });
+        let order = Order { id, device, placed: self.clock.now(), step: 0, due: self.due() };
+        self.write(&order).await;
+        orders.open.push_back(order);
         let placed = NewOrderNotice {
             r#type: "new_order",
             order_id: id,
@@ -150,7 +165,7 @@ impl Clinic {
 
     /// The guest of the printed kiosk always waits for something: whoever opens it sees a ticket move within a step.
     pub(crate) async fn keep_kiosk_busy(&self) {
-        if self.orders.lock().await.open.iter().any(|order| order.device_uid == KIOSK) {
+        if self.orders.lock().await.open.iter().any(|order| order.device.uid == KIOSK) {
             return;
         }
         let line = Line { _product: rand::rng().random_range(1..=12), quantity: 1 };
@@ -163,13 +178,16 @@ impl Clinic {
     pub(crate) async fn advance(&self) {
         let mut orders = self.orders.lock().await;
         let now = Instant::now();
+        let mut has_moved = false;
         for order in orders.open.iter_mut().filter(|order| order.due <= now) {
             let Some((from, to)) = STEPS.get(order.step).zip(STEPS.get(order.step + 1)) else { continue };
             order.step += 1;
             order.due = self.due();
+            self.write(order).await;
+            has_moved = true;
             let moved = StatusNotice {
                 r#type: "order_status_changed",
-                device_uid: order.device_uid,
+                device_uid: order.device.uid,
                 order_id: order.id,
                 status: to,
                 from_status: from,
@@ -178,6 +196,20 @@ impl Clinic {
             self.hooks.call(Notice::new("/notify/pedido/estado", &moved)).await;
         }
         orders.open.retain(|order| order.step + 1 < STEPS.len());
+        if has_moved {
+            let open = json!({ "name": OPEN_ORDERS, "key": self.negocio_id });
+            self.hooks.call(Notice::new("/notify/consulta", &open)).await;
+        }
+    }
+
+    /// Writes an order down as it is, before anybody is told.
+    async fn write(&self, order: &Order) {
+        let Order { id, device, placed, step, .. } = *order;
+        let (negocio, status) = (self.negocio_id.as_str(), STEPS[step]);
+        let row = KioskOrder { id, negocio, device: device.uid, room: device.room, status, placed };
+        if let Err(error) = self.ledger.write_kiosk_order(row).await {
+            tracing::warn!(%error, "demo: the clinic's order could not be written");
+        }
     }
 
     /// Somebody in some room is hungry, unless many are.

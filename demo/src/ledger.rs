@@ -1,5 +1,5 @@
-//! What the customers' own APIs write down before they call a hook: the orders of the restaurant and the sales of the shop,
-//! which live queries read.
+//! What the customers' own APIs write down before they call a hook: the orders of the restaurant and of the clinic, and the
+//! sales of the shop, which live queries read.
 //!
 //! Must not know HTTP, nor what the rows are read for.
 
@@ -34,6 +34,17 @@ pub(crate) struct Order<'a> {
     pub status: &'a str,
     /// JSON.
     pub items: String,
+}
+
+/// An order of a clinic's kiosk, as its row has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KioskOrder<'a> {
+    pub id: u64,
+    pub negocio: &'a str,
+    pub device: &'a str,
+    pub room: Option<&'a str>,
+    pub status: &'a str,
+    pub placed: Timestamp,
 }
 
 /// A sale; `number` is its own for ever.
@@ -80,6 +91,30 @@ impl Ledger {
         .bind(MOST_ORDERS)
         .execute(&mut *transaction)
         .await?;
+        transaction.commit().await
+    }
+
+    /// Writes an order of a kiosk as it is now, and lets go of those long before it.
+    pub(crate) async fn write_kiosk_order(&self, order: KioskOrder<'_>) -> Result<(), sqlx::Error> {
+        let id = i64::try_from(order.id).unwrap_or(i64::MAX);
+        let mut connection = self.connection.lock().await;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query(
+            "INSERT INTO pedidos_clinica (id, negocio_id, dispositivo, habitacion, estado, pedido_en) \
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET estado = excluded.estado",
+        )
+        .bind(id)
+        .bind(order.negocio)
+        .bind(order.device)
+        .bind(order.room)
+        .bind(order.status)
+        .bind(column(order.placed))
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query("DELETE FROM pedidos_clinica WHERE id <= $1")
+            .bind(id - MOST_ORDERS)
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await
     }
 

@@ -40,11 +40,12 @@ pub use clock::Clock;
 pub use hooks::Hooks;
 
 /// The live queries over what the APIs write, by name.
-pub const QUERIES: [(&str, &str); 4] = [
+pub const QUERIES: [(&str, &str); 5] = [
     ("cocina", include_str!("../../sql/queries/cocina.sql")),
     ("sala-de-espera", include_str!("../../sql/queries/sala-de-espera.sql")),
     ("ventas-por-hora", include_str!("../../sql/queries/ventas-por-hora.sql")),
     ("pedidos-abiertos", include_str!("../../sql/queries/pedidos-abiertos.sql")),
+    (clinic::OPEN_ORDERS, include_str!("../../sql/queries/pedidos-clinica.sql")),
 ];
 
 /// What is open, before its day goes on.
@@ -98,7 +99,13 @@ impl Demo {
                 hooks.clone(),
                 clock.clone(),
             )),
-            clinic: Arc::new(Clinic::new(negocio.clone(), hooks.clone(), clock.clone(), paces.service.clone())),
+            clinic: Arc::new(Clinic::new(
+                negocio.clone(),
+                Arc::clone(&business.ledger),
+                hooks.clone(),
+                clock.clone(),
+                paces.service.clone(),
+            )),
         };
         let shop = Shop::new(negocio, business.next_sale, &mut StdRng::from_os_rng());
         Self { business, shop, api: Arc::new(api), hooks, clock, paces }

@@ -234,7 +234,7 @@ async fn open(answers: &'static [&'static str]) -> (Demo, mpsc::Receiver<Heard>)
 }
 
 /// The hooks of every feed that the businesses have.
-const PATHS: [&str; 11] = [
+const PATHS: [&str; 12] = [
     "/notify/cita",
     "/notify/venta",
     "/notify/producto",
@@ -246,6 +246,7 @@ const PATHS: [&str; 11] = [
     "/notify/sync",
     "/notify/pedido",
     "/notify/pedido/estado",
+    "/notify/consulta",
 ];
 
 #[tokio::test]

@@ -204,7 +204,7 @@ mod tests {
     fn every_query_that_the_demo_brings_along_can_be_used() {
         let defined = queries::defined(&QUERIES, &TimeZone::UTC).unwrap();
         let names: Vec<&str> = defined.iter().map(|query| query.name.as_str()).collect();
-        assert_eq!(names, ["cocina", "sala-de-espera", "ventas-por-hora", "pedidos-abiertos"]);
+        assert_eq!(names, ["cocina", "sala-de-espera", "ventas-por-hora", "pedidos-abiertos", "pedidos-clinica"]);
         assert!(queries::names().is_ok());
     }
 }

@@ -27,8 +27,8 @@ async fn api() -> Api {
     let ledger = Business::create(None, &clock).await.unwrap().ledger;
     Api {
         accounts: Accounts::new(SECRET, RESTAURANT.into(), "clinica".into(), clock.clone()),
-        restaurant: Arc::new(Restaurant::new(RESTAURANT.into(), ledger, hooks.clone(), clock.clone())),
-        clinic: Arc::new(Clinic::new("clinica".into(), hooks, clock, 1..=1)),
+        restaurant: Arc::new(Restaurant::new(RESTAURANT.into(), Arc::clone(&ledger), hooks.clone(), clock.clone())),
+        clinic: Arc::new(Clinic::new("clinica".into(), ledger, hooks, clock, 1..=1)),
     }
 }
 

@@ -10,6 +10,7 @@ const KITCHEN: &str = QUERIES[0].1;
 const WAITING_ROOM: &str = QUERIES[1].1;
 const SALES_BY_HOUR: &str = QUERIES[2].1;
 const OPEN_ORDERS: &str = QUERIES[3].1;
+const KIOSK_ORDERS: &str = QUERIES[4].1;
 
 async fn read(business: &mut Business, sql: &'static str, key: &str, today: &str, now: &str) -> Vec<SqliteRow> {
     let rows = sqlx::query(sql).bind(key).bind(today).bind(now).fetch_all(business.connection()).await;
@@ -66,6 +67,27 @@ async fn an_order_is_in_the_backlog_until_it_is_served_and_becomes_late_by_the_c
     let rows = read(&mut business, KITCHEN, &id, &today, &promised).await;
     assert_eq!(backlog(&rows[0]), [0, 0, 0, 0]);
     assert!(read(&mut business, OPEN_ORDERS, &id, &today, &now).await.is_empty(), "what is served is not open");
+}
+
+#[tokio::test]
+async fn a_kiosks_order_is_open_until_it_is_delivered_and_nobody_elses() {
+    let (clock, _) = clock();
+    let mut business = business(&mut StdRng::seed_from_u64(3), &clock).await;
+    let (id, ledger) = (business.negocio_id.clone(), Arc::clone(&business.ledger));
+    let hooks = Hooks::new("http://127.0.0.1:9", "llave");
+    let clinic = Clinic::new(id.clone(), ledger, hooks, clock.clone(), 0..=0);
+    clinic.keep_kiosk_busy().await;
+    for _ in 0..3 {
+        let open = read(&mut business, KIOSK_ORDERS, &id, "", "").await;
+        let room = open[0].get::<String, _>("room_code");
+        assert_eq!((open.len(), open[0].get::<i64, _>("order_id"), room.as_str()), (1, 1, "101"));
+        assert_eq!(open[0].get::<String, _>("device_uid"), KIOSK);
+        let placed: jiff::Timestamp = open[0].get::<String, _>("placed_at").parse().unwrap();
+        assert_eq!(placed.as_second(), clock.now().as_second(), "a moment, wherever it is read");
+        assert!(read(&mut business, KIOSK_ORDERS, "otra", "", "").await.is_empty());
+        clinic.advance().await;
+    }
+    assert!(read(&mut business, KIOSK_ORDERS, &id, "", "").await.is_empty(), "what is delivered is not open");
 }
 
 /// Hour, sales, total.

@@ -98,7 +98,7 @@ impl Links {
                     ..holder()
                 },
                 format!(
-                    "&negocio={negocio}&abiertos=pedidos-abiertos:{restaurant}&consulta=cocina:{restaurant}&consulta=sala-de-espera:{negocio}&consulta=ventas-por-hora:{negocio}"
+                    "&negocio={negocio}&abiertos=pedidos-abiertos:{restaurant}&llegadas=pedidos-clinica:{negocio}&consulta=cocina:{restaurant}&consulta=sala-de-espera:{negocio}&consulta=ventas-por-hora:{negocio}"
                 ),
             ),
             Board::Citas => (holder(), format!("&negocio={negocio}&consulta=sala-de-espera:{negocio}")),
@@ -109,9 +109,10 @@ impl Links {
             Board::Caja => {
                 (Holder { negocios: negocios(), ..holder() }, format!("&consulta=ventas-por-hora:{negocio}"))
             }
-            Board::Clinica => {
-                (Holder { negocios: negocios(), role: Some("ADMIN".to_owned()), ..holder() }, String::new())
-            }
+            Board::Clinica => (
+                Holder { negocios: negocios(), role: Some("ADMIN".to_owned()), ..holder() },
+                format!("&llegadas=pedidos-clinica:{negocio}"),
+            ),
             Board::Kiosko => return Ok(format!("/#device={KIOSK}")),
         };
         let token = mint(&self.secret, &holder, LINK_LIFE, self.clock.now())?;
