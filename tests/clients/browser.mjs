@@ -25,6 +25,7 @@
 //     are those of this folder. With "url" instead of "path" it is found there, whoever else may be asked for it.
 //   {"do":"axe"}: what axe finds against WCAG 2.2 A and AA and its own best practices, as "rule: element"
 //   {"do":"storage"}  {"do":"eval","js":…}  {"do":"close"}
+// With "framed":true `waitEval` and `eval` are about the first frame of the page.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -137,10 +138,16 @@ async function waitText({ id, equals, matches, timeout_ms: patience = PATIENCE_M
   }
 }
 
-async function waitEval({ js, equals, timeout_ms: patience = PATIENCE_MS }) {
+async function evaluate({ js, framed = false }) {
+  const place = framed ? page.frames()[1] : page;
+  if (!place) throw new Error('there is no frame');
+  return place.evaluate(js);
+}
+
+async function waitEval({ js, framed, equals, timeout_ms: patience = PATIENCE_MS }) {
   const deadline = Date.now() + patience;
   for (;;) {
-    const value = await page.evaluate(js).catch((error) => `(${error.message})`);
+    const value = await evaluate({ js, framed }).catch((error) => `(${error.message})`);
     if (isDeepStrictEqual(value, equals)) return { value };
     if (Date.now() > deadline) throw new Error(`${js} is ${JSON.stringify(value)}, wanted ${JSON.stringify(equals)} within ${patience} ms`);
     await new Promise((resume) => { setTimeout(resume, 50); });
@@ -276,7 +283,7 @@ const commands = {
     const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ['violations'] }));
     return { found: violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`)) };
   },
-  eval: async ({ js }) => ({ value: await page.evaluate(js) }),
+  eval: async (command) => ({ value: await evaluate(command) }),
 };
 
 // The end of the input and a signal may come together: only the first may tidy up, or the browser writes on behind it.

@@ -1,6 +1,8 @@
 //! What the page gets of the server beside what is live: its files, compressed and known by their tags; who may frame it; the
 //! currency; what a business is called, which nobody is told who may not watch it.
 
+mod framed;
+
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
