@@ -1,5 +1,7 @@
 //! The unit of systemd: right to it, hardened, and a server that says to it how it is.
 
+mod booted;
+
 use std::cell::RefCell;
 use std::fs;
 use std::os::linux::net::SocketAddrExt as _;
