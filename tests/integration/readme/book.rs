@@ -60,6 +60,29 @@ fn the_contents_have_every_page_once_by_its_title() {
 }
 
 #[test]
+fn the_addresses_of_the_sources_and_of_the_book_are_a_line_each_for_who_publishes_them() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| fs::read_to_string(root.join(file)).unwrap();
+    let address = |file: &str| {
+        let text = read(file);
+        let named: Vec<&str> = text.lines().map(str::trim).filter(|line| line.contains("https://")).collect();
+        assert_eq!(named.len(), 1, "{file}: {named:?}");
+        let address = named[0].strip_prefix("address").unwrap().trim_matches([' ', '=', ':', '"']);
+        assert!(address.starts_with("https://") && address.ends_with('/'), "{file}: {address}");
+        address.to_owned()
+    };
+    assert_eq!(address("docs/book/en/book.toml"), address("docs/book/es/book.toml"));
+    let book = address("ops/prometheus/rules.yml");
+    let tested = read("ops/prometheus/rules.test.yml");
+    let led: Vec<&str> = tested.lines().filter_map(|line| line.trim().strip_prefix("runbook_url: ")).collect();
+    assert!(led.len() > 20 && led.iter().all(|url| url.starts_with(&book)), "{book}: {led:?}");
+    let told = read("docs/contributing.md");
+    for file in ["docs/book/en/book.toml", "docs/book/es/book.toml", "ops/prometheus/rules.yml"] {
+        assert!(told.contains(file), "{file} has an address that nobody is told of");
+    }
+}
+
+#[test]
 fn every_metric_that_the_book_names_is_described() {
     let described = include_str!("../../../docs/book/en/src/reference/metrics.md");
     for text in ["en", "es"].map(|language| page(language, "several-nodes.md")) {
