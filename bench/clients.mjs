@@ -1,16 +1,19 @@
 // What the client package costs and how a crowd of clients comes back, measured on a server of its own.
 //
-//   node bench/clients.mjs PULSO [RUNS]     PULSO: the release binary; `npm run build` in clients before, python3 for the database
+//   node bench/clients.mjs PULSO [RUNS]     PULSO: the release binary; `npm run build` in clients before
 //
+// Its database is one of SQLite, made by python3, or the empty one of PostgreSQL that DATABASE_URL names, by psql.
 // Prints one JSON line a figure. `first`: from nothing to the first figures of 100 components, beside a bare WebSocket that says
-// the same, medians of 20 in turn; `warm` in one process, `cold` each in a process of its own. `restart` and `crash`: 300 clients
-// whose server is told to end and is back 4 s after that, or killed and started at once; how long after it answers they show what has changed meanwhile,
-// and how many of them knock within the busiest 100 ms.
+// the same, medians of 20 in turn, in Node.js and, where it is there, in Chromium; `warm` in one process or page, `cold` each in
+// one of its own. `restart` and `crash`: 300 clients whose server is told to end and is back 4 s after that, or is killed and
+// started at once; how long after it answers they show what has changed meanwhile, and how many of them knock within the busiest
+// 100 ms.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,14 +43,14 @@ const say = (figure) => console.log(JSON.stringify(figure));
 
 // ---- the first value ----
 
+/** For Node.js and for pages, which get it as its text: what is used stands in the arguments. */
 const first = {
-  bare: (port) => new Promise((done) => {
-    const mine = token();
+  bare: ({ port, token, negocio, WebSocket }) => new Promise((done) => {
     const from = performance.now();
     const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?v=2`);
     socket.onopen = () => {
-      socket.send(JSON.stringify({ type: 'auth', token: mine }));
-      socket.send(JSON.stringify({ type: 'subscribe', channel: `estadisticas:${NEGOCIO}` }));
+      socket.send(JSON.stringify({ type: 'auth', token }));
+      socket.send(JSON.stringify({ type: 'subscribe', channel: `estadisticas:${negocio}` }));
     };
     socket.onmessage = ({ data }) => {
       if (JSON.parse(data).type !== 'stats') return;
@@ -55,13 +58,12 @@ const first = {
       socket.close();
     };
   }),
-  client: (port) => new Promise((done) => {
-    const mine = token();
+  client: ({ port, token, negocio, components, WebSocket, Pulso }) => new Promise((done) => {
     const from = performance.now();
-    const pulso = new Pulso({ url: `http://127.0.0.1:${port}`, getToken: () => mine, WebSocket });
-    let missing = COMPONENTS;
-    for (let n = 0; n < COMPONENTS; n += 1) {
-      const off = pulso.stats(NEGOCIO).on('value', () => {
+    const pulso = new Pulso({ url: `http://127.0.0.1:${port}`, getToken: () => token, WebSocket });
+    let missing = components;
+    for (let n = 0; n < components; n += 1) {
+      const off = pulso.stats(negocio).on('value', () => {
         off();
         if (--missing > 0) return;
         done(performance.now() - from);
@@ -70,9 +72,10 @@ const first = {
     }
   }),
 };
+const given = (port) => ({ port, token: token(), negocio: NEGOCIO, components: COMPONENTS });
 
 if (process.argv[2] === '--once') {
-  console.log(await first[process.argv[3]](process.argv[4]));
+  console.log(await first[process.argv[3]]({ ...given(process.argv[4]), WebSocket, Pulso }));
   process.exit();
 }
 
@@ -86,6 +89,34 @@ async function inTurn(measure) {
   return { bare_ms: rounded(bare), client_ms: rounded(client), ratio: rounded(client / bare) };
 }
 
+const PAGE = '<!doctype html><link rel="icon" href="data:,"><script type="module">import { Pulso } from "/index.js"; window.Pulso = Pulso;</script>';
+
+/** In Chromium: all in one page that has done so before, or each in a fresh one. */
+async function inPages(port) {
+  const { chromium } = createRequire(new URL('../tests/clients/', import.meta.url))('playwright-core');
+  const built = new URL('../clients/client/dist/', import.meta.url);
+  const site = createHttpServer(({ url }, response) => {
+    const isScript = url === '/index.js';
+    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
+    response.end(isScript ? readFileSync(new URL('index.js', built)) : PAGE);
+  }).listen(0, '127.0.0.1');
+  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+  const page = await browser.newPage();
+  const fresh = () => page.goto(`http://127.0.0.1:${site.address().port}/`, { waitUntil: 'load' });
+  const measure = (who) => page.evaluate(`(${first[who]})({ ...${JSON.stringify(given(port))}, WebSocket, Pulso })`);
+  await fresh();
+  await measure('bare');
+  await measure('client');
+  const warm = await inTurn(measure);
+  const cold = await inTurn(async (who) => {
+    await fresh();
+    return measure(who);
+  });
+  await browser.close();
+  site.close();
+  return { warm, cold };
+}
+
 // ---- a server of its own ----
 
 const [, , binary, runs = '3'] = process.argv;
@@ -94,9 +125,15 @@ if (!binary) {
   process.exit(2);
 }
 const folder = mkdtempSync(join(tmpdir(), 'pulso-clients-'));
-const database = join(folder, 'citas.db');
-const sql = (text) => execFileSync('python3', ['-c', 'import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); c.commit()', database, text]);
-const add = () => sql(`INSERT INTO citas VALUES ('${NEGOCIO}', '2020-01-01', 'pendiente')`);
+const file = join(folder, 'citas.db');
+const { DATABASE_URL = `sqlite://${file}` } = process.env;
+const PYTHON = 'import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); c.commit()';
+const sql = (text) => (DATABASE_URL.startsWith('sqlite') ? execFileSync('python3', ['-c', PYTHON, file, text]) : execFileSync('psql', ['-qc', text, DATABASE_URL]));
+let total = 0;
+function add() {
+  sql(`INSERT INTO citas VALUES ('${NEGOCIO}', '2020-01-01', 'pendiente')`);
+  total += 1;
+}
 const port = await new Promise((done) => {
   const server = createServer().listen(0, '127.0.0.1', () => {
     const { port: free } = server.address();
@@ -106,7 +143,7 @@ const port = await new Promise((done) => {
 let running;
 
 async function start() {
-  const env = { ...process.env, DATABASE_URL: `sqlite://${database}`, JWT_SECRET: SECRET, PORT: String(port), LISTEN_ADDR: '127.0.0.1' };
+  const env = { ...process.env, DATABASE_URL, JWT_SECRET: SECRET, PORT: String(port), LISTEN_ADDR: '127.0.0.1', WS_ALLOWED_ORIGINS: '*' };
   running = spawn(binary, ['serve'], { env, stdio: 'ignore' });
   while (!await fetch(`http://127.0.0.1:${port}/health`).then(({ ok }) => ok, () => false)) {
     if (running.exitCode !== null) throw new Error(`${binary} has ended`);
@@ -131,7 +168,6 @@ class Knocking extends WebSocket {
 const busiest = () => Math.max(...knocks.map((from) => knocks.filter((moment) => moment >= from && moment < from + WINDOW_MS).length));
 
 async function comesBack(signal, awayFor) {
-  let total = Number(execFileSync('python3', ['-c', 'import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute("SELECT count(*) FROM citas").fetchone()[0])', database]));
   const crowd = Array.from({ length: CLIENTS }, () => new Pulso({ url: `http://127.0.0.1:${port}`, token: token(), WebSocket: Knocking, transports: ['websocket'] }));
   const figures = crowd.map((pulso) => pulso.stats(NEGOCIO));
   while (!figures.every(({ latest }) => latest?.total_citas === total)) await pause(20);
@@ -141,7 +177,6 @@ async function comesBack(signal, awayFor) {
   const leftAt = Date.now();
   await end(signal);
   add();
-  total += 1;
   await pause(Math.max(0, leftAt + awayFor - Date.now()));
   const currentAt = figures.map((one) => new Promise((done) => one.on('value', ({ total_citas }) => total_citas === total && done(Date.now()))));
   await start();
@@ -157,11 +192,17 @@ try {
     INSERT INTO negocios VALUES ('${NEGOCIO}', '${OWNER}');`);
   await start();
   for (let run = 1; run <= Number(runs); run += 1) {
-    await first.bare(port);
-    await first.client(port);
-    say({ run, first: 'warm', ...await inTurn((who) => first[who](port)) });
+    const here = { ...given(port), WebSocket, Pulso };
+    await first.bare(here);
+    await first.client(here);
+    say({ run, first: 'Node.js, warm', ...await inTurn((who) => first[who](here)) });
     const self = fileURLToPath(import.meta.url);
-    say({ run, first: 'cold', ...await inTurn((who) => Number(execFileSync(process.execPath, [self, '--once', who, String(port)]))) });
+    say({ run, first: 'Node.js, cold', ...await inTurn((who) => Number(execFileSync(process.execPath, [self, '--once', who, String(port)]))) });
+    if (existsSync('/usr/bin/chromium')) {
+      const { warm, cold } = await inPages(port);
+      say({ run, first: 'Chromium, warm', ...warm });
+      say({ run, first: 'Chromium, cold', ...cold });
+    }
     say({ run, crowd: 'restart', ...await comesBack('SIGTERM', AWAY_MS) });
     say({ run, crowd: 'crash', ...await comesBack('SIGKILL', 0) });
   }

@@ -1,9 +1,11 @@
 // Owns who is told of what: each by itself, so that one that throws disturbs no other.
 
 export type Report = (thrown: unknown) => void;
+type Listener = (value: any) => void;
 
 export function listeners(report: Report) {
-  const all = new Map<string, Set<(value: any) => void>>();
+  /** Never changed but replaced: whoever comes or goes meanwhile changes nothing of the round. */
+  const all = new Map<string, readonly Listener[]>();
   const call = <T>(listener: (value: T) => void, value: T) => {
     try {
       listener(value);
@@ -15,14 +17,13 @@ export function listeners(report: Report) {
     /** As by `emit`, one alone. */
     call,
     /** The same listener twice is two. */
-    on(event: string, listener: (value: any) => void) {
-      const mine = (value: any) => listener(value);
-      all.set(event, (all.get(event) ?? new Set()).add(mine));
-      return () => void all.get(event)?.delete(mine);
+    on(event: string, listener: Listener) {
+      const mine: Listener = (value) => listener(value);
+      all.set(event, [...all.get(event) ?? [], mine]);
+      return () => void all.set(event, (all.get(event) ?? []).filter((one) => one !== mine));
     },
-    /** Whoever comes or goes meanwhile changes nothing of the round. */
     emit(event: string, value: unknown) {
-      for (const listener of [...all.get(event) ?? []]) call(listener, value);
+      for (const listener of all.get(event) ?? []) call(listener, value);
     },
     clear: () => all.clear(),
   };
