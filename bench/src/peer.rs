@@ -251,7 +251,7 @@ impl Drop for Server {
 }
 
 /// Kills it and its descendants.
-fn end(child: &mut Child) {
+pub fn end(child: &mut Child) {
     let all = family(Pid::from_child(child));
     for pid in all.into_iter().filter_map(|member| Pid::from_raw(i32::try_from(member).ok()?)) {
         // It may have ended by itself.

@@ -13,7 +13,7 @@ use pulso_harness::Postgres;
 
 use self::changes::{Change, Writer};
 use self::peer::{Peer, Server};
-use super::{CALMLY, NAME, Stage};
+use super::{NAME, Stage, gather};
 use crate::meter::{Cpu, Memory};
 use crate::quantiles::{ms, quantile};
 use crate::report::Report;
@@ -25,11 +25,13 @@ pub(super) const A_SECOND: u32 = 50;
 const SECONDS: (u32, u32) = (30, 5);
 /// Without any change.
 const REST: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(5));
+/// For all to have their first result.
+const FURNISHED: Duration = Duration::from_mins(2);
 /// For the last change to arrive: more than the longest interval of a poller.
 const ARRIVED: Duration = Duration::from_secs(3);
 
-/// A row a key, as the others have a table.
-const TABLE: &str = "CREATE TABLE claves (clave text PRIMARY KEY, n integer NOT NULL DEFAULT 0)";
+/// A row a key, as the others have a table. A screen that shows none has a number of nought.
+const TABLE: &str = "CREATE TABLE claves (clave text PRIMARY KEY, n integer NOT NULL DEFAULT 1)";
 
 pub(super) fn measure(stage: &Stage<'_>, report: &mut Report) {
     for peer in Peer::ALL {
@@ -53,8 +55,11 @@ fn one(stage: &Stage<'_>, peer: Peer, report: &mut Report) -> Result<(), String>
     });
     let server = Server::start(peer, stage, &database)?;
     let watchers = stage.scaled(WATCHERS.0, WATCHERS.1);
-    let mut swarm = Swarm::new(server.port(), (0..watchers).map(|seat| peer.seat(seat % KEYS)));
-    swarm.connect(CALMLY);
+    let mut swarm = Swarm::new(server.port(), (0..watchers).map(|seat| peer.seat(seat, seat % KEYS)));
+    gather(&mut swarm);
+    if !swarm.drive(FURNISHED, |swarm| swarm.newest().all(|(_, n)| n > 0)) {
+        return Err("not every screen has a result to begin with".to_owned());
+    }
     swarm.keep();
     swarm.idle(ARRIVED);
     let count = A_SECOND * stage.scaled(SECONDS.0, SECONDS.1);

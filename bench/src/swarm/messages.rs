@@ -93,7 +93,7 @@ impl Swarm {
             Framing::Chunks => text.windows(what.len()).any(|part| part == what.as_bytes()),
             Framing::WebSocket | Framing::SocketIo | Framing::Polling => text.starts_with(what.as_bytes()),
         };
-        if says("{\"type\":\"error\"") {
+        if says("{\"type\":\"error\"") || says("[\"error\"") {
             self.counts.errors += 1;
         }
         let number = if script.number.is_empty() {
