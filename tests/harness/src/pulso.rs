@@ -31,13 +31,28 @@ pub struct Pulso {
     wrapper: Vec<String>,
 }
 
-/// A server that runs; killed when dropped.
+/// The settings whose values are nobody's business.
+const SECRETS: [&str; 7] = [
+    "JWT_SECRET",
+    "JWT_SECRET_PREVIOUS",
+    "NOTIFY_API_KEY",
+    "CLOUD_API_KEY",
+    "DATABASE_URL",
+    "LISTEN_DATABASE_URL",
+    "REDIS_URL",
+];
+/// How tokens begin, and statements.
+const NEVER_LOGGED: [&str; 3] = ["eyJhbGciOi", "eyJ0eXAiOi", "SELECT "];
+
+/// A server that runs; killed when dropped, and then its log is searched for what no log may hold.
 #[derive(Debug)]
 pub struct Running {
     child: Mutex<Child>,
     pid: Pid,
     port: u16,
     log: Arc<Mutex<Vec<String>>>,
+    /// By value.
+    secrets: Vec<String>,
 }
 
 impl Pulso {
@@ -151,11 +166,19 @@ impl Pulso {
             }
         });
         let pid = Pid::from_child(&child);
-        let mut running = Running { child: Mutex::new(child), pid, port: 0, log };
+        let mut running = Running { child: Mutex::new(child), pid, port: 0, log, secrets: self.secrets() };
         wait::until(async || running.listening_port().is_some() || running.exit_code().is_some(), "the server listens")
             .await;
         running.port = running.listening_port().unwrap_or_else(|| panic!("it did not start: {:#?}", running.log()));
         running
+    }
+
+    /// An address without a user is none.
+    fn secrets(&self) -> Vec<String> {
+        let is_secret = |(name, value): &&(String, String)| {
+            SECRETS.contains(&name.as_str()) && value.len() >= 8 && (!name.ends_with("_URL") || value.contains('@'))
+        };
+        self.environment.iter().filter(is_secret).map(|(_, value)| value.clone()).collect()
     }
 
     /// As [`Self::start`], and waits until the database answers.
@@ -319,5 +342,13 @@ impl Drop for Running {
         // It may have ended already.
         let _ = child.kill();
         let _ = child.wait();
+        drop(child);
+        if thread::panicking() {
+            return;
+        }
+        for line in self.log() {
+            let mut secrets = NEVER_LOGGED.into_iter().chain(self.secrets.iter().map(String::as_str));
+            assert!(!secrets.any(|secret| line.contains(secret)), "what no log may hold: {line}");
+        }
     }
 }
