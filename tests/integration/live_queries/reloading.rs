@@ -223,7 +223,7 @@ async fn a_read_that_is_under_way_when_access_is_narrowed_reaches_nobody_whom_th
         }
     }
     // It is told by a task of its own, perhaps later than the other one.
-    let told = heard_until_an_error(&mut goes).await;
+    let told = until_refused(&mut goes).await;
     assert_eq!(told, [json!({ "type": "error", "channel": CHANNEL, "message": WITHDRAWN })]);
     assert_eq!(heard(&mut goes).await, Vec::<Value>::new());
 }

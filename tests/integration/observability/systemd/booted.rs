@@ -11,6 +11,8 @@ use crate::business::{NEGOCIO, database, owner, pulso};
 use crate::observability::shipped;
 
 const BOOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/systemd/boot");
+/// What a server says that sends to many by one call.
+const RING: &str = "io_uring is used";
 const QUERY: &str = "-- access: negocio\nSELECT count(*) AS citas FROM citas WHERE negocio_id = $1\n";
 
 /// A systemd, its control groups and all that it started: gone when dropped.
@@ -112,7 +114,6 @@ async fn under_systemd_a_server_is_ready_reloads_is_watched_and_takes_its_leave(
     assert_eq!((systemd.shows("Type"), systemd.shows("ActiveState")), ("notify".into(), "active".into()));
     // What it is forbidden leaves it what it has outside.
     let outside = pulso(&database.url()).ready().await;
-    const RING: &str = "io_uring is used";
     let has_ring = async || systemd.journal().contains(RING) == outside.has_logged(RING);
     wait::until(has_ring, "the ring is used inside as outside").await;
     assert_eq!(systemd.inside("stat --format=%U:%a /var/lib/pulso/"), "pulso:755");
