@@ -1,6 +1,7 @@
 //! What a client of Socket.IO shows at a namespace's door: an object is read as its last fields of each name say, the rest is nothing.
 #![no_main]
 
+#[expect(dead_code, reason = "not all of it is fed")]
 #[path = "../../src/transport/socketio/auth.rs"]
 mod auth;
 

@@ -1,6 +1,7 @@
 //! The frames of a message are counted alike however their bytes arrive. First byte: most frames; second: piece.
 #![no_main]
 
+#[expect(dead_code, reason = "not all of it is fed")]
 #[path = "../../src/transport/websocket/fragments.rs"]
 mod fragments;
 

@@ -9,7 +9,7 @@ mod hub {
 }
 
 use libfuzzer_sys::fuzz_target;
-use pulso::transport::socketio;
+use pulso::{model, transport::socketio};
 use query::Query;
 
 fuzz_target!(|text: &str| {
@@ -18,7 +18,7 @@ fuzz_target!(|text: &str| {
         assert_eq!(Query::parse(&format!("&&{text}&&")).as_ref(), Ok(&read));
         let names = url::form_urlencoded::parse(text.as_bytes()).count();
         assert!(names == 0 || Query::parse(&format!("{text}&{text}")).is_err());
-        for value in [&read.token, &read.device_uid, &read.channel].into_iter().flatten() {
+        for value in [&read.token, &read.device_uid, &read.channel, &read.negocio, &read.channels].into_iter().flatten() {
             assert!(!value.chars().any(char::is_control));
         }
     }
