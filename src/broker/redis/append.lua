@@ -26,33 +26,14 @@ return answered(function()
   local watching = 0
   if KEYS[5] then watching = #live(KEYS[5], now) end
 
-  local function remember(name, answer)
-    local stamp = string.format('%016.0f', now)
-    must('HSET', calls, name, stamp .. answer)
-    must('LPUSH', order, stamp .. name)
-    for _ = 1, 4 do
-      local oldest = must('LINDEX', order, -1)
-      if must('LLEN', order) <= most_calls and not is_forgotten(oldest) then break end
-      must('RPOP', order)
-      local gone = string.sub(oldest, 17)
-      local held = must('HGET', calls, gone)
-      -- A name that was forgotten and came again stands in the list twice.
-      if held and string.sub(held, 1, 16) == string.sub(oldest, 1, 16) then must('HDEL', calls, gone) end
-    end
-    known[name] = answer
-  end
-
   local next = math.max(now, number(state[2], limit) + 1, number(ARGV[2], limit) + 1)
-  local told, is_written = { 'appended', watching }, false
+  local before, told = next, { 'appended', watching }
   for at = 7, #ARGV, 4 do
-    local name = ARGV[at + 2]
+    local body, name, answer = ARGV[at], ARGV[at + 2], ARGV[at + 3]
     if known[name] then
-      told[#told + 1] = { 'repeated', known[name] }
+      told[#told + 1], told[#told + 2] = 'repeated', known[name]
     else
-      local function add()
-        return redis.pcall('XADD', stream, 'MAXLEN', '~', most, text(next) .. '-0', 'b', ARGV[at])
-      end
-      local added = add()
+      local added = redis.pcall('XADD', stream, 'MAXLEN', '~', most, text(next) .. '-0', 'b', body)
       if type(added) == 'table' and added.err then
         -- Somebody else wrote ahead of us, before the first of these, or it is another error.
         local ahead = top(stream)
@@ -66,15 +47,28 @@ return answered(function()
             return { 'reborn' }
           end
         end
-        added = add()
-        if type(added) == 'table' and added.err then error(added) end
+        must('XADD', stream, 'MAXLEN', '~', most, text(next) .. '-0', 'b', body)
       end
-      told[#told + 1] = { 'at', text(next) }
-      next, is_written = next + tonumber(ARGV[at + 1]), true
-      if name ~= '' then remember(name, ARGV[at + 3]) end
+      told[#told + 1], told[#told + 2] = 'at', text(next)
+      next = next + tonumber(ARGV[at + 1])
+      if name ~= '' then
+        known[name] = answer
+        local stamp = string.format('%016.0f', now)
+        must('HSET', calls, name, stamp .. answer)
+        must('LPUSH', order, stamp .. name)
+        for _ = 1, 4 do
+          local oldest = must('LINDEX', order, -1)
+          if must('LLEN', order) <= most_calls and not is_forgotten(oldest) then break end
+          must('RPOP', order)
+          local gone = string.sub(oldest, 17)
+          local held = must('HGET', calls, gone)
+          -- A name that was forgotten and came again stands in the list twice.
+          if held and string.sub(held, 1, 16) == string.sub(oldest, 1, 16) then must('HDEL', calls, gone) end
+        end
+      end
     end
   end
-  if is_written then
+  if next > before then
     if kept > 0 then must('XTRIM', stream, 'MINID', '~', text(now - kept)) end
     must('HSET', meta, 'last', text(next - 1))
   end

@@ -314,8 +314,11 @@ impl RedisLine {
             _ => return Err(self.odd()),
         }
         let watching = said.next().and_then(number).and_then(|count| usize::try_from(count).ok()).unwrap_or_default();
-        let each: Option<Vec<_>> = said.map(|said| appended(said, watching)).collect();
-        each.filter(|each| each.len() == entries.len()).ok_or_else(|| self.odd())
+        let mut each = Vec::with_capacity(entries.len());
+        while let (Some(word), Some(value)) = (said.next(), said.next()) {
+            each.push(appended(word, value, watching).ok_or_else(|| self.odd())?);
+        }
+        if each.len() == entries.len() { Ok(each) } else { Err(self.odd()) }
     }
 
     /// For no time at all: not any more.
@@ -347,11 +350,10 @@ impl RedisLine {
 }
 
 /// What became of one entry.
-fn appended(said: Value, watching: usize) -> Option<Appended> {
-    let [word, said] = <[Value; 2]>::try_from(list(said)).ok()?;
+fn appended(word: Value, value: Value, watching: usize) -> Option<Appended> {
     match text(word)?.as_str() {
-        "at" => number(said).map(|first| Appended::At { first, watching }),
-        "repeated" => bytes(said).map(|answer| Appended::Repeated(answer.into())),
+        "at" => number(value).map(|first| Appended::At { first, watching }),
+        "repeated" => bytes(value).map(|answer| Appended::Repeated(answer.into())),
         _ => None,
     }
 }
