@@ -10,7 +10,7 @@ export type Transport = 'websocket' | 'sse';
 export interface Status {
   readonly state: State;
   readonly transport: Transport | null;
-  /** When it is tried again (`Date.now()`), while `waiting`. */
+  /** When it is tried again (`Date.now()`), while `waiting`; null while the page is put away. */
   readonly retryAt: number | null;
   /** Attempts in a row that failed. */
   readonly attempt: number;
@@ -180,7 +180,7 @@ export interface KioskOptions extends Omit<PulsoOptions, 'token' | 'getToken' | 
   device: string;
 }
 
-/** A kiosk's line: same events; asks on while the device is off. */
+/** A kiosk's line, one for all who ask for the same device: same events; asks on while the device is off. */
 export interface Kiosk extends Pick<PulsoClient, 'status' | 'session' | 'on' | 'connect' | 'reconnect' | 'close' | 'ready'>, Disposable {
   readonly orders: Subscription<OrderStatusChanged>;
 }
