@@ -48,16 +48,23 @@ pub struct Publication {
     wrong: Option<Code>,
     /// Taken by who has a publication of this very version, too.
     is_again: bool,
-    /// When what this publication says was announced and committed, for who measures how long it takes to the first socket.
-    noticed: Option<Arrival>,
-    measured: AtomicBool,
+    /// Apart: most of what is kept was announced by nobody.
+    announced: Option<Box<Announced>>,
     /// Of a call that is followed.
     delivery: Option<Box<Delivery>>,
 }
 
+/// When what a publication says was announced and committed, for who measures how long it takes to the first socket.
+#[derive(Debug)]
+struct Announced {
+    arrival: Arrival,
+    is_measured: AtomicBool,
+}
+
 impl Publication {
     pub fn state(channel: Channel, version: u64, payload: impl Into<Payload>, noticed: Option<Arrival>) -> Self {
-        Self { kind: Kind::State, noticed, ..Self::event(channel, version, "", payload) }
+        let announced = noticed.map(Announced::at).map(Box::new);
+        Self { kind: Kind::State, announced, ..Self::event(channel, version, "", payload) }
     }
 
     pub fn event(channel: Channel, id: u64, event: &'static str, payload: impl Into<Payload>) -> Self {
@@ -71,8 +78,7 @@ impl Publication {
             encodings: Encodings::default(),
             wrong: None,
             is_again: false,
-            noticed: Arrival::of_commit(),
-            measured: AtomicBool::new(false),
+            announced: Arrival::of_commit().map(Announced::at).map(Box::new),
             delivery: Place::current().map(Delivery::of).map(Box::new),
         }
     }
@@ -143,16 +149,23 @@ impl Publication {
 
     /// How long it took is counted for the first socket.
     fn measure(&self, metrics: &Metrics) {
-        let Some(Arrival { at, committed }) = self.noticed.filter(|_| !self.measured.swap(true, Ordering::Relaxed))
-        else {
+        let Some(announced) = &self.announced else { return };
+        if announced.is_measured.swap(true, Ordering::Relaxed) {
             return;
-        };
+        }
+        let Arrival { at, committed } = announced.arrival;
         if self.kind == Kind::State {
             metrics.notice_to_socket_seconds.observe(at.elapsed().as_secs_f64());
         }
         if let Some(committed) = committed {
             metrics.commit_to_socket_seconds.observe(committed.elapsed().as_secs_f64());
         }
+    }
+}
+
+impl Announced {
+    fn at(arrival: Arrival) -> Self {
+        Self { arrival, is_measured: AtomicBool::new(false) }
     }
 }
 
