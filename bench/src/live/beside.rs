@@ -27,6 +27,8 @@ const SECONDS: (u32, u32) = (30, 5);
 const REST: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(5));
 /// For all to have their first result.
 const FURNISHED: Duration = Duration::from_mins(2);
+/// For who does not keep up to show all that there was.
+const CAUGHT_UP: Duration = Duration::from_mins(5);
 /// For the last change to arrive: more than the longest interval of a poller.
 const ARRIVED: Duration = Duration::from_secs(3);
 
@@ -67,6 +69,9 @@ fn one(stage: &Stage<'_>, peer: Peer, report: &mut Report) -> Result<(), String>
     let writer = Writer::start(database.url(), server.port(), peer.hint(), count);
     swarm.drive(Duration::from_mins(10), |_| writer.is_done());
     let changes = writer.changes();
+    let last: HashMap<u32, u64> = changes.iter().map(|change| (change.key, change.n)).collect();
+    // Who has fallen behind is still at work on them.
+    swarm.drive(CAUGHT_UP, |swarm| wrong(swarm, &last).next().is_none());
     swarm.idle(ARRIVED);
     let of_database = Cpu::of(postgres.pid()).since(&database_before).each(u64::from(count));
     let of_server = Cpu::of(server.pid()).since(&server_before).each(u64::from(count));
@@ -77,7 +82,7 @@ fn one(stage: &Stage<'_>, peer: Peer, report: &mut Report) -> Result<(), String>
     let database_at_rest = at_rest(Cpu::of(postgres.pid()).since(&database_before).each(1));
     let server_at_rest = at_rest(Cpu::of(server.pid()).since(&server_before).each(1));
 
-    let Shown { mut waits, wrong } = shown(&swarm, &changes);
+    let (mut waits, wrong) = (waits(&swarm, &changes), wrong(&swarm, &last).count());
     let errors = swarm.counts.errors + swarm.counts.lost;
     let (p50, p99) = (quantile(&mut waits, 0.5).unwrap_or_default(), quantile(&mut waits, 0.99).unwrap_or_default());
     let name = peer.name();
@@ -96,14 +101,13 @@ fn one(stage: &Stage<'_>, peer: Peer, report: &mut Report) -> Result<(), String>
     Ok(())
 }
 
-/// When changes were shown.
-struct Shown {
-    /// From a commit until the last of its key's screens shows it, or something newer.
-    waits: Vec<Duration>,
-    wrong: usize,
+/// The screens that do not show the `last` number of their key.
+fn wrong(swarm: &Swarm, last: &HashMap<u32, u64>) -> impl Iterator<Item = (u32, u64)> {
+    swarm.newest().filter(|(key, newest)| last.get(key).is_some_and(|n| n != newest))
 }
 
-fn shown(swarm: &Swarm, changes: &[Change]) -> Shown {
+/// From each commit until the last of its key's screens shows it, or something newer.
+fn waits(swarm: &Swarm, changes: &[Change]) -> Vec<Duration> {
     let mut screens: HashMap<u32, Vec<&[(u64, Instant)]>> = HashMap::new();
     for ((key, _), arrivals) in swarm.newest().zip(swarm.arrivals()) {
         screens.entry(key).or_default().push(arrivals);
@@ -118,7 +122,5 @@ fn shown(swarm: &Swarm, changes: &[Change]) -> Shown {
         // Who never shows it is wrong at the end.
         waits.extend(each.collect::<Option<Vec<_>>>().and_then(|each| each.into_iter().max()));
     }
-    let right: HashMap<u32, u64> = changes.iter().map(|change| (change.key, change.n)).collect();
-    let is_wrong = |(key, newest): &(u32, u64)| right.get(key).is_some_and(|n| n != newest);
-    Shown { waits, wrong: swarm.newest().filter(is_wrong).count() }
+    waits
 }
