@@ -3,7 +3,8 @@
 //! Must not know which queries there are, nor who may watch one.
 
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
+use std::sync::{Arc, LazyLock};
 
 /// Longest name of a live query.
 const MAX_QUERY_NAME: usize = 64;
@@ -39,20 +40,38 @@ impl fmt::Debug for QueryName {
 
 /// A live query and the key that it is read for, in its one form; no key where the query has none. One pointer: every client
 /// keeps some channels, and few of them are these.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Consulta(Arc<(QueryName, Option<Box<str>>)>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consulta(Arc<Named>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Named {
+    /// Of the others: a notice looks its channel up a dozen times.
+    hash: u64,
+    query: QueryName,
+    key: Option<Box<str>>,
+}
+
+/// Drawn at start: nobody can choose names that collide.
+static HASHES: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 impl Consulta {
     pub fn new(query: QueryName, key: Option<&str>) -> Self {
-        Self(Arc::new((query, key.map(Into::into))))
+        let hash = HASHES.hash_one((&query, key));
+        Self(Arc::new(Named { hash, query, key: key.map(Into::into) }))
     }
 
     pub fn query(&self) -> &QueryName {
-        &self.0.0
+        &self.0.query
     }
 
     pub fn key(&self) -> Option<&str> {
-        self.0.1.as_deref()
+        self.0.key.as_deref()
+    }
+}
+
+impl Hash for Consulta {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.hash);
     }
 }
 

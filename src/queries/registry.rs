@@ -153,14 +153,15 @@ impl Queries {
         self.changes.subscribe()
     }
 
+    /// Whether the database has still to be asked about a query of this name.
+    pub fn is_unknown(&self, name: &QueryName) -> bool {
+        self.read().lives.get(name).is_some_and(|live| live.is_unknown())
+    }
+
     /// Waits until the database has been asked about a query, if there is one of this name.
     pub async fn until_known(&self, name: &QueryName) {
         let mut changes = self.changes();
-        while self.find(name).is_some_and(|live| live.is_unknown()) {
-            if changes.changed().await.is_err() {
-                return;
-            }
-        }
+        while self.is_unknown(name) && changes.changed().await.is_ok() {}
     }
 
     /// A read found that the query is not what it was thought to be: it is to be learnt again.

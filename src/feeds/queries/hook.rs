@@ -43,10 +43,13 @@ async fn answer(call: &mut Call) -> Result<Reply, Rejection> {
     let (refresher, database) = (&context.refresher, &context.database);
     let announcement = words::decode(&call.body)?;
     if !database.is_down() {
-        // Of what was defined a moment ago the database is being asked.
-        let names = announcement.names.iter().filter_map(|name| QueryName::parse(name)).collect::<Vec<_>>();
-        let known = join_all(names.iter().map(|name| context.queries.until_known(name)));
-        let _ = timeout_at(deadline, known).await;
+        let names = announcement.names.iter().filter_map(|name| QueryName::parse(name));
+        let unknown: Vec<_> = names.filter(|name| context.queries.is_unknown(name)).collect();
+        if !unknown.is_empty() {
+            // Of what was defined a moment ago the database is being asked.
+            let known = join_all(unknown.iter().map(|name| context.queries.until_known(name)));
+            let _ = timeout_at(deadline, known).await;
+        }
     }
     let channels = channels(&announcement, &context.queries)?;
     // All of them, whatever becomes of any.

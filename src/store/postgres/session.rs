@@ -32,6 +32,9 @@ pub(super) struct SessionSettings {
     zone: String,
     /// The path as an expression, where the URL names one.
     path: Option<String>,
+    /// What begins a transaction that only reads, but for the time that a statement has: each at its own moment, or all at one.
+    each: String,
+    one: String,
     begin_reading: Arc<str>,
 }
 
@@ -42,8 +45,9 @@ impl SessionSettings {
         // No zone's name holds a quote.
         let zone = zone.iana_name().filter(|name| !name.contains(['\'', '\\'])).unwrap_or("UTC").to_owned();
         let path = search_path.map(|path| format!("E'{}'", path.replace('\\', r"\\").replace('\'', "''")));
-        let begin_reading = begin_reading(EACH, &zone, path.as_deref(), statement_timeout).into();
-        Self { zone, path, begin_reading }
+        let [each, one] = [EACH, ONE].map(|moment| begin_reading(moment, &zone, path.as_deref()));
+        let begin_reading = within(&each, statement_timeout).into();
+        Self { zone, path, each, one, begin_reading }
     }
 
     pub(super) fn zone(&self) -> &str {
@@ -57,13 +61,15 @@ impl SessionSettings {
 
     /// The same with a time of its own for each statement.
     pub(super) fn begin_reading_within(&self, statement_timeout: Duration) -> String {
-        begin_reading(EACH, &self.zone, self.path.as_deref(), statement_timeout)
+        within(&self.each, statement_timeout)
     }
 
     /// The same with one moment for all statements; a statement more, the last, says which.
     pub(super) fn begin_ordered(&self, statement_timeout: Duration) -> String {
-        let begin = begin_reading(ONE, &self.zone, self.path.as_deref(), statement_timeout);
-        [&begin, "; ", order::COMPLETED].concat()
+        let mut begin = within(&self.one, statement_timeout);
+        begin.push_str("; ");
+        begin.push_str(order::COMPLETED);
+        begin
     }
 
     /// Begins a transaction that writes, into tables of our own, and that a COMMIT ends. So nothing can be set aside but
@@ -80,7 +86,7 @@ impl SessionSettings {
     }
 }
 
-fn begin_reading(moment: &str, zone: &str, path: Option<&str>, statement_timeout: Duration) -> String {
+fn begin_reading(moment: &str, zone: &str, path: Option<&str>) -> String {
     // Tables that somebody made for a session alone would come first, if they did not come last.
     let path = path.unwrap_or(PATH_NOW);
     let path = set("search_path", &format!("pg_catalog.ltrim(pg_catalog.concat({path}, ', pg_temp'), ', ')"));
@@ -88,9 +94,18 @@ fn begin_reading(moment: &str, zone: &str, path: Option<&str>, statement_timeout
         "BEGIN ISOLATION LEVEL {moment} READ ONLY; SAVEPOINT pulso; RESET ALL; {OWN_ROLE}; {path}\
          SET LOCAL client_encoding = UTF8; SET LOCAL DateStyle = ISO, MDY; SET LOCAL IntervalStyle = iso_8601; \
          SET LOCAL extra_float_digits = 1; SET LOCAL TimeZone = '{zone}'; \
-         SET LOCAL statement_timeout = {}",
-        statement_timeout.as_millis().max(1)
+         SET LOCAL statement_timeout = "
     )
+}
+
+/// With the time that a statement has, and room for one.
+fn within(begin_reading: &str, statement_timeout: Duration) -> String {
+    const ROOM: usize = 1_024;
+    let time = u64::try_from(statement_timeout.as_millis().max(1)).unwrap_or(u64::MAX);
+    let mut text = String::with_capacity(begin_reading.len() + ROOM);
+    text.push_str(begin_reading);
+    text.push_str(&time.to_string());
+    text
 }
 
 /// For the transaction alone.
