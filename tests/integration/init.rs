@@ -249,7 +249,11 @@ async fn in_a_terminal_it_asks_and_takes_what_is_offered_for_an_empty_line() {
     let schema =
         "CREATE TABLE agenda (de_quien uuid, cuando date, estado text); CREATE TABLE gente (id uuid, jefe uuid);";
     database.execute(schema).await;
-    database.execute(&format!("INSERT INTO agenda VALUES ('{NEGOCIO}', CURRENT_DATE, 'atendida')")).await;
+    database
+        .execute(&format!(
+            "INSERT INTO agenda VALUES ('{NEGOCIO}', (now() AT TIME ZONE 'America/Guayaquil')::date, 'atendida')"
+        ))
+        .await;
     database.execute(&format!("INSERT INTO gente VALUES ('{NEGOCIO}', '{OWNER}')")).await;
     let answers = "citas\nagenda\nde_quien\ncuando\ngente\njefe\n\nAmerica/Guayaquil\n\n";
     let Ended { code, said } = asked(&bare(&database.url()), &folder, answers).await;
