@@ -19,6 +19,11 @@ const NAMES: &str = "(async () => {
     return { es: names(es, ''), en: names(rest, ''), page: Object.keys(page).sort(), places };
 })()";
 
+/// Headings that their cards cut off.
+const CUT: &str = "[...document.querySelectorAll('.card h2')].filter((heading) => heading.getClientRects().length > 0 && \
+    heading.getBoundingClientRect().right > heading.closest('.card').getBoundingClientRect().right)\
+    .map((heading) => heading.textContent)";
+
 #[tokio::test]
 async fn the_page_speaks_the_language_of_its_link_or_of_its_reader_and_can_be_told_another() {
     let stage = Stage::open().await;
@@ -83,6 +88,7 @@ async fn nothing_stands_in_anybodys_way_in_both_schemes_and_languages_on_a_desk_
                 tab.ask(json!({ "do": "size", "width": width, "height": height })).await;
                 tab.ask(json!({ "do": "scheme", "value": scheme })).await;
                 assert_eq!(tab.axe().await, json!([]), "{language}, {scheme}, {width}");
+                assert_eq!(tab.eval(CUT).await, json!([]), "{language}, {width}");
                 tab.screenshot(&format!("boards-{language}-{scheme}-{width}.png")).await;
             }
         }
