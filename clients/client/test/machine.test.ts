@@ -49,6 +49,8 @@ test('whatever happens, in whatever order', async () => {
     let tokens = 0;
     /** Changes with whoever may be another user: she has positions of her own. */
     let owner = 0;
+    /** Whether the token is of somebody else than `getToken` gives tokens of. */
+    let isOther = false;
 
     function watch(one: Subscription<any>) {
       let isRefused = false;
@@ -92,7 +94,11 @@ test('whatever happens, in whatever order', async () => {
       } else if (it.do === 'event' && isOpen) socket.says(sale(it.id));
       else if (it.do === 'stats' && isOpen) socket.says(stats('a', it.seq));
       else if (it.do === 'pass') await time.pass(it.ms);
-      else if (it.do === 'answer') waiting.splice(0).forEach(({ resolve }) => resolve(++tokens % 7 ? token({ id: 'ana', tokens }) : null));
+      else if (it.do === 'answer') waiting.splice(0).forEach(({ resolve }) => {
+        const next = ++tokens % 7 ? token({ id: 'ana', tokens }) : null;
+        if (next) [owner, isOther] = [owner + Number(isOther), false];
+        resolve(next);
+      });
       else if (it.do === 'fail') waiting.splice(0).forEach(({ reject }) => reject(new Error('the API is away')));
       else if (it.do === 'offline' || it.do === 'online') {
         navigator.onLine = it.do === 'online';
@@ -110,6 +116,7 @@ test('whatever happens, in whatever order', async () => {
         // Who is not waited for any more may answer whenever she likes.
         waiting = [];
         owner++;
+        isOther = it.n > 1;
         pulso.setToken(it.n < 0 ? null : USERS[it.n]!);
       } else if (it.do === 'subscribe') watch([() => pulso.stats('a'), () => pulso.sales(), () => pulso.sales('a'), () => pulso.channel('canal:a:x'), () => pulso.orders()][it.what]!());
       else if (it.do === 'leave') subscriptions[it.n]?.close();
