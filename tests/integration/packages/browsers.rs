@@ -39,8 +39,8 @@ const PAGE: &str = r#"<!doctype html><title>Citas</title><output id="citas"></ou
 <script type="module" src="/page.js"></script>"#;
 
 /// `OPTIONS` are the client's, but for `keep` (the name of a store) and `hasten` (how much faster its clock goes). What it
-/// leaves on the window is for the test: `pulso`, its `sockets`, the `states` of its line, how many are `listening` to the window
-/// and the document; `isAway` lets no new socket through.
+/// leaves on the window is for the test: `pulso`, its `sales`, its `sockets`, the `states` of its line, how many are `listening`
+/// to the window and the document; `isAway` lets no new socket through.
 const SCRIPT: &str = "import * as library from '/client/index.js';
 const { keep, hasten = 1, ...options } = OPTIONS;
 const from = Date.now();
@@ -72,7 +72,8 @@ pulso.on('status', ({ state, transport, error }) => {
   show('line', [state, transport, error?.code].filter(Boolean).join(' '));
 });
 pulso.stats('NEGOCIO').on('value', ({ total_citas }) => show('citas', String(total_citas)));
-pulso.sales().on('value', ({ data }) => {
+window.sales = pulso.sales();
+sales.on('value', ({ data }) => {
   const item = document.createElement('li');
   item.textContent = `${data.saleId} ${data.total}`;
   document.getElementById('sales').append(item);
@@ -108,6 +109,12 @@ pub async fn page(browser: Browser, port: u16, claims: &Claims, options: serde_j
     serve(&mut tab, "/page.js", "text/javascript", &script).await;
     let address = serve(&mut tab, "/index.html", "text/html; charset=utf-8", PAGE).await;
     (tab, address)
+}
+
+/// Until the page has its first figures and hears sales: on a stream it asks for these only once it knows whose they are.
+pub async fn listens(tab: &mut Tab) {
+    tab.wait_text("citas", "0").await;
+    tab.wait_eval("sales.state", "live").await;
 }
 
 async fn serve(tab: &mut Tab, path: &str, kind: &str, body: &str) -> String {

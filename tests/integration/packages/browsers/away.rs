@@ -4,7 +4,7 @@ use pulso_harness::process::steady_port;
 use pulso_harness::{ChaosProxy, Nginx};
 use serde_json::json;
 
-use super::{SALES, page, sale, seller};
+use super::{SALES, listens, page, sale, seller};
 use crate::feeds::open;
 use crate::tab::Browser;
 
@@ -20,7 +20,7 @@ async fn a_page_whose_server_was_away_or_whose_line_swallows_everything_is_back_
     let options = json!({ "backoff": { "min": 50, "max": 200 }, "answerWithin": 500 });
     let (mut tab, address) = page(browser, line.port(), &seller(), options).await;
     tab.open(&address).await;
-    tab.wait_text("citas", "0").await;
+    listens(&mut tab).await;
     line.refuse().await;
     tab.wait_eval("pulso.status.state === 'waiting'", true).await;
     line.restore().await;
@@ -42,7 +42,7 @@ async fn a_page_that_was_offline_is_back_at_once_with_what_happened_meanwhile(br
     let options = json!({ "backoff": { "min": 1_800_000, "max": 3_600_000 }, "answerWithin": 500 });
     let (mut tab, address) = page(browser, pulso.port(), &seller(), options).await;
     tab.open(&address).await;
-    tab.wait_text("citas", "0").await;
+    listens(&mut tab).await;
     assert_eq!(pulso.post("/notify/venta", &sale("1", "1.00")).await.status, 200);
     tab.wait_text("sales", "1 1.00").await;
     tab.ask(json!({ "do": "offline" })).await;
@@ -66,7 +66,7 @@ async fn behind_a_proxy_that_drops_upgrades_a_stream_takes_over(browser: Browser
     let (mut tab, address) = page(browser, port, &seller(), options).await;
     tab.open(&address).await;
     tab.wait_text("line", "connected sse").await;
-    tab.wait_text("citas", "0").await;
+    listens(&mut tab).await;
     assert_eq!(pulso.post("/notify/venta", &sale("1", "45.50")).await.status, 200);
     tab.wait_eval(SALES, json!(["1 45.50"])).await;
 }

@@ -3,7 +3,7 @@
 use pulso_harness::SECRET;
 use serde_json::{Value, json};
 
-use super::{page, sale, seller};
+use super::{listens, page, sale, seller};
 use crate::business::{NEGOCIO, citas, owner};
 use crate::feeds::{configured, open};
 use crate::tab::Browser;
@@ -19,7 +19,7 @@ async fn a_page_shows_figures_and_sales_to_the_letter_and_its_token_stands_in_no
     let claims = seller();
     let (mut tab, address) = page(browser, pulso.port(), &claims, json!({})).await;
     tab.open(&address).await;
-    tab.wait_text("citas", "0").await;
+    listens(&mut tab).await;
     citas(&database, NEGOCIO, 3, "pendiente", "'2020-01-01'").await;
     pulso.notify(NEGOCIO).await;
     tab.wait_text("citas", "3").await;

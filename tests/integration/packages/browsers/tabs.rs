@@ -3,7 +3,7 @@
 use pulso_harness::Running;
 use serde_json::json;
 
-use super::{SALES, page, sale, seller};
+use super::{SALES, listens, page, sale, seller};
 use crate::feeds::open;
 use crate::tab::Browser;
 
@@ -22,7 +22,7 @@ async fn what_happened_while_a_page_was_loaded_anew_is_there_once(browser: Brows
     let (pulso, _database) = open().await;
     let (mut tab, address) = page(browser, pulso.port(), &seller(), json!({ "keep": "local" })).await;
     tab.open(&address).await;
-    tab.wait_text("citas", "0").await;
+    listens(&mut tab).await;
     sell(&pulso, 1).await;
     tab.wait_eval(SALES, json!(["1 1.00"])).await;
     tab.open("about:blank").await;
@@ -35,7 +35,7 @@ async fn a_page_that_is_gone_back_to_has_what_happened_meanwhile_on_one_line(bro
     let (pulso, _database) = open().await;
     let (mut tab, address) = page(browser, pulso.port(), &seller(), json!({ "keep": "tab" })).await;
     tab.open(&address).await;
-    tab.wait_text("citas", "0").await;
+    listens(&mut tab).await;
     sell(&pulso, 1).await;
     tab.wait_eval(SALES, json!(["1 1.00"])).await;
     tab.ask(json!({ "do": "goto", "url": address.replace("index.html", "client/index.js") })).await;
@@ -54,7 +54,7 @@ async fn a_page_that_nobody_looked_at_for_ten_minutes_has_kept_its_line(browser:
     let options = json!({ "hasten": 60, "answerWithin": 120_000 });
     let (mut tab, address) = page(browser, pulso.port(), &seller(), options).await;
     tab.open(&address).await;
-    tab.wait_text("citas", "0").await;
+    listens(&mut tab).await;
     tab.ask(json!({ "do": "hide" })).await;
     tab.eval("window.hiddenAt = clock.now(), null").await;
     tab.wait_eval("clock.now() - hiddenAt > 600_000", true).await;
@@ -72,7 +72,7 @@ async fn two_tabs_with_one_store_hear_everything_once_each(browser: Browser) {
     let (mut tab, address) = page(browser, pulso.port(), &seller(), options).await;
     for _ in 0..2 {
         tab.open(&address).await;
-        tab.wait_text("citas", "0").await;
+        listens(&mut tab).await;
         tab.beside().await;
     }
     sell(&pulso, 1).await;
