@@ -28,6 +28,8 @@ export type Holder = (event: 'value' | 'state' | 'resync' | 'error', value: unkn
 export interface Out {
   now(): number;
   send(frame: object): void;
+  /** Does it once all that is under way is done. */
+  tell(act: () => void): void;
   emit<E extends keyof PulsoEvents>(event: E, value: PulsoEvents[E]): void;
   /** `settle` is wanted: soon, or after so many milliseconds. */
   settleIn(ms: number): void;
@@ -35,7 +37,7 @@ export interface Out {
   save(): void;
 }
 
-const isOfStates = (name: string) => /^(estadisticas|consulta):/.test(name);
+export const isOfStates = (name: string) => /^(estadisticas|consulta):/.test(name);
 const isNewer = (a: string, b: string) => a.length - b.length || (a > b ? 1 : a < b ? -1 : 0);
 /** Greater than every position. */
 const UNKNOWN = '9'.repeat(30);
@@ -64,9 +66,16 @@ export function channels(out: Out) {
   let version = 0;
   let session: Session | null = null;
   let made = 0;
+  /** How often the user has changed: nothing of the one before is told any more. */
+  let user = 0;
 
+  const later = (act: () => void) => {
+    const of = user;
+    out.tell(() => of === user && act());
+  };
+  const emit: Out['emit'] = (event, value) => later(() => out.emit(event, value));
   const tell = (entry: Entry, event: 'value' | 'state' | 'resync' | 'error', value: unknown) => {
-    for (const holder of [...entry.holders]) holder(event, value);
+    for (const holder of entry.holders) later(() => holder(event, value));
   };
   const turn = (entry: Entry, state: SubscriptionState) => {
     if (entry.state === state) return;
@@ -78,27 +87,21 @@ export function channels(out: Out) {
     entry.at = null;
     entry.seq = 0;
   };
-  const refuse = (entry: Entry, error: PulsoError) => {
-    forgetValue(entry);
-    entry.error = error;
-    tell(entry, 'error', error);
-    turn(entry, 'refused');
-    out.emit('error', error);
-  };
-  const tooOld = (entry: Entry) => {
-    if (entry.asked) out.send({ type: 'unsubscribe', channel: entry.channel });
-    refuse(entry, new PulsoError('too_old_server', undefined, { channel: entry.name }));
-  };
-  const trouble = (error: PulsoError, about: Entry[]) => {
+  const trouble = (error: PulsoError, about: Entry[], isRefusal = false) => {
     for (const entry of about) {
+      if (isRefusal) forgetValue(entry);
       entry.error = error;
       tell(entry, 'error', error);
+      if (isRefusal) turn(entry, 'refused');
     }
-    out.emit('error', error);
+    emit('error', error);
   };
   const isIn = ({ name, channel }: Entry, of: string) =>
     channel === of || (!name.includes(':') && of.startsWith(`${name}:`)) || (version < 2 && of === 'negocio' && name.startsWith('negocio:'));
-  const all = (of: string) => [...entries].filter((entry) => entry.state !== 'refused' && isIn(entry, of));
+  /** All but the refused: who asks anew for what was refused is another. */
+  const wanted = () => [...entries].filter(({ state }) => state !== 'refused');
+  const all = (of: string) => wanted().filter((entry) => isIn(entry, of));
+  const isHeard = (entry: Entry) => [...joined.keys()].some((channel) => isIn(entry, channel));
   /** A name that the server spells otherwise. */
   const respell = (of: string) => {
     const isKnown = all(of).length > 0;
@@ -109,8 +112,7 @@ export function channels(out: Out) {
   };
   /** What the server calls what was asked for without its id. */
   const names = ({ name }: Entry): string[] => {
-    const ids = name === 'restaurante' ? [session?.restaurant].filter((id) => id !== undefined)
-      : name === 'negocio' || name === 'staff_orders' ? session?.negocios ?? [] : [];
+    const ids = [(name === 'restaurante' ? session?.restaurant : name === 'negocio' || name === 'staff_orders' ? session?.negocios : null) ?? []].flat();
     return ids.length ? ids.map((id) => `${name}:${id}`) : [name];
   };
   const ask = (entry: Entry) => {
@@ -165,8 +167,7 @@ export function channels(out: Out) {
   }
 
   function failed({ message, channel, ref, retry, after, code = /not allowed/.test(message) ? 'forbidden' : 'protocol' }: Frame) {
-    const about = [...entries].filter((entry) => entry.state !== 'refused'
-      && (ref === undefined ? entry.name === channel || entry.channel === channel : entry.ref === ref));
+    const about = wanted().filter((entry) => (ref === undefined ? entry.name === channel || entry.channel === channel : entry.ref === ref));
     const error = new PulsoError(code as PulsoErrorCode, String(message ?? ''), { channel, retry: !!retry || after !== undefined });
     // An older server's word about a live query that follows by itself.
     if (retry || (version < 2 && /follow|again/.test(error.message))) trouble(error, about);
@@ -176,9 +177,7 @@ export function channels(out: Out) {
       out.settleIn(after);
     } else {
       // One of several names of an entry that hears others refuses nothing.
-      const refused = about.filter((entry) => entry.name.includes(':') || (--entry.open < 1 && entry.state !== 'live'));
-      for (const entry of refused) refuse(entry, error);
-      if (!refused.length) out.emit('error', error);
+      trouble(error, about.filter((entry) => entry.name.includes(':') || (--entry.open < 1 && entry.state !== 'live')), true);
     }
   }
 
@@ -201,28 +200,26 @@ export function channels(out: Out) {
       turn(entry, 'live');
       tell(entry, 'value', data);
     }
-    out.emit('event', frame as PulsoEvents['event']);
+    emit('event', frame as PulsoEvents['event']);
   }
 
   function resync(frame: Frame) {
     const ids = typeof frame.id === 'string' ? frame.id : null;
     const named: string[] = Array.isArray(frame.channels) ? frame.channels : [];
     const value: Resync = { channels: named, id: ids };
-    const holed = new Set(named.length ? named.flatMap(all) : [...entries].filter((entry) => !isOfStates(entry.name) && entry.state !== 'refused'));
+    const holed = new Set(named.length ? named.flatMap(all) : wanted().filter(({ name }) => !isOfStates(name)));
     if (ids) for (const channel of named) seeAll(channel, ids);
     for (const entry of holed) tell(entry, 'resync', value);
-    out.emit('resync', value);
+    emit('resync', value);
   }
 
   return {
     get size() {
-      return [...entries].filter((entry) => entry.holders.size && entry.state !== 'refused').length;
+      return wanted().filter(({ holders }) => holders.size).length;
     },
-    get seen() {
-      return seen;
-    },
+    seen,
     hold(name: string): Entry {
-      let entry = [...entries].find((one) => one.name === name && one.state !== 'refused');
+      let entry = wanted().find((one) => one.name === name);
       if (!entry) {
         entry = { name, ref: String(++made), channel: name, state: 'pending', latest: undefined, at: null, error: null, seq: 0, asked: false, open: 0, holders: new Set() };
         entries.add(entry);
@@ -235,9 +232,8 @@ export function channels(out: Out) {
       .reduce((least, [, id]) => (least && isNewer(id, least) > 0 ? least : id), ''),
     /** The line is open: asks for what can be asked for before it is known whom the server knows; `all` of it on a stream. */
     greet(all = false) {
-      for (const entry of entries) {
-        const { name, state } = entry;
-        if (entry.holders.size && state !== 'refused' && (isOfStates(name) || name.startsWith('canal:') || (all && /:|^device$/.test(name)))) ask(entry);
+      for (const entry of wanted()) {
+        if (entry.holders.size && (all ? /:|^device$/ : /^(estadisticas|consulta|canal):/).test(entry.name)) ask(entry);
       }
     },
     /** Whom the server knows; null where it is too old to say so. */
@@ -255,12 +251,14 @@ export function channels(out: Out) {
       for (const entry of [...entries]) {
         if (!entry.holders.size) leave(entry);
         else if (version && entry.state !== 'refused') {
-          const isHeard = version < 2 ? !isOfStates(entry.name) : [...joined.keys()].some((channel) => isIn(entry, channel));
-          if (version < 2 && /^(staff_orders|restaurante)/.test(entry.name)) tooOld(entry);
-          else {
-            if (!entry.asked && (!isHeard || (version < 2 && entry.name.startsWith('canal:')))) ask(entry);
+          const isThere = version < 2 ? !isOfStates(entry.name) : isHeard(entry);
+          if (version < 2 && /^(staff_orders|restaurante)/.test(entry.name)) {
+            if (entry.asked) out.send({ type: 'unsubscribe', channel: entry.channel });
+            trouble(new PulsoError('too_old_server', undefined, { channel: entry.name }), [entry], true);
+          } else {
+            if (!entry.asked && (!isThere || (version < 2 && entry.name.startsWith('canal:')))) ask(entry);
             entry.asked = true;
-            if (isHeard && !isOfStates(entry.name)) turn(entry, 'live');
+            if (isThere && !isOfStates(entry.name)) turn(entry, 'live');
           }
         }
       }
@@ -277,10 +275,8 @@ export function channels(out: Out) {
         if (type === 'unsubscribed') {
           joined.delete(channel!);
           if (frame.reason === 'asked') return;
-          for (const entry of all(channel!)) {
-            if ([...joined.keys()].some((other) => isIn(entry, other))) continue;
-            refuse(entry, new PulsoError('withdrawn', undefined, { channel }));
-          }
+          const gone = all(channel!).filter((entry) => !isHeard(entry));
+          if (gone.length) trouble(new PulsoError('withdrawn', undefined, { channel }), gone, true);
           return;
         }
       }
@@ -293,7 +289,7 @@ export function channels(out: Out) {
         }
         for (const entry of all(channel)) tell(entry, 'value', frame);
       }
-      out.emit('event', frame as PulsoEvents['event']);
+      emit('event', frame as PulsoEvents['event']);
     },
     /** Another stream takes over, and says anew from where on each channel is heard. */
     rejoin() {
@@ -310,6 +306,7 @@ export function channels(out: Out) {
     },
     /** Another user: nothing of the one before is shown or sent. */
     forget() {
+      user++;
       seen.clear();
       out.save();
       for (const entry of entries) {
@@ -319,12 +316,12 @@ export function channels(out: Out) {
       }
     },
     end() {
+      user++;
       seen.clear();
       for (const entry of [...entries]) {
         entries.delete(entry);
         forgetValue(entry);
         turn(entry, 'closed');
-        entry.holders.clear();
       }
     },
   };

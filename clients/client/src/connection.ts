@@ -16,6 +16,8 @@ const CLOCK: Clock = {
   setTimeout: (act, ms) => setTimeout(act, ms),
   clearTimeout: (timer) => clearTimeout(timer),
 };
+/** What waits longer is not waited for at all by a platform. */
+const LONGEST_MS = 2 ** 31 - 1;
 const soon = (act: () => void) => void Promise.resolve().then(act);
 /** A line that is not there yet, or never will be. */
 const noLine = (): Line => ({ send() {}, close() {} });
@@ -25,7 +27,7 @@ function placeOf(url: string | URL): [rest: string, query: string] {
   const [, scheme, tls = '', host = '', path = '', query = ''] = /^(http|ws)(s?):\/\/([^/?#]+)([^?#]*)(?:\?([^#]*))?/i.exec(String(url)) ?? [];
   const wrong = !scheme ? 'is no http(s) or ws(s) address'
     : host.includes('@') ? 'must not carry credentials'
-      : /(^|&)token=/.test(query) ? 'must not carry a token: it would be logged' : '';
+      : /(^|&)token=/.test(query) ? 'must not carry a token' : '';
   if (wrong) throw new TypeError(`url ${wrong}`);
   return [`${tls.toLowerCase()}://${host}${path.replace(/\/+$/, '')}`, query && `${query}&`];
 }
@@ -62,8 +64,8 @@ export function connection(options: PulsoOptions, device?: string) {
   }
 
   function emit<E extends keyof PulsoEvents>(event: E, value: PulsoEvents[E]) {
-    if (event === 'status') watch(it.status.state);
     heard.emit(event, value);
+    if (event === 'status') watch(it.status.state);
   }
 
   const it = machine({
@@ -82,31 +84,29 @@ export function connection(options: PulsoOptions, device?: string) {
     random: options.random ?? Math.random,
     open(transport) {
       load();
-      let mine: Line;
+      let mine = line = noLine();
       // What an earlier line still says is passed over.
       const told: Told = {
         opened: () => line === mine && it.opened(),
         frame: (text) => line === mine && it.frame(parse(text, options.numbers !== 'plain') as Frame),
         closed: (code, reason, details) => line === mine && it.closed(code, reason, details),
       };
+      const fail = (cause: unknown) => told.closed(1006, String(cause), { cause });
       const address = (scheme: string, path: string) => `${scheme}${rest}${path}?${query}v=2${device === undefined ? '' : `&device_uid=${encodeURIComponent(device)}`}`;
       if (transport === 'websocket') {
         try {
           line = mine = socket(`${address('ws', device === undefined ? '/ws' : '/ws/kiosk/orders/')}&since=${it.channels.since()}`, Socket!, clock, told);
-          return;
         } catch (cause) {
-          line = mine = noLine();
-          soon(() => told.closed(1006, String(cause), { cause }));
-          return;
+          soon(() => fail(cause));
         }
+      } else {
+        // Loaded when it is needed first.
+        import('./sse.js').then(({ stream }) => {
+          if (line !== mine) return;
+          line = mine = stream(address('http', '/sse'), it.channels.since, fetcher!, clock, told);
+          it.opened();
+        }).catch(fail);
       }
-      // Loaded when it is needed first.
-      const loading = line = mine = noLine();
-      import('./sse.js').then(({ stream }) => {
-        if (line !== loading) return;
-        line = mine = stream(address('http', '/sse'), it.channels.since, fetcher!, clock, told);
-        it.opened();
-      }).catch((cause: unknown) => told.closed(1006, 'sse cannot be loaded', { cause }));
     },
     drop() {
       const was = line;
@@ -119,17 +119,17 @@ export function connection(options: PulsoOptions, device?: string) {
       clock.clearTimeout(timers.get(name));
       timers.delete(name);
       if (ms === null) return;
-      const due = clock.now() + ms;
+      const wait = Math.min(ms, LONGEST_MS);
+      const due = clock.now() + wait;
       timers.set(name, clock.setTimeout(() => {
         timers.delete(name);
         it.timer(name, clock.now() - due);
-      }, ms));
+      }, wait));
     },
     ask(reason, previous) {
       const mine = aborter = globalThis.AbortController ? new AbortController() : { abort() {} } as AbortController;
-      const isMine = (act: () => void) => () => aborter === mine && act();
-      Promise.resolve().then(() => getToken!({ reason, previous, signal: mine.signal }))
-        .then((token) => isMine(() => it.gotToken(token))(), (thrown: unknown) => isMine(() => it.noToken(thrown))());
+      const ifMine = (act: (answer: unknown) => void) => (answer: unknown) => aborter === mine && act(answer);
+      Promise.resolve().then(() => getToken!({ reason, previous, signal: mine.signal })).then(ifMine(it.gotToken), ifMine(it.noToken));
     },
     unask() {
       const was = aborter;
@@ -137,7 +137,7 @@ export function connection(options: PulsoOptions, device?: string) {
       was?.abort();
     },
     save() {
-      if (!store || loaded === undefined) return;
+      if (!store || !loaded) return;
       const { seen } = it.channels;
       try {
         seen.size ? store.write(rest, JSON.stringify({ of: loaded, seen: [...seen] })) : store.remove(rest);
@@ -150,12 +150,14 @@ export function connection(options: PulsoOptions, device?: string) {
   /** Positions of whoever is going to be known to the server. */
   function load() {
     const of = device ?? whose(it.token);
-    // Who a token does not name is not remembered.
-    if (!store || of === loaded || !of) return;
+    if (!store || of === loaded) return;
     loaded = of;
+    // Who a token does not name is not remembered.
+    if (!of) return;
     try {
       const kept = JSON.parse(store.read(rest) ?? '');
-      if (kept.of === of) for (const [channel, id] of kept.seen) if (/^\d{1,20}$/.test(id)) it.channels.seen.set(String(channel), id);
+      const { seen } = it.channels;
+      if (kept.of === of) for (const [channel, id] of kept.seen) if (/^\d{1,20}$/.test(id) && !seen.has(channel)) seen.set(String(channel), id);
     } catch {
       // Nothing of ours.
     }
@@ -178,51 +180,38 @@ export function connection(options: PulsoOptions, device?: string) {
     if (isActive === isWatching) return;
     isWatching = isActive;
     for (const [target, event, act] of nudges) {
-      if (target) target[isActive ? 'addEventListener' : 'removeEventListener']?.(event, act);
+      if (target) target[`${isActive ? 'add' : 'remove'}EventListener`]?.(event, act);
     }
-    if (isActive && hasNetwork && !navigator.onLine) it.online(false);
+    // What happened while nobody listened.
+    if (isActive && hasNetwork) it.online(navigator.onLine);
   }
 
-  function close() {
-    it.close();
-    heard.clear();
-  }
-
-  return {
-    get status() {
-      return it.status;
-    },
-    get session() {
-      return it.session;
-    },
+  return Object.assign(Object.create(it) as typeof it, {
     on: heard.on,
-    connect: it.connect,
-    reconnect: it.reconnect,
-    setToken: it.setToken,
-    close,
-    [Symbol.dispose]: close,
     listen: <T>(name: string): Subscription<T> => new Held<T>(it.channels.hold(name), report, settle),
-    ready: ({ signal, timeout }: { signal?: AbortSignal; timeout?: number } = {}) => new Promise<Session>((resolve, reject) => {
-      const end = (act: () => void) => {
-        off();
-        signal?.removeEventListener('abort', abort);
-        clock.clearTimeout(timer);
-        act();
-      };
-      const fail = (code: PulsoErrorCode, cause?: unknown) => end(() => reject(new PulsoError(code, undefined, { cause })));
-      const abort = () => fail('aborted', signal!.reason);
-      const look = ({ state, error }: PulsoEvents['status']) => {
-        if (state === 'connected') end(() => resolve(it.session ?? { v: 1 }));
-        else if (state === 'stopped') end(() => reject(error));
-        // Closed, or nobody's any more: nothing is waited for.
-        else if (state === 'idle') fail('aborted');
-      };
-      const off = heard.on('status', look);
-      const timer = timeout === undefined ? timeout : clock.setTimeout(() => fail('timeout'), timeout);
-      if (signal?.aborted) return abort();
-      signal?.addEventListener('abort', abort);
-      if (it.status.state === 'idle') it.connect();
-      look(it.status);
-    }),
-  };
+    ready({ signal, timeout }: { signal?: AbortSignal; timeout?: number } = {}) {
+      let undo!: () => void;
+      return new Promise<Session>((resolve, reject) => {
+        const fail = (code: PulsoErrorCode, cause?: unknown) => reject(new PulsoError(code, undefined, { cause }));
+        const abort = () => fail('aborted', signal!.reason);
+        const look = ({ state, error }: PulsoEvents['status']) => {
+          if (state === 'connected') resolve(it.session ?? { v: 1 });
+          else if (state === 'stopped') reject(error);
+          // Closed, or nobody's any more: nothing is waited for.
+          else if (state === 'idle') fail('aborted');
+        };
+        const off = heard.on('status', look);
+        const timer = timeout === undefined ? timeout : clock.setTimeout(() => fail('timeout'), Math.min(timeout, LONGEST_MS));
+        signal?.addEventListener('abort', abort);
+        undo = () => {
+          off();
+          signal?.removeEventListener('abort', abort);
+          clock.clearTimeout(timer);
+        };
+        if (signal?.aborted) return abort();
+        if (it.status.state === 'idle') it.connect();
+        look(it.status);
+      }).finally(undo);
+    },
+  });
 }

@@ -9,22 +9,18 @@ const SPREAD_MS = 5_000;
 /** The close code that means what an HTTP status does. */
 const BY_STATUS: Record<number, number> = { 400: 1002, 401: 4001, 403: 4003, 404: 1002, 405: 1002 };
 
-export interface Ending {
-  /** The close code. */
-  code: number;
-  name: PulsoErrorCode;
-  /** Comes again, with another token, as another user, or never. */
-  then: 'again' | 'token' | 'user' | 'stop';
-  wait?: number | undefined;
-}
+/** Comes again after so many milliseconds, if it is known, with another token, as another user, or never. */
+export type Ending = [then: 'again' | 'token' | 'user' | 'stop', name: PulsoErrorCode, wait?: number | undefined];
 export type Closed = PulsoErrorDetails & { after?: number | undefined };
 
-export function ending(closed: number, said: string, { status, after }: Closed, closing: Frame | null, isDevice: boolean, random: () => number): Ending {
-  const code = BY_STATUS[status!] ?? closed;
-  if (isDevice && (code === 4001 || (code === 1013 && said.includes('unknown')))) return { code, name: 'forbidden', then: 'again', wait: MINUTE_MS };
-  if (code === 4003) return { code, name: said === 'origin' ? said : 'forbidden', then: 'stop' };
-  if (code === 4001 && said.includes('another user')) return { code, name: 'bad_token', then: 'user', wait: 0 };
-  if (code === 4001 && !/time-?out/.test(said)) return { code, name: said.includes('expired') ? 'expired_token' : 'bad_token', then: 'token' };
-  if (code === 1002 || code === 1007 || code === 1009 || (code !== 4001 && closing?.again === false)) return { code, name: 'protocol', then: 'stop' };
-  return { code, name: 'network', then: 'again', wait: after ?? (code === 1001 && !closing ? random() * SPREAD_MS : undefined) };
+/** The close code, or what is one to an HTTP status. */
+export const codeOf = (closed: number, status: number | undefined) => BY_STATUS[status!] ?? closed;
+
+export function ending(code: number, said: string, after: number | undefined, closing: Frame | null, isDevice: boolean, random: () => number): Ending {
+  if (isDevice && (code === 4001 || (code === 1013 && said.includes('unknown')))) return ['again', 'forbidden', MINUTE_MS];
+  if (code === 4003) return ['stop', said === 'origin' ? said : 'forbidden'];
+  if (code === 4001 && said.includes('another user')) return ['user', 'bad_token', 0];
+  if (code === 4001 && !/time-?out/.test(said)) return ['token', said.includes('expired') ? 'expired_token' : 'bad_token'];
+  if ([1002, 1007, 1009].includes(code) || (code !== 4001 && closing?.again === false)) return ['stop', 'protocol'];
+  return ['again', 'network', after ?? (code === 1001 && !closing ? random() * SPREAD_MS : undefined)];
 }

@@ -25,26 +25,14 @@ export function kiosk({ device, ...options }: KioskOptions): Kiosk {
     lines.delete(key);
     line.close();
   };
-  return {
-    get status() {
-      return line.status;
-    },
-    get session() {
-      return line.session;
-    },
-    orders,
-    on(event, listener) {
-      const off = line.on(event, listener);
-      ends.add(off);
-      return () => {
-        ends.delete(off);
-        off();
-      };
-    },
-    connect: line.connect,
-    reconnect: line.reconnect,
-    close,
-    [Symbol.dispose]: close,
-    ready: line.ready,
+  const on: Kiosk['on'] = (event, listener) => {
+    const off = line.on(event, listener);
+    ends.add(off);
+    return () => {
+      ends.delete(off);
+      off();
+    };
   };
+  // All else is as the line has it.
+  return Object.assign(Object.create(line) as Kiosk, { orders, on, close, [Symbol.dispose]: close });
 }

@@ -3,13 +3,16 @@
 
 import { type Channels, channels, type Frame, isOwnMessage } from './channels.js';
 import { claims, whose } from './claims.js';
-import { type Closed, ending } from './endings.js';
-import { PulsoError, type PulsoErrorCode, type PulsoErrorDetails } from './errors.js';
+import { type Closed, codeOf, ending } from './endings.js';
+import { PulsoError } from './errors.js';
 import type { Io, MachineOptions, Timer } from './io.js';
+import { turns } from './turns.js';
 import type { Session, State, Status, TokenContext, Transport } from './types.js';
 
 const SLEPT_MS = 15_000;
 const STEADY_MS = 5_000;
+/** No server pings more often, nor waits less for an answer. */
+const LEAST_MS = 100;
 const MOST_REFUSALS = 3;
 /** Attempts that failed before a line was open; then the other way is taken. */
 const MOST_UNOPENED = 2;
@@ -20,6 +23,8 @@ export function machine(options: MachineOptions, io: Io) {
   /** How far the line is: none, waiting for a token, opening, open, known to the server. */
   let phase: 0 | 1 | 2 | 3 | 4 = 0;
   let session: Session | null = null;
+  /** Whose all is that was heard, as a token or the server has said; the server's word alone. */
+  let owner = whose(options.token ?? null);
   let user: string | undefined;
   let transport: Transport | null = null;
   let isClosed = false;
@@ -27,7 +32,6 @@ export function machine(options: MachineOptions, io: Io) {
   let failures = 0;
   let openedOnce = false;
   let unopened = 0;
-  let readyAt: number | null = null;
   let triedAt = -Infinity;
   let heardAt = 0;
   let askedAt: number | null = null;
@@ -41,12 +45,20 @@ export function machine(options: MachineOptions, io: Io) {
   let isAsking = false;
   let expires = 0;
 
-  const subscriptions: Channels = channels({ ...io, send: (frame) => phase > 2 && io.send(frame), settleIn: (ms) => io.timer('settle', ms) });
+  const { tell, whole } = turns();
+  const emit: Io['emit'] = (event, value) => tell(() => io.emit(event, value));
+  const subscriptions: Channels = channels({ ...io, tell, send: (frame) => phase > 2 && io.send(frame), settleIn: (ms) => io.timer('settle', ms) });
 
-  const error = (code: PulsoErrorCode, message?: string, details?: PulsoErrorDetails) => new PulsoError(code, message, details);
+  /** No other token can be had, or too many have been refused. */
+  const isOver = () => !asks || refusals >= MOST_REFUSALS;
   const isWanted = () => isPinned || subscriptions.size > 0;
-  const pingEvery = () => options.pingEvery ?? session?.ping ?? 20_000;
-  const answerWithin = () => options.answerWithin ?? (session?.silence && session.ping ? session.silence - session.ping : 10_000);
+  /** As `hello` has it, where one can keep to that. */
+  const pace = () => {
+    const { ping = 0, silence = 0 } = session ?? {};
+    return ping >= LEAST_MS && silence - ping >= LEAST_MS ? [ping, silence - ping] : [20_000, 10_000];
+  };
+  const pingEvery = () => options.pingEvery ?? pace()[0]!;
+  const answerWithin = () => options.answerWithin ?? pace()[1]!;
   const backoff = (n: number) => Math.min(options.max, options.min * 2 ** n) * (1 + io.random()) / 2;
 
   function turn(state: State, why: PulsoError | null = null, retryAt: number | null = null, online = status.online) {
@@ -55,7 +67,7 @@ export function machine(options: MachineOptions, io: Io) {
     const next = { state, transport, retryAt, attempt, since, error: why, online };
     if (Object.entries(next).every(([name, value]) => status[name as keyof Status] === value)) return;
     status = Object.freeze(next);
-    io.emit('status', status);
+    emit('status', status);
   }
 
   function drop() {
@@ -74,9 +86,8 @@ export function machine(options: MachineOptions, io: Io) {
     if (isAsking) unask();
     io.timer('linger', null);
     failures = 0;
-    readyAt = null;
     turn(state, why);
-    if (why) io.emit('error', why);
+    if (why) emit('error', why);
   }
 
   function unask() {
@@ -88,10 +99,9 @@ export function machine(options: MachineOptions, io: Io) {
   /** Tries to open the line, whatever there is of one. */
   function begin() {
     drop();
-    readyAt = null;
     triedAt = io.now();
     if (device || (token !== null && (isFresh || (!asks && token !== refused)))) return knock();
-    if (!asks) return rest('stopped', error(token === null ? 'token_unavailable' : 'expired_token'));
+    if (!asks) return rest('stopped', new PulsoError(token === null ? 'token_unavailable' : 'expired_token'));
     phase = 1;
     turn('connecting', status.error);
     if (!isAsking) ask(reason);
@@ -118,12 +128,10 @@ export function machine(options: MachineOptions, io: Io) {
     if (transport === options.transports[0]) unopened += Number(phase === 2);
     // The other way is no better, or the first was good once: most likely the server was away.
     else if (transport && (phase < 4 || openedOnce)) unopened = 0;
-    if (readyAt !== null && now - readyAt >= STEADY_MS) failures = 0;
+    if (phase > 3 && now - status.since >= STEADY_MS) failures = 0;
     const after = closing?.after;
     drop();
-    readyAt = null;
-    io.emit('error', why);
-    if (isClosed || phase) return;
+    emit('error', why);
     if (!isWanted()) return rest('idle');
     // What the server says wins, except where lines are ended as soon as they have begun.
     let ms = wait ?? (typeof after !== 'number' ? backoff(failures) : failures ? Math.max(after, backoff(failures)) : after);
@@ -139,12 +147,11 @@ export function machine(options: MachineOptions, io: Io) {
     refused = token;
     isFresh = false;
     reason = 'rejected';
-    const isOver = !asks || refusals >= MOST_REFUSALS;
-    if (phase < 4) isOver ? rest('stopped', why) : fail(why);
+    if (phase < 4) isOver() ? rest('stopped', why) : fail(why);
     else {
       // The one before is still good.
-      io.emit('error', why);
-      io.timer('renew', isOver ? null : backoff(refusals - 1));
+      emit('error', why);
+      io.timer('renew', isOver() ? null : backoff(refusals - 1));
     }
   }
 
@@ -158,7 +165,6 @@ export function machine(options: MachineOptions, io: Io) {
 
   function ready() {
     phase = 4;
-    readyAt = io.now();
     taken();
     if (transport === options.transports[0]) {
       unopened = 0;
@@ -172,7 +178,7 @@ export function machine(options: MachineOptions, io: Io) {
 
   /** When a token is to be renewed, by how long it lives from now on. */
   function lives(seconds: number, early: number) {
-    if (seconds > 0) io.timer('renew', Math.min(2 ** 31 - 1, 1_000 * (seconds - Math.min(60, seconds / 10) * early)));
+    if (seconds > 0) io.timer('renew', 1_000 * (seconds - Math.min(60, seconds / 10) * early));
   }
   /** An older server says nothing of it, and the device's clock is not to be trusted. */
   function livesByItself() {
@@ -181,7 +187,7 @@ export function machine(options: MachineOptions, io: Io) {
   }
 
   function renew() {
-    if (device || !asks || isAsking || phase < 4 || refusals >= MOST_REFUSALS) return;
+    if (device || isAsking || phase < 4 || isOver()) return;
     ask(reason === 'rejected' ? reason : 'expiring');
   }
 
@@ -197,13 +203,21 @@ export function machine(options: MachineOptions, io: Io) {
     io.timer('linger', isWanted() || status.state === 'idle' || status.state === 'stopped' ? null : options.linger);
   }
 
+  /** Another user: nothing of the one before is shown or sent. */
+  function forget() {
+    owner = user = undefined;
+    session = null;
+    subscriptions.forget();
+  }
+
   function take(next: string) {
     // Where that cannot be seen the server will say.
-    const [user, before] = [whose(next), whose(token)];
-    const isOther = user !== before && user !== undefined && before !== undefined;
+    const of = whose(next);
+    const isOther = of !== undefined && owner !== undefined && of !== owner;
     token = next;
     isFresh = true;
-    if (isOther) subscriptions.forget();
+    if (isOther) forget();
+    owner = of ?? owner;
     if (phase === 4 && !isOther) present();
     else if (phase > 1) begin();
     else if (phase) knock();
@@ -223,7 +237,7 @@ export function machine(options: MachineOptions, io: Io) {
 
   function beat() {
     if (askedAt === null) return ping();
-    if (heardAt < askedAt) return fail(error('timeout', undefined, { retry: true }));
+    if (heardAt < askedAt) return fail(new PulsoError('timeout', undefined, { retry: true }));
     const since = io.now() - askedAt;
     askedAt = null;
     io.timer('beat', Math.max(0, pingEvery() - since));
@@ -234,11 +248,11 @@ export function machine(options: MachineOptions, io: Io) {
     const said = String(message ?? '');
     const isOfToken = channel === undefined
       && (/^(bad|expired)_token$/.test(code) || (code === undefined && /^(Invalid JWT|token is )/.test(said)));
-    if (isOfToken) return refuse(error(code ?? 'bad_token', said));
+    if (isOfToken) return refuse(new PulsoError(code ?? 'bad_token', said));
     const isUnchecked = channel === undefined && (code === 'unchecked' || (code === undefined && said.startsWith('cannot be checked')));
     if (phase < 4) {
       // What was asked for along with a token that is not known to be good.
-      if (isUnchecked) fail(error('unchecked', said, { retry: true }), after);
+      if (isUnchecked) fail(new PulsoError('unchecked', said, { retry: true }), after);
       else if (code === undefined && !said.startsWith('authenticate')) subscriptions.frame(frame);
     } else if (isUnchecked) {
       isFresh = true;
@@ -246,15 +260,47 @@ export function machine(options: MachineOptions, io: Io) {
     } else subscriptions.frame(frame);
   }
 
-  const self = {
-    get status() { return status; },
-    get session() { return session; },
-    get token() { return token; },
-    channels: subscriptions,
+  /** What the server says; whether it is what it should be is not known. */
+  function hear(frame: Frame) {
+    const { type } = frame;
+    if (isOwnMessage(frame)) subscriptions.frame(frame);
+    else if (type === 'error') onError(frame);
+    else if (type === 'closing') closing = frame;
+    else if (type === 'hello') {
+      if (phase > 3) return;
+      const { type: _, ...said } = frame;
+      if (user !== undefined && user !== said.user) forget();
+      session = Object.freeze(said) as unknown as Session;
+      expires = session.expires ?? 0;
+      user = session.user;
+      owner ??= user;
+      subscriptions.hello(session);
+      ready();
+      lives(expires - (session.now ?? expires), 0.5);
+      emit('session', session);
+    } else if (type === 'authenticated') {
+      taken();
+      expires = frame.expires;
+      if (transport === 'sse') subscriptions.rejoin();
+      lives(expires - frame.now, 0.5);
+    } else if (type === 'expiring') {
+      if (frame.expires >= expires) renew();
+    } else if (type === 'pong') {
+      if (phase === 3) {
+        // It knows no `v=2`: it would have said `hello` before.
+        subscriptions.hello(null);
+        ready();
+        livesByItself();
+      }
+      subscriptions.settle();
+    } else subscriptions.frame(frame);
+  }
+
+  const inputs = {
     connect() {
       if (isClosed) return;
       isPinned = true;
-      if (status.state === 'stopped') self.reconnect();
+      if (status.state === 'stopped') inputs.reconnect();
       else if (status.state === 'idle') begin();
     },
     reconnect() {
@@ -269,16 +315,16 @@ export function machine(options: MachineOptions, io: Io) {
       refusals = 0;
       refused = null;
       if (next !== null) {
-        const { state } = status;
         // Whoever waited for an answer goes on with this.
         take(next);
-        if (!phase && state !== 'idle') isWanted() ? begin() : rest('idle');
+        if (!phase && status.state !== 'idle') isWanted() ? begin() : rest('idle');
         return;
       }
       token = null;
       isFresh = false;
       isPinned = false;
       reason = 'first';
+      owner = user = undefined;
       session = null;
       subscriptions.end();
       io.save();
@@ -293,19 +339,19 @@ export function machine(options: MachineOptions, io: Io) {
     },
     gotToken(next: unknown) {
       if (!isAsking) return;
-      if (next !== null && (typeof next !== 'string' || !next)) return self.noToken(new TypeError(`getToken gave ${typeof next}, not a token`));
+      if (next !== null && (typeof next !== 'string' || !next)) return inputs.noToken(new TypeError(`getToken gave ${typeof next}, not a token`));
       isAsking = false;
       io.timer('token', null);
-      if (next === null) rest('stopped', error('token_unavailable'));
-      else if (next === refused) refuse(error('bad_token', 'getToken gave a refused token'));
+      if (next === null) rest('stopped', new PulsoError('token_unavailable'));
+      else if (next === refused) refuse(new PulsoError('bad_token', 'getToken gave a refused token'));
       else take(next as string);
     },
     noToken(cause: unknown) {
       if (!isAsking) return;
       unask();
-      const why = error('token_unavailable', cause instanceof Error ? cause.message : 'getToken failed', { cause, retry: true });
+      const why = new PulsoError('token_unavailable', cause instanceof Error ? cause.message : 'getToken failed', { cause, retry: true });
       if (phase < 4) return phase ? fail(why) : undefined;
-      io.emit('error', why);
+      emit('error', why);
       io.timer('renew', backoff(0));
     },
     opened() {
@@ -321,65 +367,40 @@ export function machine(options: MachineOptions, io: Io) {
     frame(frame: Frame | undefined) {
       if (phase < 3) return;
       heardAt = io.now();
-      if (!frame || typeof frame !== 'object' || typeof frame.type !== 'string') {
-        return io.emit('error', error('protocol', 'no object with a type'));
+      if (typeof frame?.type !== 'string') {
+        return emit('error', new PulsoError('protocol', 'a frame that is none'));
       }
-      const { type } = frame;
-      if (isOwnMessage(frame)) subscriptions.frame(frame);
-      else if (type === 'error') onError(frame);
-      else if (type === 'closing') closing = frame;
-      else if (type === 'hello') {
-        if (phase > 3) return;
-        const { type: _, ...said } = frame;
-        session = Object.freeze(said) as unknown as Session;
-        expires = session.expires ?? 0;
-        if (user !== undefined && user !== session.user) subscriptions.forget();
-        user = session.user;
-        subscriptions.hello(session);
-        ready();
-        lives(expires - (session.now ?? expires), 0.5);
-        io.emit('session', session);
-      } else if (type === 'authenticated') {
-        taken();
-        expires = frame.expires;
-        if (transport === 'sse') subscriptions.rejoin();
-        lives(expires - frame.now, 0.5);
-      } else if (type === 'expiring') {
-        if (frame.expires >= expires) renew();
-      } else if (type === 'pong') {
-        if (phase === 3) {
-          // It knows no `v=2`: it would have said `hello` before.
-          subscriptions.hello(null);
-          ready();
-          livesByItself();
-        }
-        subscriptions.settle();
-      } else subscriptions.frame(frame);
+      try {
+        hear(frame);
+      } catch (cause) {
+        emit('error', new PulsoError('protocol', `a frame that is no ${frame.type}`, { cause }));
+      }
     },
     /** The line is closed, or could not be opened. */
-    closed(closed: number, said: string, details: Closed = {}) {
+    closed(closed: number, said: string, { status, cause, after }: Closed = {}) {
       if (phase < 2) return;
-      const { code, name, then, wait } = ending(closed, said, details, closing, !!device, io.random);
-      const { status, cause } = details;
-      const why = error(name, said || `closed with ${code}`, { closeCode: code, retry: then !== 'stop', status, cause });
+      const code = codeOf(closed, status);
+      const [then, name, wait] = ending(code, said, after, closing, !!device, io.random);
+      const why = new PulsoError(name, said || `closed with ${code}`, { closeCode: code, retry: then !== 'stop', status, cause });
       if (code === 1008) failures = Math.max(failures, 4);
       if (then === 'stop') rest('stopped', why);
       else if (then === 'token' && phase < 4) refuse(why);
       else if (then === 'token') {
         if (!isFresh) refused = token;
         reason = 'rejected';
-        asks && refusals < MOST_REFUSALS ? fail(why) : rest('stopped', why);
+        isOver() ? rest('stopped', why) : fail(why);
       } else {
-        if (then === 'user') subscriptions.forget();
+        if (then === 'user') forget();
         fail(why, wait);
       }
     },
     /** `late`: by how much the timer is. */
     timer(name: Timer, late: number) {
       if (name === 'settle') {
+        if (isClosed) return subscriptions.end();
         subscriptions.settle();
         linger();
-        if (status.state === 'idle' && isWanted() && !isClosed) begin();
+        if (status.state === 'idle' && isWanted()) begin();
       } else if (name === 'retry') {
         const left = status.online ? 0 : triedAt + 30_000 - io.now();
         left > 0 ? io.timer('retry', left) : begin();
@@ -388,8 +409,8 @@ export function machine(options: MachineOptions, io: Io) {
       else if (name === 'answer' && late > SLEPT_MS) io.timer('answer', answerWithin());
       else if (name === 'renew') isFresh && phase === 4 ? present() : renew();
       else if (name === 'linger') rest('idle');
-      else if (name === 'token') self.noToken(new Error('getToken took too long'));
-      else fail(error('timeout', undefined, { retry: true }));
+      else if (name === 'token') inputs.noToken(new Error('getToken took too long'));
+      else fail(new PulsoError('timeout', undefined, { retry: true }));
     },
     online(is: boolean) {
       turn(status.state, status.error, status.retryAt, is);
@@ -403,5 +424,11 @@ export function machine(options: MachineOptions, io: Io) {
     },
     wake: check,
   };
-  return self;
+  return {
+    get status() { return status; },
+    get session() { return session; },
+    get token() { return token; },
+    channels: subscriptions,
+    ...whole(inputs),
+  };
 }

@@ -1,4 +1,4 @@
-// Owns a WebSocket as a line: what is open, what came, why it ended, each said once. Must not know what is said on it.
+// Owns a WebSocket as a line: what is open, what came, why it ended. Must not know what is said on it, nor who still listens.
 
 import type { Closed } from './endings.js';
 import type { Clock } from './types.js';
@@ -13,7 +13,7 @@ export interface Line {
   close(): void;
 }
 
-/** What is told of a line, for as long as it is not closed. */
+/** What is told of a line; of one that is closed, or of whose end was told, it is passed over. */
 export interface Told {
   opened(): void;
   frame(text: string): void;
@@ -22,25 +22,19 @@ export interface Told {
 }
 
 export function socket(address: string, WebSocket: new (address: string) => WebSocket, clock: Clock, told: Told): Line {
-  let isOver = false;
   /** What waits for its turn, and up to when what was said is paid for, at a message every so often. */
   const waiting: object[] = [];
   let paid = 0;
   let timer: unknown;
   const web = new WebSocket(address);
-  const end = (code: number, reason: string, details?: Closed) => {
-    if (isOver) return;
-    isOver = true;
-    told.closed(code, reason, details);
-  };
-  web.onopen = () => isOver || told.opened();
-  web.onmessage = ({ data }) => isOver || told.frame(data);
-  web.onclose = ({ code, reason }) => end(code, reason);
+  web.onopen = told.opened;
+  web.onmessage = ({ data }) => told.frame(data);
+  web.onclose = ({ code, reason }) => told.closed(code, reason);
   // Where a handshake fails some say only this; where it says the status, that counts.
   web.onerror = (event) => {
     const said = (event as { message?: string }).message ?? '';
     const status = Number(/response: (\d+)/.exec(said)?.[1]);
-    if (web.readyState !== 1) end(1006, said, { status: status || undefined });
+    if (web.readyState !== 1) told.closed(1006, said, { status: status || undefined });
   };
   const say = (frame: object) => {
     if (web.readyState === 1) web.send(JSON.stringify(frame));
@@ -57,7 +51,6 @@ export function socket(address: string, WebSocket: new (address: string) => WebS
       if (waiting.push(frame) === 1) next();
     },
     close() {
-      isOver = true;
       clock.clearTimeout(timer);
       // Before it is open some report a close as an error.
       web.close(1000);

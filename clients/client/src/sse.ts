@@ -20,8 +20,8 @@ export function stream(address: string, since: () => string, fetch: typeof globa
   let silence = SILENCE_MS;
   let isOver = false;
   let isOld = false;
-  /** What the server has said of itself, once. */
-  let hello = false;
+  /** What the server has said of itself first; nothing where it is an older one. */
+  let hello: { user?: unknown } | undefined;
   /** A `ping` that waits for it. */
   let pings = 0;
   let soon: unknown;
@@ -65,13 +65,12 @@ export function stream(address: string, since: () => string, fetch: typeof globa
     alive();
     const query = channel === undefined ? `channels=${encodeURIComponent(JSON.stringify([...channels]))}` : `channel=${encodeURIComponent(channel)}`;
     try {
-      const headers: Record<string, string> = { accept: 'text/event-stream' };
-      if (token) headers.authorization = `Bearer ${token}`;
+      const headers = { accept: 'text/event-stream', ...(token && { authorization: `Bearer ${token}` }) };
       const answer = await fetch(`${address}&${query}&since=${since()}`, { headers, signal: aborter.signal, cache: 'no-store' });
       if (isEnded) return;
       if (answer.status !== 200) return await refused(answer, channel, lost, mine);
       if (channel !== undefined) {
-        hello = true;
+        hello = {};
         pong();
       }
       const reader = answer.body!.getReader();
@@ -101,7 +100,7 @@ export function stream(address: string, since: () => string, fetch: typeof globa
     let id = '';
     const data: string[] = [];
     for (const line of event.split(/\r?\n/)) {
-      const [, field, value = ''] = /^(\w+): ?(.*)$/.exec(line) ?? [];
+      const [, field, value = ''] = /^(\w+): ?(.*)$/s.exec(line) ?? [];
       if (field === 'data') data.push(value);
       else if (field === 'event') name = value;
       else if (field === 'id') id = value;
@@ -120,11 +119,13 @@ export function stream(address: string, since: () => string, fetch: typeof globa
       return;
     }
     if (/^\{"type":"hello"/.test(text)) {
-      const { silence: most, now, expires } = JSON.parse(text);
-      silence = most ?? silence;
+      const said = JSON.parse(text);
+      silence = said.silence ?? silence;
+      // As the server ends a socket.
+      if (hello && hello.user !== said.user) return end(4001, 'another user');
       take();
-      if (hello) return void say({ type: 'authenticated', now, expires });
-      hello = true;
+      if (hello) return void say({ ...said, type: 'authenticated' });
+      hello = said;
       told.frame(text);
       return pong();
     }
@@ -166,7 +167,7 @@ export function stream(address: string, since: () => string, fetch: typeof globa
       for (const [channel, one] of held) if (channel === undefined || !channels.has(channel)) one.end();
       for (const channel of channels) if (!held.has(channel)) void run(channel, () => {});
       if (!channels.size) {
-        hello = true;
+        hello = {};
         pong();
       }
       return;

@@ -1,6 +1,6 @@
 // Owns one holder of a channel, as an application has it: listeners, the latest value, iteration. Must not know the line.
 
-import type { Entry, Holder } from './channels.js';
+import { type Entry, type Holder, isOfStates } from './channels.js';
 import { PulsoError } from './errors.js';
 import { listeners, type Report } from './listeners.js';
 import type { Observer, Subscription, SubscriptionEvents, SubscriptionState } from './types.js';
@@ -22,15 +22,9 @@ export class Held<T> implements Subscription<T> {
     this.#heard = listeners(report);
     this.#holder = (event, value) => {
       this.#heard.emit(event, value);
-      if (event === 'state' && value === 'closed') this.#end();
+      if (value === 'closed') this.close();
     };
     entry.holders.add(this.#holder);
-  }
-
-  #end() {
-    this.#isClosed = true;
-    this.#heard.emit('end', null);
-    this.#heard.clear();
   }
 
   get channel() {
@@ -78,8 +72,10 @@ export class Held<T> implements Subscription<T> {
 
   close() {
     if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#entry.holders.delete(this.#holder);
-    this.#end();
+    this.#heard.emit('end', null);
+    this.#heard.clear();
     this.#left();
   }
 
@@ -89,7 +85,6 @@ export class Held<T> implements Subscription<T> {
 
   async *[Symbol.asyncIterator]() {
     const { channel } = this;
-    const isOfStates = /^(estadisticas|consulta):/.test(channel);
     let waiting: T[] = [];
     let end: { why?: PulsoError } | undefined;
     let wake = () => {};
@@ -99,7 +94,7 @@ export class Held<T> implements Subscription<T> {
     };
     const taken = this.subscribe({
       next(value) {
-        if (isOfStates) waiting = [];
+        if (isOfStates(channel)) waiting = [];
         if (waiting.push(value) > MOST_WAITING) {
           taken.unsubscribe();
           stop(new PulsoError('aborted', `${MOST_WAITING} events wait`, { channel }));

@@ -289,6 +289,24 @@ test('a half-open line is noticed, and so is a handshake that hangs', async () =
   assert.equal(Socket.open.length, 0);
 });
 
+test('what no server can mean of its pace is not kept to, and a wait that no platform knows is none that ends at once', async () => {
+  for (const [ping, silence] of [[0, 45_000], [-1, 5], [25_000, 20_000], ['x', '45000'], [50, 1_000]]) {
+    const { pulso, time } = world();
+    pulso.stats('a');
+    await settled();
+    Socket.last.welcomes({ ping, silence });
+    await time.pass(19_999);
+    assert.deepEqual([Socket.last.asked('ping').length, pulso.status.state], [1, 'connected'], `${ping}, ${silence}`);
+    await time.pass(1);
+    assert.equal(Socket.last.asked('ping').length, 2);
+    Socket.last.says({ type: 'closing', code: 1013, reason: 'busy', again: true, after: 1e12 });
+    Socket.last.closes(1013, 'busy');
+    await time.pass(1_000_000);
+    assert.equal(Socket.all.length, 1);
+    pulso.close();
+  }
+});
+
 test('after a sleep the line is proven before it is given up', async () => {
   const { pulso, time } = world({ pingEvery: 20_000, answerWithin: 10_000 });
   pulso.stats('a');
@@ -341,11 +359,12 @@ test('close leaves nothing, also inside getToken', async () => {
   answer(ANA);
   await time.pass(60_000);
   assert.deepEqual([Socket.all.length, time.waiting, one.state, pulso.status.state], [0, 0, 'closed', 'idle']);
-  pulso.stats('b');
+  const late = pulso.stats('b');
   pulso.connect();
   pulso.reconnect();
+  for await (const _ of late) assert.fail('nothing comes any more, and nobody waits for it');
   await time.pass(60_000);
-  assert.equal(Socket.all.length, 0);
+  assert.deepEqual([Socket.all.length, late.state], [0, 'closed']);
 });
 
 test('what is closed by getToken itself opens nothing any more', async () => {

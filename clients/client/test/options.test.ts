@@ -142,6 +142,25 @@ test('ready waits for the line, and no longer than it is told', async () => {
   assert.deepEqual([time.waiting, other.time.waiting], [0, 0]);
 });
 
+test('a wait without an end is as long as a platform can wait', async () => {
+  const { pulso, time } = world({ linger: Infinity, pingEvery: Infinity });
+  const waits: number[] = [];
+  const { setTimeout } = time.clock;
+  time.clock.setTimeout = (act, ms) => (waits.push(ms), setTimeout(act, ms));
+  const one = pulso.stats('a');
+  await settled();
+  Socket.last.welcomes({ expires: 9e9 });
+  one.close();
+  await settled();
+  const other = world();
+  other.time.clock.setTimeout = time.clock.setTimeout;
+  void other.pulso.ready({ timeout: Infinity }).catch(() => {});
+  // What is longer ends at once.
+  assert.deepEqual([Math.max(...waits), waits.filter((ms) => ms === 2 ** 31 - 1).length], [2 ** 31 - 1, 4]);
+  pulso.close();
+  other.pulso.close();
+});
+
 test('whoever waits for a line that is closed, or that is nobody\'s any more, is told so', async () => {
   for (const end of [({ pulso }: ReturnType<typeof world>) => pulso.close(), ({ pulso }: ReturnType<typeof world>) => pulso.setToken(null)]) {
     const one = world();

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { away, back, onPage, say } from './window.ts';
-import { ANA, HELLO, sale, settled, Socket, stats, world } from './world.ts';
+import { ANA, HELLO, heard, sale, settled, Socket, stats, world } from './world.ts';
 
 test('while the browser says there is no network there is one attempt in half a minute, and one at once when it is back', () => onPage(async (page, navigator) => {
   const { pulso, time } = world();
@@ -29,6 +29,21 @@ test('while the browser says there is no network there is one attempt in half a 
   navigator.onLine = true;
   await say(page, 'online');
   assert.deepEqual([Socket.all.length, pulso.status.online], [attempts + 2, true]);
+  pulso.close();
+}));
+
+test('what the browser says of the network while nothing is open is known when something is', () => onPage(async (page, navigator) => {
+  const { pulso } = world();
+  const told = heard<any>(pulso as any, 'status');
+  for (const is of [false, true, false]) {
+    navigator.onLine = is;
+    await say(page, is ? 'online' : 'offline');
+    pulso.stats('a');
+    await settled();
+    assert.deepEqual([pulso.status.state, pulso.status.online, told.at(-1)], ['connecting', is, pulso.status]);
+    pulso.setToken(null);
+    pulso.setToken(ANA);
+  }
   pulso.close();
 }));
 

@@ -229,6 +229,35 @@ test('what is refused, and how a stream ends, means what it means on a socket', 
   }
 });
 
+test('a token of another user, which only the server knows it for, is a new stream on which nothing of the first is shown or sent', async () => {
+  const { streams, pulso, time } = await streaming();
+  const [figures, sales] = [pulso.stats('a'), pulso.sales('a')];
+  const told = heard<any>(sales);
+  await until(time, () => streams.all.length === 1);
+  await streams.last.welcomes();
+  await streams.last.says(stats('a', 1), sale(123));
+  pulso.setToken('opaque');
+  await until(time, () => streams.all.length === 2);
+  await streams.last.says({ type: 'hello', ...HELLO, user: 'eva' }, { type: 'subscribed', channel: 'negocio:a', id: '100' }, sale(124), stats('a', 2));
+  await until(time, () => streams.all.length === 3);
+  assert.deepEqual([figures.latest, sales.state, told.length, streams.open.length], [undefined, 'pending', 1, 1]);
+  assert.match(streams.last.address, /since=$/);
+  await streams.last.says({ type: 'hello', ...HELLO, user: 'eva' }, { type: 'subscribed', channel: 'negocio:a', id: '100' }, sale(101));
+  assert.deepEqual([pulso.status.state, told.at(-1).id], ['connected', '101']);
+  pulso.close();
+});
+
+test('a text is heard whatever is in it, also what ends a line elsewhere', async () => {
+  const { streams, pulso, time } = await streaming();
+  const told = heard<any>(pulso.channel('canal:a:caja'));
+  await until(time, () => streams.all.length === 1);
+  await streams.last.welcomes();
+  const data = 'uno\u2028dos\u2029tres\u0085cuatro\rcinco\n\nseis';
+  await streams.last.says({ id: '101', type: 'nota', channel: 'canal:a:caja', data, timestamp: '' });
+  assert.deepEqual(told.map((one) => one.data), [data]);
+  pulso.close();
+});
+
 test('a silent stream is noticed', async () => {
   const { streams, pulso, time } = await streaming();
   pulso.stats('a');
