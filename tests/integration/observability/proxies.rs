@@ -51,8 +51,13 @@ async fn clients_pass(stage: &Stage, port: u16) {
 
 async fn hooks_are_kept_from_strangers(port: u16) {
     for path in ["/notify/cita", "/notify/order/new", "/api/publish", "/api/disconnect", "/api/nodes", "/metrics"] {
-        let answer = http::exchange(port, &format!("POST {path} HTTP/1.1"), "{}").await;
-        assert_eq!(answer.status, 403, "{path}");
+        // The same to the server.
+        for spelling in [path.to_owned(), format!("{path}/")] {
+            for method in ["GET", "POST"] {
+                let answer = http::exchange(port, &format!("{method} {spelling} HTTP/1.1"), "{}").await;
+                assert_eq!(answer.status, 403, "{method} {spelling}");
+            }
+        }
     }
     assert_eq!(http::exchange(port, "GET /health HTTP/1.1", "").await.status, 200);
 }

@@ -29,7 +29,7 @@ async fn nginx_passes_clients_through_and_keeps_hooks_for_its_own_network() {
     stage.tell("/notify/order/new", &new_order(RESTAURANT, "o-1")).await;
     let packet = socket.expect().await;
     assert!(packet.contains("order.new"), "{packet}");
-    for path in ["/notify/cita", "/notify/order/new", "/api/publish", "/api/disconnect", "/metrics"] {
+    for path in ["/notify/cita", "/notify/order/new", "/api/publish/", "/api/disconnect", "/api/nodes", "/metrics/"] {
         let answer = http::exchange(port, &format!("POST {path} HTTP/1.1"), "{}").await;
         assert_eq!(answer.status, 403, "{path}");
     }
