@@ -17,7 +17,7 @@ use rand::Rng as _;
 
 use super::{EXIT_USAGE, block_on, check, complain};
 use crate::config::env::{self, Given};
-use crate::config::{DatabaseConfig, Feed, MIN_SECRET_BYTES, zone};
+use crate::config::{DatabaseConfig, Feed, MIN_SECRET_BYTES, Mistake, zone};
 use crate::feeds::definition::Table as Asked;
 use crate::store::inspect::tables::{Column, Kind, Table, tables, values};
 
@@ -102,7 +102,9 @@ async fn set_up<I: BufRead, O: Write>(mut interview: Interview<I, O>, given: &Gi
         queries.extend(owner(&mut interview, dialect, businesses.as_ref())?);
     }
     let devices = look_for(&mut interview, Role::Devices, &tables)?;
-    queries.extend(devices.as_ref().and_then(|guess| kiosks(dialect, guess)));
+    if let Some(guess) = &devices {
+        queries.extend(kiosks(&mut interview, &database, dialect, guess).await?);
+    }
     let (on, off) = feeds(appointments.is_some(), devices.is_some());
     if !off.is_empty() {
         interview.say(&format!("Off for want of a table, until it is named and FEEDS has them: {}", off.join(", ")))?;
@@ -110,6 +112,10 @@ async fn set_up<I: BufRead, O: Write>(mut interview: Interview<I, O>, given: &Gi
     let (zone, jwt, hook) = (ask_zone(&mut interview, given)?, ask_secret(&mut interview, given)?, hook_key(given));
     let mut settings = vec![("DATABASE_URL", url), ("JWT_SECRET", jwt), ("NOTIFY_API_KEY", hook), ("TIMEZONE", zone)];
     settings.extend((!off.is_empty()).then(|| ("FEEDS", on.join(","))));
+    let mistakes = env::mistakes_with(&settings);
+    if !mistakes.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, listed(&mistakes, "\n")));
+    }
     settings.extend(queries.iter().map(|(variable, draft)| (*variable, draft.path.display().to_string())));
     let mut text = "# Written by `pulso init`. All other settings: pulso serve --help\n".to_owned();
     for (name, value) in settings {
@@ -130,12 +136,16 @@ fn database<I: BufRead, O: Write>(
 ) -> io::Result<(String, DatabaseConfig)> {
     let read = |url: &str| match env::database_at(url) {
         Ok(config) => Ok((url.to_owned(), config)),
-        Err(mistakes) => Err(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+        Err(mistakes) => Err(listed(&mistakes, "; ")),
     };
     match &given.database_url {
         Some(url) => read(url.expose()).map_err(|problem| io::Error::new(io::ErrorKind::InvalidInput, problem)),
         None => interview.ask("DATABASE_URL (postgres://user:password@host:port/database or sqlite://path)", "", read),
     }
+}
+
+fn listed(mistakes: &[Mistake], between: &str) -> String {
+    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
 }
 
 /// The table for a role, with its columns; `None` where there is none.
@@ -223,10 +233,35 @@ fn owner<I: BufRead, O: Write>(
     Ok((!is_ours).then(|| draft(OWNER, texts::owner(dialect, table, id, owner))))
 }
 
-fn kiosks(dialect: Dialect, guess: &Guess) -> Option<(&'static str, Draft)> {
-    let [Some(id), Some(uid), active] = guess.columns.as_slice() else { return None };
-    let is_ours = is_named(&guess.table, &guess.columns, "devices", &["id", "device_uid", "is_active"]);
-    (!is_ours).then(|| draft(DEVICES, texts::devices(dialect, &guess.table, id, uid, active.as_ref())))
+/// Which kiosks there are, where Pulso's own query does not say it.
+async fn kiosks<I: BufRead, O: Write>(
+    interview: &mut Interview<I, O>,
+    database: &DatabaseConfig,
+    dialect: Dialect,
+    guess: &Guess,
+) -> io::Result<Option<(&'static str, Draft)>> {
+    let [Some(id), Some(uid), active] = guess.columns.as_slice() else { return Ok(None) };
+    let (table, active) = (&guess.table, active.as_ref());
+    let kind = active.map(|active| active.kind);
+    let is_flag = kind == Some(Kind::Flag) || kind == Some(Kind::Number) && dialect == Dialect::Sqlite;
+    if is_flag && is_named(table, &guess.columns, "devices", &["id", "device_uid", "is_active"]) {
+        return Ok(None);
+    }
+    let seen = match active {
+        Some(active) if kind == Some(Kind::Text) => values(database, &table.name, &active.name).await,
+        _ => Vec::new(),
+    };
+    let in_use = guess::those_in_use(&seen);
+    let who = match kind {
+        None => Some("Every kiosk"),
+        Some(Kind::Text) if in_use.is_empty() => Some("No kiosk"),
+        Some(_) => None,
+    };
+    if let Some(who) = who {
+        interview.say(&format!("{who} counts as in use until {} says which are", path_of(DEVICES).display()))?;
+    }
+    let text = texts::devices(dialect, &texts::Devices { table, id, uid, active, in_use: &in_use });
+    Ok(Some(draft(DEVICES, text)))
 }
 
 /// Whether a table is the one that Pulso's own query asks.

@@ -60,7 +60,11 @@ pub(super) fn run(args: &TokenArgs) -> ExitCode {
     if let Some(token) = &args.check {
         return judged::run(token);
     }
-    match env::load_signing().and_then(|(secret, own)| sign(args, &secret, &own)) {
+    let signed = env::load_signing().and_then(|(secret, own, max_ttl)| {
+        bound(args.ttl, max_ttl)?;
+        sign(args, &secret, &own)
+    });
+    match signed {
         Ok(token) if writeln!(io::stdout(), "{token}").is_ok() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(mistakes) => {
@@ -71,6 +75,14 @@ pub(super) fn run(args: &TokenArgs) -> ExitCode {
             ExitCode::from(EXIT_CONFIG)
         }
     }
+}
+
+fn bound(ttl: Duration, most: Duration) -> Result<(), Vec<Mistake>> {
+    if ttl <= most {
+        return Ok(());
+    }
+    let problem = "it is longer than JWT_MAX_TTL, and a server refuses such a token";
+    Err(vec![Mistake::new("--ttl", problem, "Write a shorter time, or set JWT_MAX_TTL for both")])
 }
 
 fn sign(args: &TokenArgs, secret: &Secret, own: &OwnTokens) -> Result<String, Vec<Mistake>> {
@@ -141,6 +153,13 @@ mod tests {
         let room = restaurant::listen::room(&claims).unwrap();
         assert_eq!(room.channels, [Channel::Restaurante(RestauranteId::new("r1"))]);
         assert_eq!(room.found_by, [Channel::User(UserId::new("u1"))]);
+    }
+
+    #[test]
+    fn no_token_is_signed_that_is_good_for_longer_than_a_server_takes() {
+        let most = Duration::from_hours(366 * 24);
+        assert!(bound(most, most).is_ok());
+        assert!(bound(most + Duration::from_secs(1), most).unwrap_err()[0].to_string().starts_with("--ttl: "));
     }
 
     #[test]

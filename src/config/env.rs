@@ -176,6 +176,14 @@ pub fn load_given() -> Given {
     }
 }
 
+/// What is wrong with the settings of this process once these are in its `.env`, which it does not have yet.
+pub fn mistakes_with(written: &[(&str, String)]) -> Vec<Mistake> {
+    let environment = environment();
+    let of_file = |name: &str| written.iter().find(|(of, _)| *of == name).map(|(_, value)| value.clone());
+    let read = Config::from_env(&|name: &str| environment.get(name).or_else(|| of_file(name)));
+    environment.mistakes.iter().cloned().chain(read.err().into_iter().flatten()).collect()
+}
+
 /// The database of this URL, with the usual bounds.
 pub fn database_at(url: &str) -> Result<DatabaseConfig, Vec<Mistake>> {
     let vars = |name: &str| (name == "DATABASE_URL").then(|| url.to_owned());
@@ -207,8 +215,9 @@ pub fn load_log() -> LogConfig {
     log(&mut Reader::new(&|name: &str| environment.get(name)))
 }
 
-/// `JWT_SECRET` by the rules of `serve`, and what is asked of its tokens, for signing one for development.
-pub fn load_signing() -> Result<(Secret, OwnTokens), Vec<Mistake>> {
+/// `JWT_SECRET` by the rules of `serve`, what is asked of its tokens, and for how long one may be good: for signing one for
+/// development.
+pub fn load_signing() -> Result<(Secret, OwnTokens, Duration), Vec<Mistake>> {
     let environment = environment();
     let vars = |name: &str| environment.get(name);
     let mut reader = Reader::new(&vars);

@@ -200,7 +200,9 @@ async fn nothing_that_is_there_is_written_over() {
     std::fs::create_dir(folder.path().join("pulso-sql")).unwrap();
     folder.write("pulso-sql/owner.sql", "-- mine\n");
     let Ended { code, said } = init(&bare(&database.url()), &folder).await;
-    assert!(code == 64 && said.contains("pulso-sql/owner.sql: ") && said.contains("Nothing was written"), "{said}");
+    let in_the_way =
+        "pulso-sql/owner.sql: it is there already, and stays as it is. Move it away first. Nothing was written";
+    assert!(code == 64 && said.contains(in_the_way), "{said}");
     assert_eq!(std::fs::read_to_string(folder.path().join("pulso-sql/owner.sql")).unwrap(), "-- mine\n");
     assert!(!has(&folder, ".env") && !has(&folder, "pulso-sql/stats.sql"));
 }
@@ -219,6 +221,46 @@ async fn who_cannot_be_asked_is_told_what_to_set() {
     refused(bare("postgres://ana:cl4ve@127.0.0.1:1/n"), &["init", "--yes"], "Nothing was written").await;
     refused(bare("sqlite:///nowhere/x.db"), &["init", "--yes"], "Nothing was written").await;
     refused(bare("sqlite://x.db").with("TIMEZONE", "Quito"), &["init", "--yes"], "Nothing was written").await;
+}
+
+#[tokio::test]
+async fn what_a_server_would_refuse_is_told_and_nothing_is_written() {
+    let (database, folder) = (empty().await, Scratch::new());
+    for (variable, value, part) in [
+        ("JWT_SECRET", "corto", "JWT_SECRET: it is shorter than 32 bytes"),
+        ("JWT_SECRET", "pulso-demo-secret-that-everybody-knows", "JWT_SECRET: it is the demo's"),
+        ("NOTIFY_API_KEY", "pulso-demo-hook-key", "NOTIFY_API_KEY: it is the demo's"),
+        ("MAX_CONNECTIONS", "muchas", "MAX_CONNECTIONS: \"muchas\""),
+    ] {
+        let Ended { code, said } = init(&bare(&database.url()).with(variable, value), &folder).await;
+        assert!(code == 64 && said.contains(part) && said.contains("Nothing was written"), "{said}");
+        assert!(!has(&folder, ".env"));
+    }
+}
+
+#[tokio::test]
+async fn a_kiosk_is_let_in_if_its_row_says_that_it_is_in_use_however_that_is_said() {
+    for (kind, on, off) in [("smallint", "1", "0"), ("char(1)", "'S'", "'N'"), ("text", "'Activo'", "'de baja'")] {
+        let (database, folder) = (empty().await, Scratch::new());
+        let table = "CREATE TABLE devices (id serial PRIMARY KEY, device_uid text UNIQUE";
+        database.execute(&format!("{table}, is_active {kind})")).await;
+        let rows = format!("('ipad-1', {on}), ('ipad-2', {off}), ('ipad-3', NULL)");
+        database.execute(&format!("INSERT INTO devices (device_uid, is_active) VALUES {rows}")).await;
+        let Ended { code, said } = init(&bare(&database.url()), &folder).await;
+        assert_eq!(code, 0, "{kind}: {said}");
+        let running = of_settings(&folder).ready().await;
+        running.open("/ws/kiosk/orders/?device_uid=ipad-1").await.ping().await;
+        for out_of_use in ["ipad-2", "ipad-3"] {
+            let mut kiosk = running.open(&format!("/ws/kiosk/orders/?device_uid={out_of_use}")).await;
+            assert_eq!(kiosk.closed().await.code, 4001, "{kind}");
+        }
+    }
+    for (more, part) in [(", is_active text", "No kiosk counts as in use"), ("", "Every kiosk counts as in use")] {
+        let (database, folder) = (empty().await, Scratch::new());
+        database.execute(&format!("CREATE TABLE devices (id serial PRIMARY KEY, device_uid text{more})")).await;
+        let Ended { code, said } = init(&bare(&database.url()), &folder).await;
+        assert!(code == 0 && said.contains(part), "{said}");
+    }
 }
 
 /// In a terminal of its own, with these answers.

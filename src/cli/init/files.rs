@@ -29,7 +29,7 @@ pub(super) fn write(drafts: &[Draft]) -> io::Result<()> {
                 // Nothing else can be done about it.
                 let _ = fs::remove_file(path);
             }
-            return Err(io::Error::new(error.kind(), format!("{}: {error}", draft.path.display())));
+            return Err(error);
         }
     }
     Ok(())
@@ -37,17 +37,31 @@ pub(super) fn write(drafts: &[Draft]) -> io::Result<()> {
 
 fn write_one<'a>(draft: &'a Draft, written: &mut Vec<&'a Path>) -> io::Result<()> {
     if let Some(folder) = draft.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder)?;
+        fs::create_dir_all(folder).map_err(|error| of(folder, &error))?;
     }
     let mode = if draft.is_secret { FOR_ITS_OWNER } else { FOR_ALL };
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft.path)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft.path);
+    let mut file = file.map_err(|error| of(&draft.path, &error))?;
     written.push(&draft.path);
-    file.write_all(draft.text.as_bytes())
+    file.write_all(draft.text.as_bytes()).map_err(|error| of(&draft.path, &error))
 }
 
-/// A value as a `.env` file has it, so that it is read as it is.
+/// What is in the way, and what to do about that.
+fn of(path: &Path, error: &io::Error) -> io::Error {
+    let shown = path.display();
+    let said = match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            format!("{shown}: it is there already, and stays as it is. Move it away first")
+        }
+        _ => format!("{shown}: {error}"),
+    };
+    io::Error::new(error.kind(), said)
+}
+
+/// A value as a `.env` file has it, so that it is read as it is. Without quotes where that may be: there are readers, such as
+/// those of containers, that take quotes for a part of it.
 pub(super) fn value(text: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./:@,+".contains(letter);
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./:@,+?=%".contains(letter);
     if text.chars().all(is_plain) {
         return text.to_owned();
     }
@@ -76,6 +90,14 @@ mod tests {
             let line = format!("NAME={}", value(text));
             let read: Vec<_> = dotenvy::from_read_iter(line.as_bytes()).map(Result::unwrap).collect();
             assert_eq!(read, [("NAME".to_owned(), text.to_owned())], "{line}");
+        }
+    }
+
+    #[test]
+    fn an_address_and_a_key_in_base64_need_no_quotes() {
+        for text in ["postgres://u:p%40@h:5432/n?sslmode=verify-full", "q83vEjRWeJCrze8SNFZ4kA+/=="] {
+            assert_eq!(value(text), text);
+            assert_eq!(dotenvy::from_read_iter(format!("A={text}").as_bytes()).next().unwrap().unwrap().1, text);
         }
     }
 }

@@ -53,6 +53,26 @@ const DONE: &[&str] = &[
 const ADJECTIVES: &[&str] =
     &["medica", "medico", "clinica", "clinico", "agendada", "agendado", "programada", "programado", "online", "web"];
 const CANCELLED: &[&str] = &["cancelada", "cancelado", "anulada", "anulado", "cancelled", "canceled"];
+/// In a column that is called after being in use, what says so.
+const IN_USE: &[&str] = &[
+    "s",
+    "si",
+    "sí",
+    "v",
+    "verdadero",
+    "y",
+    "yes",
+    "t",
+    "true",
+    "on",
+    "1",
+    "activo",
+    "activa",
+    "active",
+    "habilitado",
+    "habilitada",
+    "enabled",
+];
 
 /// One of the tables that Pulso asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +129,7 @@ impl Role {
             Self::Devices => {
                 let id = id(table, DEVICES);
                 let uid = UIDS.iter().find_map(|word| by_words(table, &[word], |column| Some(column) != id.as_ref()));
-                let is_flag = |column: &Column| matches!(column.kind, Kind::Flag | Kind::Number);
-                vec![id, uid, by_words(table, ACTIVE, is_flag)]
+                vec![id, uid, in_use(table)]
             }
         };
         Guess { table: table.clone(), columns }
@@ -139,11 +158,16 @@ impl Role {
 
 /// Of the values of a state those that say that it was done, and those that it was cancelled.
 pub(super) fn states(values: &[String]) -> (Vec<String>, Vec<String>) {
-    let of = |words: &[&str]| {
-        let is_it = |value: &&String| words.contains(&value.to_lowercase().as_str());
-        values.iter().filter(is_it).cloned().collect()
-    };
-    (of(DONE), of(CANCELLED))
+    (among(values, DONE), among(values, CANCELLED))
+}
+
+/// Of the values of a text those that say that something is in use.
+pub(super) fn those_in_use(values: &[String]) -> Vec<String> {
+    among(values, IN_USE)
+}
+
+fn among(values: &[String], words: &[&str]) -> Vec<String> {
+    values.iter().filter(|value| words.contains(&value.trim().to_lowercase().as_str())).cloned().collect()
 }
 
 /// The id of a business in another table.
@@ -164,6 +188,13 @@ fn day(table: &Table) -> Option<Column> {
     let rank = |column: &Column| [Kind::Day, Kind::Moment, Kind::Text].iter().position(|kind| *kind == column.kind);
     let days = table.columns.iter().filter(is_day).filter_map(|column| Some((rank(column)?, column)));
     days.min_by_key(|(rank, _)| *rank).map(|(_, column)| column.clone())
+}
+
+/// Whether something is in use: a flag or a number, or a text that is called so and nothing else.
+fn in_use(table: &Table) -> Option<Column> {
+    let is_called_so = |column: &Column| words(&column.name).iter().all(|word| word == "is" || is_one(word, ACTIVE));
+    by_words(table, ACTIVE, |column| matches!(column.kind, Kind::Flag | Kind::Number))
+        .or_else(|| by_words(table, ACTIVE, |column| column.kind == Kind::Text && is_called_so(column)))
 }
 
 /// `id`, or what is called after the table.
@@ -284,6 +315,20 @@ mod tests {
         assert_eq!(found(Role::Appointments, &tables), "appointment_reminders_visits clinic visit_date -");
         assert_eq!(found(Role::Businesses, &tables), "");
         assert_eq!(found(Role::Devices, &tables), "");
+    }
+
+    #[test]
+    fn a_text_says_what_is_in_use_only_where_it_is_called_so_and_no_flag_does() {
+        use Kind::{Flag, Moment, Text};
+        let with = |columns: &[(&str, Kind)]| {
+            let columns = [&[("id", Text), ("codigo", Text)], columns].concat();
+            found(Role::Devices, &[table("kioscos", &columns)])
+        };
+        assert_eq!(with(&[("activo", Text)]), "kioscos id codigo activo");
+        assert_eq!(with(&[("isActive", Text), ("enabled", Flag)]), "kioscos id codigo enabled");
+        assert_eq!(with(&[("active_directory", Text), ("activo_desde", Moment)]), "kioscos id codigo -");
+        let values = ["S", "N", "Inactivo", "ACTIVO "].map(str::to_owned);
+        assert_eq!(those_in_use(&values), ["S", "ACTIVO "]);
     }
 
     #[test]

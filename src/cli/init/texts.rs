@@ -25,6 +25,17 @@ pub(super) struct Appointments<'a> {
     pub(super) cancelled: &'a [String],
 }
 
+/// The devices, as their table has them.
+#[derive(Debug)]
+pub(super) struct Devices<'a> {
+    pub(super) table: &'a Table,
+    pub(super) id: &'a Column,
+    pub(super) uid: &'a Column,
+    pub(super) active: Option<&'a Column>,
+    /// What `active` says of those that are in use, where it is a text.
+    pub(super) in_use: &'a [String],
+}
+
 impl Dialect {
     pub(super) fn of(url: &DatabaseUrl) -> Self {
         match url {
@@ -63,10 +74,7 @@ impl Dialect {
 pub(super) fn stats(dialect: Dialect, of: &Appointments<'_>) -> String {
     let Appointments { table, business, day, state, done, cancelled } = of;
     let among = |values: &[String]| match state {
-        Some(state) if !values.is_empty() => {
-            let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
-            format!("{} IN ({})", quoted(&state.name), values.join(", "))
-        }
+        Some(state) if !values.is_empty() => is_among(&quoted(&state.name), values),
         // None is counted until somebody writes which state says so.
         _ => "1 = 0".to_owned(),
     };
@@ -83,6 +91,12 @@ pub(super) fn stats(dialect: Dialect, of: &Appointments<'_>) -> String {
         quoted(&table.name),
         quoted(&business.name)
     )
+}
+
+/// SQL is one of these values.
+fn is_among(sql: &str, values: &[String]) -> String {
+    let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
+    format!("{sql} IN ({})", values.join(", "))
 }
 
 pub(super) fn owner(dialect: Dialect, table: &Table, id: &Column, owner: &Column) -> String {
@@ -111,8 +125,12 @@ pub(super) fn no_owner(dialect: Dialect) -> String {
     format!("{nothing}{columns}")
 }
 
-pub(super) fn devices(dialect: Dialect, table: &Table, id: &Column, uid: &Column, active: Option<&Column>) -> String {
+pub(super) fn devices(dialect: Dialect, of: &Devices<'_>) -> String {
+    let Devices { table, id, uid, active, in_use } = of;
     let active = match (active, dialect) {
+        // None is let in until somebody writes which value says so.
+        (Some(Column { kind: Kind::Text, .. }), _) if in_use.is_empty() => "1 = 0".to_owned(),
+        (Some(Column { name, kind: Kind::Text }), _) => is_among(&dialect.text(&quoted(name)), in_use),
         (Some(Column { name, kind: Kind::Flag }), _) | (Some(Column { name, .. }), Dialect::Sqlite) => quoted(name),
         (Some(Column { name, .. }), Dialect::Postgres) => format!("({} <> 0)", quoted(name)),
         (None, Dialect::Postgres) => "true".to_owned(),

@@ -24,8 +24,7 @@ pub(super) fn read(reader: &mut Reader<'_>, is_needed: bool) -> Option<AuthConfi
 
     let default = AuthConfig::new(Secret::new(""));
     let (own, issuers) = issuers::read(reader, reader.secret("JWT_SECRET").is_some());
-    let ttl = Duration::from_mins(1)..=Duration::from_hours(100 * 366 * 24);
-    let max_ttl = reader.duration("JWT_MAX_TTL", default.max_ttl, ttl);
+    let max_ttl = max_ttl(reader, default.max_ttl);
     // Together with the rest of the request line a token must fit in a request head of 32 KiB.
     let max_token_bytes = reader.number("MAX_TOKEN_BYTES", default.max_token_bytes, 256..=24_576);
     let words = [("owner", AccessPolicy::Owner), ("authenticated", AccessPolicy::AnyAuthenticated)];
@@ -51,8 +50,12 @@ pub(super) fn read(reader: &mut Reader<'_>, is_needed: bool) -> Option<AuthConfi
     Some(AuthConfig { secrets, own, issuers, max_ttl, max_token_bytes, access, cache, recheck })
 }
 
-/// The key that signs development tokens, and what is asked of these.
-pub(super) fn read_signing(reader: &mut Reader<'_>) -> Option<(Secret, OwnTokens)> {
+fn max_ttl(reader: &mut Reader<'_>, default: Duration) -> Duration {
+    reader.duration("JWT_MAX_TTL", default, Duration::from_mins(1)..=Duration::from_hours(100 * 366 * 24))
+}
+
+/// The key that signs development tokens, what is asked of these, and for how long one may be good.
+pub(super) fn read_signing(reader: &mut Reader<'_>) -> Option<(Secret, OwnTokens, Duration)> {
     let allow_short = reader.flag("ALLOW_SHORT_JWT_SECRET");
     if issuers::are_named(reader) && reader.secret("JWT_SECRET").is_none() {
         let problem = "it is not set, and the keys that are configured only verify: who holds their other halves signs";
@@ -61,7 +64,8 @@ pub(super) fn read_signing(reader: &mut Reader<'_>) -> Option<(Secret, OwnTokens
         return None;
     }
     let secret = current_secret(reader, allow_short)?;
-    Some((secret, issuers::read_own(reader)))
+    let own = issuers::read_own(reader);
+    Some((secret, own, max_ttl(reader, AuthConfig::new(Secret::new("")).max_ttl)))
 }
 
 fn current_secret(reader: &mut Reader<'_>, allow_short: bool) -> Option<Secret> {

@@ -65,14 +65,14 @@ fn parse_url(reader: &mut Reader<'_>, variable: &str, secret: Secret) -> Option<
             Some(DatabaseUrl::Postgres(secret))
         }
         Some("sqlite") => {
-            if SqliteConnectOptions::from_str(text).is_ok() {
-                return Some(DatabaseUrl::Sqlite(secret));
-            }
-            reader.mistake(
-                variable,
-                "it is not a valid sqlite URL",
-                "Write sqlite://path; the parameters are mode=ro|rw|rwc|memory, cache, immutable and vfs",
-            );
+            let problem = match SqliteConnectOptions::from_str(text) {
+                // SQLite takes it for a database of its own, which is gone when it is closed.
+                Ok(options) if options.get_filename().as_os_str().is_empty() => "it names no file",
+                Ok(_) => return Some(DatabaseUrl::Sqlite(secret)),
+                Err(_) => "it is not a valid sqlite URL",
+            };
+            let remedy = "Write sqlite://path; the parameters are mode=ro|rw|rwc|memory, cache, immutable and vfs";
+            reader.mistake(variable, problem, remedy);
             None
         }
         _ => {

@@ -199,6 +199,9 @@ fn database_urls_are_checked_without_being_shown() {
         "postgres://h/n?sslrootcert=/nonexistent.pem",
         "postgres://h/n?port=x",
         "sqlite://x?mode=fast",
+        "sqlite://",
+        "sqlite:",
+        "sqlite://?mode=rwc",
         " postgres://h/n",
     ] {
         assert!(mistake(&[("DATABASE_URL", bad)]).starts_with("DATABASE_URL: "), "{bad}");
