@@ -41,6 +41,8 @@ use disconnect::DISCONNECT;
 
 /// Kept back from the timeout so that the answer is on the wire by then.
 const MARGIN: Duration = Duration::from_millis(150);
+/// A commit of longer ago is none of this call's: zero times of languages, a clock that was never set.
+const LONGEST_AGO: Duration = Duration::from_hours(24);
 
 /// What all calls have in common.
 #[derive(Debug)]
@@ -157,12 +159,13 @@ fn parent(caller: Caller, headers: &HeaderMap) -> Option<&str> {
     first.to_str().ok().filter(|_| said.next().is_none())
 }
 
-/// When the change was committed, as a caller with the key says; what cannot be read or has not come yet says nothing.
+/// When the change was committed, as a caller with the key says; what cannot be read, has not come yet or is longer ago than a
+/// day says nothing.
 fn committed(hooks: &Hooks, caller: Caller, headers: &HeaderMap) -> Option<Instant> {
     let said = headers.get("x-committed-at").filter(|_| matches!(caller, Caller::Known))?;
     let at: Timestamp = said.to_str().ok()?.trim().parse().ok()?;
     let ago = Duration::try_from(hooks.calls.clock.now().duration_since(at)).ok()?;
-    Instant::now().checked_sub(ago)
+    Instant::now().checked_sub(ago).filter(|_| ago <= LONGEST_AGO)
 }
 
 /// Whose turn it is to have the effect of this key.

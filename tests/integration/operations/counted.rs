@@ -88,12 +88,13 @@ async fn from_a_commit_to_the_first_socket_is_measured_where_a_caller_with_the_k
         while dashboard.stats().await.total < said {}
     };
     let key = ("x-api-key", HOOK_KEY);
-    for nothing in ["", "yesterday", "2026-13-01T00:00:00Z", &at(3_600)] {
+    let long_ago = ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", &at(-90_000)];
+    for nothing in ["", "yesterday", "2026-13-01T00:00:00Z", &at(3_600)].into_iter().chain(long_ago) {
         announce(&[key, ("x-committed-at", nothing)]).await;
     }
     announce(&[("x-committed-at", &at(-2))]).await;
     announce(&[key]).await;
-    assert_eq!(pulso.count(counted).await, 0, "rubbish, the future, a stranger and who says nothing");
+    assert_eq!(pulso.count(counted).await, 0, "rubbish, the future, long ago, a stranger and who says nothing");
     announce(&[key, ("x-committed-at", &at(-2))]).await;
     assert_eq!(pulso.count(counted).await, 1);
     let took = pulso.metric("pulso_commit_to_socket_seconds_sum").await;
