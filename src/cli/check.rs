@@ -26,7 +26,8 @@ pub(super) fn run() -> ExitCode {
         let clock = Clock::system(config.stats.zone.clone());
         let mut findings = inspect_database(&config.database).await;
         findings.extend(queries::inspect(&config));
-        findings.extend(inspect_queries(&config.database, &config.queries.defined, &clock).await);
+        let queries: Vec<_> = config.queries.defined.iter().chain(&config.page.name).cloned().collect();
+        findings.extend(inspect_queries(&config.database, &queries, &clock).await);
         if let Some(redis) = &config.redis {
             findings.extend(inspect_redis(redis, || clock.now()).await);
             findings.extend(inspect_bridges(redis, &config.bridges, &feeds::groups(config.feeds)).await);

@@ -3,10 +3,13 @@
 //! Must not know who asks, nor whether she may.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
+use tracing::warn;
 
 use super::LiveQuery;
 use super::file::{Fault, read_name};
@@ -20,6 +23,8 @@ use crate::store::{ContactError, Learnt, LiveRead, StoreError};
 const VARIABLE: &str = "NAME_SQL";
 /// The one column that it returns.
 const COLUMN: &str = "name";
+/// Between two lines of the log that say why there is no name: every page that opens asks for one.
+const QUIET: Duration = Duration::from_mins(1);
 
 /// The names of businesses, asked for one by one.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ pub struct Names {
     /// `None` where nobody is to know any.
     query: Option<Arc<LiveQuery>>,
     learnt: OnceCell<Learnt>,
+    /// When the log was last told why there is none.
+    told: Mutex<Option<Instant>>,
     database: Arc<Database>,
     clock: Clock,
 }
@@ -43,7 +50,7 @@ pub fn read(text: &str, file: &Path, dialect: Dialect) -> Result<Arc<LiveQuery>,
 
 impl Names {
     pub fn new(query: Option<Arc<LiveQuery>>, database: Arc<Database>, clock: Clock) -> Self {
-        Self { query, learnt: OnceCell::new(), database, clock }
+        Self { query, learnt: OnceCell::new(), told: Mutex::default(), database, clock }
     }
 
     /// Looks what the query takes and returns, unless that is known. A [`ContactError::WrongQuery`] is the operator's to mend.
@@ -56,6 +63,23 @@ impl Names {
 
     /// What a business is called; `None` where nobody knows.
     pub async fn of(&self, negocio: &NegocioId) -> Result<Option<String>, StoreError> {
+        self.read(negocio).await.inspect_err(|failure| self.tell(failure))
+    }
+
+    fn tell(&self, failure: &StoreError) {
+        if matches!(failure, StoreError::Unreachable(_)) {
+            // That is said of the database, once for all who ask.
+            return;
+        }
+        let now = Instant::now();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| now.duration_since(told) >= QUIET) {
+            *told = Some(now);
+            warn!(reason = %failure, "a business's name cannot be read: see NAME_SQL");
+        }
+    }
+
+    async fn read(&self, negocio: &NegocioId) -> Result<Option<String>, StoreError> {
         let Some(query) = &self.query else { return Ok(None) };
         let learnt = self.learnt_of(query).await.map_err(ContactError::into_refusal)?;
         // What the column cannot hold has no name.
@@ -75,21 +99,23 @@ impl Names {
     }
 
     async fn learnt_of(&self, query: &LiveQuery) -> Result<&Learnt, ContactError> {
-        let wrong = |reason| ContactError::WrongQuery { variable: VARIABLE, reason };
-        let learning = async || {
-            let learnt = match self.database.learn(query).await {
-                Err(ContactError::WrongQuery { reason, .. }) => return Err(wrong(reason)),
-                learnt => learnt?,
-            };
-            match learnt.columns.as_slice() {
-                [(column, _)] if column == COLUMN => Ok(learnt),
-                columns => {
-                    let names: Vec<&str> = columns.iter().map(|(column, _)| column.as_str()).collect();
-                    let names = names.join(", ");
-                    Err(wrong(format!("returns the columns ({names}); it must return exactly ({COLUMN})")))
-                }
-            }
+        let learning = async || match self.database.learn(query).await {
+            Err(ContactError::WrongQuery { reason, .. }) => Err(wrong(reason)),
+            learnt => checked(learnt?),
         };
         self.learnt.get_or_try_init(learning).await
     }
+}
+
+/// What a query takes and returns, if that is a name and nothing else.
+pub fn checked(learnt: Learnt) -> Result<Learnt, ContactError> {
+    let columns: Vec<&str> = learnt.columns.iter().map(|(column, _)| column.as_str()).collect();
+    if columns == [COLUMN] {
+        return Ok(learnt);
+    }
+    Err(wrong(format!("returns the columns ({}); it must return exactly ({COLUMN})", columns.join(", "))))
+}
+
+fn wrong(reason: String) -> ContactError {
+    ContactError::WrongQuery { variable: VARIABLE, reason }
 }

@@ -246,6 +246,37 @@ async fn a_query_of_names_that_is_none_ends_the_start_with_what_to_mend() {
 }
 
 #[tokio::test]
+async fn why_a_name_cannot_be_read_is_said_by_the_log_and_by_check() {
+    let database = database().await;
+    let token = owner().sign(SECRET);
+    for (sql, reason) in [
+        ("SELECT apodo AS name FROM negocios WHERE id = $1", "apodo"),
+        ("SELECT nombre AS name FROM negocios WHERE id = $1 UNION ALL SELECT 'otro'", "row"),
+    ] {
+        let (file, _scratch) = query_file(sql);
+        let pulso = pulso(&database.url()).with("FEEDS", "appointments").with("NAME_SQL", &file);
+        let (code, said, _) = pulso.run(&["check"]).await;
+        let problem = said.lines().find(|line| line.starts_with("PROBLEM  NAME_SQL"));
+        assert!(code == 1 && problem.is_some_and(|problem| problem.contains(reason)), "{said}");
+        let running = pulso.ready().await;
+        for _ in 0..3 {
+            assert_eq!(name(&running, &of(NEGOCIO), Some(&token)).await.status, 503);
+        }
+        running.until_logged("see NAME_SQL").await;
+        let log = running.log();
+        let told: Vec<_> = log.iter().filter(|line| line.contains("see NAME_SQL")).collect();
+        assert!(told.len() == 1 && told[0].contains(reason), "{told:?}");
+    }
+    let columns = "returns the columns (nombre); it must return exactly (name)";
+    for (sql, part) in [("SELECT nombre FROM negocios WHERE id = $1", columns), (NAMES, "ok       NAME_SQL: ")] {
+        let (file, _scratch) = query_file(sql);
+        let pulso = pulso(&database.url()).with("FEEDS", "appointments").with("NAME_SQL", &file);
+        let (code, said, _) = pulso.run(&["check"]).await;
+        assert!(said.contains(part) && (code == 0) == (sql == NAMES), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn wrong_settings_of_the_page_are_reported_with_all_other_mistakes() {
     let (code, _, said) = pulso("")
         .with("EMBED_ORIGINS", "https://a.example/,*,file://,ok.example")

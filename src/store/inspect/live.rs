@@ -19,8 +19,8 @@ use tokio::time::{Instant, sleep};
 use super::Finding;
 use crate::clock::Clock;
 use crate::config::{DatabaseConfig, DatabaseUrl};
-use crate::model::Consulta;
-use crate::queries::{AccessRule, LiveQuery, PairsQuery};
+use crate::model::{Consulta, QueryName};
+use crate::queries::{AccessRule, LiveQuery, PairsQuery, names};
 use crate::store::{ContactError, Learnt, LiveRead, LiveResult, Store, StoreError};
 
 /// A read that takes longer is worth a word.
@@ -81,8 +81,14 @@ pub fn read(query: &Arc<LiveQuery>, key: Option<&str>, now: Timestamp) -> LiveRe
 
 /// What the database makes of a query; or what is wrong with it.
 async fn learn(store: &dyn Store, query: &LiveQuery) -> Result<Learnt, Finding> {
-    store.learn(query).await.map_err(|error| {
-        let (what, advice) = (format!("{}: {error}", query.name.as_str()), match &error {
+    let learnt = store.learn(query).await;
+    let learnt = if is_of_names(query) { learnt.and_then(names::checked) } else { learnt };
+    learnt.map_err(|error| {
+        let why = match &error {
+            ContactError::WrongQuery { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        };
+        let (what, advice) = (format!("{}: {why}", query.name.as_str()), match &error {
             ContactError::WrongQuery { .. } => "mend the file: `pulso serve` does not start with it",
             ContactError::Missing(_) => "`pulso serve` starts all the same; the query is off until that is there",
             ContactError::Store(StoreError::Refused(_)) => {
@@ -156,9 +162,17 @@ async fn one(store: &dyn Store, read: &LiveRead) -> Result<LiveResult, StoreErro
     answers.pop().unwrap_or_else(|| Err(StoreError::Refused("there is no answer".to_owned())))
 }
 
+/// The one that nobody watches: the page asks it for a business's name.
+fn is_of_names(query: &LiveQuery) -> bool {
+    query.name == QueryName::of_names()
+}
+
 fn failed(query: &LiveQuery, key: Option<&str>, error: &StoreError) -> Finding {
     let of = key.map(|key| format!(" for {key:?}")).unwrap_or_default();
     let advice = match error {
+        _ if is_of_names(query) => {
+            "the page shows the business's id until it can be read; sql/name.sql is such a query"
+        }
         StoreError::Unsendable(_) => "return less, or raise max_rows and max_bytes; watchers get an `error` until then",
         StoreError::TimedOut(_) => "it takes longer than DB_STATEMENT_TIMEOUT: see whether an index serves it",
         _ => "watchers get an `error` until it can be read",
