@@ -9,6 +9,11 @@ return answered(function()
   local most_calls, remembered = tonumber(ARGV[5]), tonumber(ARGV[6])
   local state = must('HMGET', meta, 'born', 'last')
   if state[1] ~= ARGV[1] then return { 'reborn' } end
+  -- It was born with the log: somebody has taken it away, with what was in it.
+  if kept > 0 and must('EXISTS', stream) == 0 then
+    must('HDEL', meta, 'born')
+    return { 'reborn' }
+  end
   local now = clock()
   local limit = now + HORIZON
   local function is_forgotten(value)

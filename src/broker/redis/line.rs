@@ -84,8 +84,7 @@ impl Line for RedisLine {
         *self.read_to() = ReadTo { clock: now, ..ReadTo::default() };
         Ok(Identity {
             server: self.run.clone(),
-            // Whatever it is, it can be said again.
-            born: String::from_utf8_lossy(&bytes(born).unwrap_or_default()).into_owned(),
+            born: text(born).ok_or_else(|| self.odd())?,
             oldest: number(oldest).unwrap_or_default(),
             newest: number(newest).unwrap_or_default(),
             now,

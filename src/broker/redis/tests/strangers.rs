@@ -121,6 +121,34 @@ async fn another_type_in_a_key_of_ours_is_named_and_healed_when_it_is_gone() {
 }
 
 #[tokio::test]
+async fn a_stream_of_events_that_was_taken_away_or_evicted_is_a_log_that_began_anew() {
+    let server = Server::start();
+    let line = way_to(&server).dial().await.unwrap();
+    let before = line.identity().await.unwrap();
+    assert_eq!(line.identity().await.unwrap().born, before.born);
+    let first = append(&*line, &before, "one").await.unwrap();
+    for taken in [&["DEL", "{pulso}:events"][..], &["RENAME", "{pulso}:events", "{pulso}:old"]] {
+        let before = line.identity().await.unwrap();
+        server.say(taken);
+        assert_eq!(append(&*line, &before, "two").await, Err(Trouble::Reborn), "{taken:?}");
+        let anew = line.identity().await.unwrap();
+        assert!(anew.born != before.born && anew.newest >= first, "{taken:?}");
+        let id = append(&*line, &anew, "two").await.unwrap();
+        assert!(id > first);
+        // Also where nobody appends before it is asked for.
+        server.say(&["DEL", "{pulso}:events"]);
+        assert_ne!(line.identity().await.unwrap().born, anew.born);
+        let again = line.identity().await.unwrap();
+        append(&*line, &again, "three").await.unwrap();
+    }
+    // What was trimmed is another matter: it is there, and what is not in it was there.
+    let before = line.identity().await.unwrap();
+    server.say(&["XTRIM", "{pulso}:events", "MAXLEN", "0"]);
+    append(&*line, &before, "four").await.unwrap();
+    assert_eq!(line.identity().await.unwrap().born, before.born);
+}
+
+#[tokio::test]
 async fn strange_values_in_our_keys_are_no_numbers_and_no_answers() {
     let server = Server::start();
     let line = way_to(&server).dial().await.unwrap();
@@ -150,8 +178,15 @@ async fn strange_values_in_our_keys_are_no_numbers_and_no_answers() {
     // Ours always run out: what does not is nobody's.
     server.say(&["SET", "{pulso}:duty:ear", "somebody"]);
     assert!(line.hold("ear", ana, Duration::from_secs(9)).await.unwrap());
-    server.say(&["HSET", "{pulso}:meta", "born", ""]);
-    assert_ne!(line.identity().await.unwrap().born, "");
+    // No mark of ours, whatever bytes it has.
+    for born in
+        ["''", "'x'", r"'\255\0{}'", r"string.rep('\233', 32)", "string.rep('a', 33)", "string.rep('x', 100000)"]
+    {
+        let set = format!("redis.call('HSET', KEYS[1], 'born', {born})");
+        server.say(&["EVAL", &set, "1", "{pulso}:meta"]);
+        let anew = line.identity().await.unwrap();
+        append(&*line, &anew, "said again").await.unwrap();
+    }
 }
 
 #[tokio::test]
