@@ -79,6 +79,8 @@ pub(super) struct Cluster {
     states: States,
     /// Said of entries that cannot be read.
     skipped: Seldom,
+    /// Said of what the log does not take although there is a line to it.
+    refused: Seldom,
     /// Said of what this node waits for before it can write.
     waits: Seldom,
     /// The newest id that this node has seen.
@@ -138,6 +140,7 @@ impl Cluster {
             counts: Mutex::default(),
             states: States::default(),
             skipped: Seldom::default(),
+            refused: Seldom::default(),
             waits: Seldom::default(),
             newest: AtomicU64::new(0),
             begun: AtomicU64::new(0),

@@ -14,6 +14,9 @@ use super::log::{Born, Line, Trouble};
 
 /// For how long a question may go without an answer.
 pub(super) const PATIENCE: Duration = Duration::from_millis(1_500);
+/// For how long it is said that a key of ours holds something else. A call may go by keys that a beat does not go by, so what is
+/// taken meanwhile does not mean that it is gone.
+const FOREIGN_FOR: Duration = Duration::from_secs(5);
 
 /// A line, and the log that it leads to, which this node has looked at.
 pub(super) struct Joined {
@@ -34,8 +37,8 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Link {
     state: watch::Sender<State>,
-    /// What is wrong though there is a line, as a word of [`Trouble::word`].
-    wrong: Mutex<Option<&'static str>>,
+    /// What is wrong though there is a line, as a word of [`Trouble::word`], and until when it is said at least.
+    wrong: Mutex<Option<(&'static str, Instant)>>,
     /// What a line in the making waits for, for people.
     awaited: Mutex<&'static str>,
 }
@@ -67,15 +70,27 @@ impl Link {
         }
     }
 
-    /// The log took something, or why it did not although there is a line.
-    pub(super) fn note(&self, wrong: Option<&'static str>) {
-        *self.wrong.lock().unwrap_or_else(PoisonError::into_inner) = wrong;
+    /// The log did not take something although there is a line.
+    pub(super) fn note(&self, wrong: &Trouble) {
+        let lasting = if matches!(wrong, Trouble::Foreign(_)) { FOREIGN_FOR } else { Duration::ZERO };
+        *self.wrong.lock().unwrap_or_else(PoisonError::into_inner) = Some((wrong.word(), Instant::now() + lasting));
+    }
+
+    /// The log took something.
+    pub(super) fn took(&self) {
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        *wrong = wrong.filter(|(_, until)| Instant::now() < *until);
+    }
+
+    /// What is wrong though there is a line.
+    fn wrong(&self) -> Option<&'static str> {
+        self.wrong.lock().unwrap_or_else(PoisonError::into_inner).map(|(word, _)| word)
     }
 
     /// Why the log takes nothing.
     pub(super) fn degraded(&self) -> Option<&'static str> {
         match *self.state.borrow() {
-            State::Up(_) => *self.wrong.lock().unwrap_or_else(PoisonError::into_inner),
+            State::Up(_) => self.wrong(),
             State::Joining => Some("away"),
             State::Away(word) => Some(word),
         }
@@ -128,5 +143,28 @@ impl fmt::Debug for State {
             Self::Away(word) => word,
             Self::Up(_) => "Up",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_that_calls_alone_go_by_is_said_to_be_foreign_though_beats_are_taken() {
+        let link = Link::default();
+        link.note(&Trouble::Foreign("calls".to_owned()));
+        link.took();
+        assert_eq!(link.wrong(), Some("foreign_key"));
+        advance(FOREIGN_FOR).await;
+        link.took();
+        assert_eq!(link.wrong(), None);
+        // Whoever has room has it for everything.
+        link.note(&Trouble::Full("maxmemory".to_owned()));
+        assert_eq!(link.wrong(), Some("full"));
+        link.took();
+        assert_eq!(link.wrong(), None);
     }
 }

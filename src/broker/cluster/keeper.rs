@@ -193,7 +193,7 @@ impl Cluster {
             };
             match asked {
                 Ok(Ok(())) => {
-                    self.link.note(None);
+                    self.link.took();
                     self.metrics.broker.nodes.set(1 + i64::try_from(self.peers_there()).unwrap_or(i64::MAX));
                 }
                 Ok(Err(trouble)) => self.drop_line(joined, &trouble),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{Cluster, answer_bytes, answer_of, call_name, lock};
 use crate::broker::Refused;
@@ -111,7 +111,10 @@ impl Cluster {
         if trouble.ends_the_line() || *trouble == Trouble::Reborn {
             self.link.lost(joined, Some(trouble));
         } else {
-            self.link.note(Some(trouble.word()));
+            self.link.note(trouble);
+            if let Some(left_out) = self.refused.due() {
+                warn!(%trouble, left_out, "the log between the nodes did not take something");
+            }
         }
     }
 }

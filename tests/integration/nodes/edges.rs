@@ -95,6 +95,18 @@ async fn ready_says_by_a_word_what_is_wrong_with_the_log_and_nothing_when_it_is_
     says(Some("log_foreign_key")).await;
     nodes.redis.say(&["DEL", "{pulso}:now"]);
     says(None).await;
+    // A key that only calls with a key go by.
+    nodes.redis.say(&["DEL", "{pulso}:calls"]);
+    nodes.redis.say(&["SET", "{pulso}:calls", "somebody else's"]);
+    let is_said = async || {
+        let answer = node.post_with("/notify/mesa", &[("idempotency-key", "una-vez")], &table(1)).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        node.get("/ready").await.json()["degraded"] == "log_foreign_key"
+    };
+    until(is_said, "a call that is refused is seen in /ready").await;
+    node.until_logged("did not take something").await;
+    nodes.redis.say(&["DEL", "{pulso}:calls"]);
+    says(None).await;
     nodes.redis.say(&["CONFIG", "SET", "requirepass", "otra"]);
     let _ = nodes.redis.cli(&["-a", "otra", "CLIENT", "KILL", "TYPE", "normal"]);
     says(Some("log_refused")).await;
