@@ -27,8 +27,10 @@ pub(super) async fn greet(connection: &Connection, database: u32) -> Result<Gree
     }
     let ask = async |command: &Cmd| connection.ask_if_allowed(command, DIALLED_WITHIN).await;
     let role = ask(&redis::cmd("ROLE")).await?.and_then(|role| list(role).into_iter().next());
-    if role.and_then(bytes).is_some_and(|role| role != b"master") {
-        return Err(Trouble::Moved(format!("{}: it is a replica", connection.server())));
+    match role.and_then(bytes).as_deref() {
+        None | Some(b"master") => {}
+        Some(b"sentinel") => return Err(Trouble::Moved(format!("{}: it is a Sentinel", connection.server()))),
+        Some(_) => return Err(Trouble::Moved(format!("{}: it is a replica", connection.server()))),
     }
     let info = ask(redis::cmd("INFO").arg("server")).await?.and_then(bytes).unwrap_or_default();
     let info = String::from_utf8_lossy(&info);

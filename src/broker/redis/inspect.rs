@@ -34,6 +34,11 @@ pub async fn inspect(config: &RedisConfig, now: impl Fn() -> Timestamp) -> Vec<F
     };
     let mut findings = Vec::new();
     let connection = line.connection();
+    // Before the rest: a line on which something is refused has ended.
+    let mut said = vec![version(connection).await, eviction(connection).await, persistence(connection).await];
+    if matches!(config.servers, RedisServers::Sentinel { .. }) {
+        said.extend(replicas(connection).await);
+    }
     match rehearse(&line, &keys).await {
         Ok(clock) => {
             findings.push(Finding::ok(format!("{} answers all that Pulso asks", connection.server())));
@@ -41,12 +46,7 @@ pub async fn inspect(config: &RedisConfig, now: impl Fn() -> Timestamp) -> Vec<F
         }
         Err(trouble) => findings.push(Finding::problem(trouble.to_string(), Some(&advice(&trouble, config)))),
     }
-    findings.push(version(connection).await);
-    findings.push(eviction(connection).await);
-    findings.push(persistence(connection).await);
-    if matches!(config.servers, RedisServers::Sentinel { .. }) {
-        findings.extend(replicas(connection).await);
-    }
+    findings.extend(said);
     findings
 }
 
@@ -89,12 +89,13 @@ fn advice(trouble: &Trouble, config: &RedisConfig) -> String {
     match trouble {
         Trouble::Away(_) | Trouble::Unanswered(_) => {
             "Look at host and port of REDIS_URL, at bind and protected-mode of the server, and at what is between; with TLS \
-             the URL begins with rediss://. `pulso serve` starts all the same, and waits for it up to 10 s"
+             the URL begins with rediss://, without with redis://. `pulso serve` starts all the same, and waits for it up to 10 s"
                 .to_owned()
         }
         Trouble::Refused(_) => format!(
-            "Look at user and password in REDIS_URL, and at REDIS_CA. A user of its own needs these rights:\n\
+            "Look at {} in REDIS_URL, and at REDIS_CA. A user of its own needs these rights:\n\
              ACL SETUSER pulso on >PASSWORD {}",
+            told(config),
             RIGHTS.trim().replace("{pulso}", &format!("{{{}}}", config.prefix))
         ),
         Trouble::Full(_) => "Give it more memory (maxmemory), or see why it cannot write to its disk".to_owned(),
@@ -102,9 +103,26 @@ fn advice(trouble: &Trouble, config: &RedisConfig) -> String {
             "Somebody else writes to our keys: give each installation a REDIS_PREFIX of its own".to_owned()
         }
         Trouble::Moved(_) => {
-            "Name the master, or all Sentinels (redis+sentinel://…/master), or members of the Cluster (redis+cluster://…)"
+            "Name the master, or all Sentinels (redis+sentinel://…/master), or members of the Cluster (redis+cluster://…). Where \
+             min-replicas-to-write is set, see what has become of the replicas"
                 .to_owned()
         }
+    }
+}
+
+/// What of a URL a server may not be content with.
+fn told(config: &RedisConfig) -> &'static str {
+    match &config.servers {
+        RedisServers::Sentinel { .. } => {
+            "user, password, the master's name and the database's number, at whether its hosts are Sentinels (one server alone is redis://…)"
+        }
+        RedisServers::Cluster(_) => {
+            "user and password, at whether its hosts are members of a Cluster (one server alone is redis://…)"
+        }
+        RedisServers::One(_) if config.database > 0 => {
+            "user, password and the database's number (the server's `databases`)"
+        }
+        RedisServers::One(_) => "user and password",
     }
 }
 

@@ -61,6 +61,10 @@ async fn who_may_not_ask_is_told_what_to_allow_and_never_a_password() {
         assert!(refused.advice.as_ref().unwrap().contains("~{tienda}:* "), "{refused:?}");
         assert!(!format!("{found:?}").contains(wrong));
     }
+    // Who may come in is told the rest all the same.
+    let found = findings(password("hunter2pw")).await;
+    saying(&found, "it is Redis ");
+    saying(&found, "append-only");
     // The rights that are asked for are enough, and leave some things unsaid.
     server.say(&["ACL", "SETUSER", "tienda", "reset", "on", ">hunter2pw"]);
     let rights = inspect::RIGHTS.replace("{pulso}", "{tienda}");
@@ -70,6 +74,25 @@ async fn who_may_not_ask_is_told_what_to_allow_and_never_a_password() {
     let found = findings(password("hunter2pw")).await;
     assert_eq!(saying(&found, "maxmemory-policy").level, Level::Warning);
     saying(&found, "answers all");
+}
+
+#[tokio::test]
+async fn a_server_that_is_another_kind_than_the_url_says_is_told_apart_from_wrong_passwords() {
+    let server = Server::start();
+    let one = config(server.port(), "pulso");
+    let host = RedisHost { name: "127.0.0.1".to_owned(), port: server.port() };
+    let sentinel = RedisServers::Sentinel { sentinels: vec![host.clone()], master: "caja".to_owned() };
+    for (config, said) in [
+        (RedisConfig { database: 16, ..one.clone() }, "the database's number"),
+        (RedisConfig { servers: sentinel, ..one.clone() }, "whether its hosts are Sentinels"),
+        (RedisConfig { servers: RedisServers::Cluster(vec![host]), ..one }, "members of a Cluster"),
+    ] {
+        let found = findings(config).await;
+        let refused = saying(&found, "refused");
+        assert!(refused.advice.as_ref().unwrap().contains(said), "{refused:?}");
+    }
+    let watcher = Server::sentinel(&format!("sentinel monitor caja 127.0.0.1 {} 1", server.port()));
+    saying(&findings(config(watcher.port(), "pulso")).await, "it is a Sentinel");
 }
 
 #[tokio::test]
