@@ -85,7 +85,7 @@ fn alone(hooks: &Hooks) -> Node {
 }
 
 fn among_several(Present { id, name, version, since, clients, lag, differs }: Present) -> Node {
-    let lag_ms = Some(lag.as_secs_f64() * 1_000.0);
+    let lag_ms = Some(f64::from(u32::try_from(lag.as_micros()).unwrap_or(u32::MAX)) / 1_000.0);
     Node { id: Some(id), name: Some(name), version, since: written(since), clients, lag_ms, differs }
 }
 
