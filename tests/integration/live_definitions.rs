@@ -86,7 +86,7 @@ async fn a_folder_is_read_again_as_a_whole_or_not_at_all() {
     folder.write("ajena.sql", "-- access: user\nSELECT $1; SELECT 2");
     pulso.signal(Signal::HUP);
     pulso.until_logged("the live queries stay as they were").await;
-    assert!(pulso.has_logged("ajena.sql:2: a second statement begins here"));
+    pulso.until_logged("ajena.sql:2: a second statement begins here").await;
     assert_eq!(off(&pulso).await, Value::Null, "the table that is not there is not asked for");
 
     std::fs::remove_file(folder.path().join("ajena.sql")).unwrap();

@@ -167,7 +167,9 @@ async fn what_is_wrong_or_for_others_is_counted_and_what_comes_behind_it_is_hear
     until_came_to(&running, "socketio", "Ignored", ignored.len() as u64).await;
     until_came_to(&running, "socketio", "Refused", (refused.len() + rubbish.len()) as u64).await;
     assert_eq!(came_to(&running, "socketio", "Published").await, 1);
-    let lines = running.log().iter().filter(|line| line.contains("a message of this producer is refused")).count();
+    let said = "a message of this producer is refused";
+    running.until_logged(said).await;
+    let lines = running.log().iter().filter(|line| line.contains(said)).count();
     assert_eq!(lines, 1, "{:#?}", running.log());
 }
 

@@ -114,7 +114,9 @@ async fn the_word_that_the_appointments_had_before_still_switches_them_on_and_th
     let notice = format!(r#"{{"negocio_id":"{NEGOCIO}"}}"#);
     assert_eq!(pulso.post("/notify/cita", &notice).await.status, 200);
     assert!(announced(&pulso, "appointments").is_empty());
-    assert_eq!(pulso.log().iter().filter(|line| line.contains("is called appointments now")).count(), 1);
+    let said = "is called appointments now";
+    pulso.until_logged(said).await;
+    assert_eq!(pulso.log().iter().filter(|line| line.contains(said)).count(), 1);
 }
 
 #[tokio::test]

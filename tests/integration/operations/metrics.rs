@@ -64,10 +64,11 @@ async fn every_promised_number_is_there_and_moves() {
         "pulso_hook_answers_total{status=\"200\"}",
         "pulso_refusals_total{reason=\"Path\"}",
     ] {
-        assert!(pulso.count(name).await >= 1, "{name}");
+        // What is counted behind a write may be seen a moment before.
+        wait::until(async || pulso.count(name).await >= 1, name).await;
     }
     assert!(pulso.count("pulso_queries_total").await >= 2);
-    assert!(pulso.count("pulso_deliveries_total").await >= 2);
+    wait::until(async || pulso.count("pulso_deliveries_total").await >= 2, "the first figures and the next").await;
     assert!(!pulso.get("/metrics").await.body.contains(NEGOCIO), "a label with what a peer sent");
 }
 
@@ -81,7 +82,7 @@ async fn the_time_from_a_notice_to_the_first_socket_is_measured_where_that_is_a_
     citas(&database, NEGOCIO, 1, "pendiente", "'2020-01-01'").await;
     assert_eq!(pulso.notify(NEGOCIO).await.status, 200);
     assert_eq!(stream.message().await["data"]["total_citas"], 1);
-    assert_eq!(pulso.count("pulso_notice_to_socket_seconds_count").await, 1);
+    pulso.until_count("pulso_notice_to_socket_seconds_count", 1).await;
 }
 
 #[tokio::test]

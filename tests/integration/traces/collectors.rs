@@ -26,7 +26,7 @@ async fn a_collector_that_is_away_costs_nothing_but_a_counter() {
     let (pulso, _collector, _database) =
         start(|pulso| pulso.with("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://127.0.0.1:{}", free_port()))).await;
     goes_on(&pulso).await;
-    assert!(pulso.has_logged("cannot be reached"));
+    pulso.until_logged("cannot be reached").await;
 }
 
 #[tokio::test]
@@ -35,8 +35,9 @@ async fn a_collector_that_refuses_costs_nothing_but_a_counter_and_is_told_of_onc
         let (pulso, collector, _database) = start(|pulso| pulso).await;
         collector.is(Manner::Refuses(status));
         goes_on(&pulso).await;
+        pulso.until_logged(&format!("it answers {status}")).await;
         let said = pulso.log().iter().filter(|line| line.contains("the collector does not take spans")).count();
-        assert!(said == 1 && pulso.has_logged(&format!("it answers {status}")), "{:#?}", pulso.log());
+        assert_eq!(said, 1, "{:#?}", pulso.log());
         collector.is(Manner::Takes);
         assert_eq!(pulso.post("/notify/cita", &cita()).await.status, 200);
         pulso.until_logged("the collector takes spans again").await;
