@@ -32,6 +32,10 @@ const ONLY_READS: &str = "A live query only reads";
 impl Statement {
     /// The one statement of a text; or all there is to object to it.
     pub fn find(text: &str, dialect: Dialect) -> Result<Self, Vec<Objection>> {
+        // PostgreSQL's messages end there, so that it would answer as if the connection were broken; SQLite reads no further.
+        if let Some(at) = text.find('\0') {
+            return Err(vec![objection(at, "a NUL character stands here, which no statement can hold", "Remove it")]);
+        }
         let scanned = tokens(text, dialect).map_err(|unclosed| vec![unclosed_in(unclosed)])?;
         let tokens: Vec<Token> = scanned.into_iter().filter(|token| token.kind != Kind::Comment).collect();
         let is_end = |token: &Token| token.kind == Kind::Semicolon;
@@ -231,6 +235,14 @@ mod tests {
             "WITH x AS (SELECT 1) SELECT insert FROM x",
         ] {
             assert!(find(text).is_ok(), "{text}: {:?}", find(text));
+        }
+    }
+
+    #[test]
+    fn a_character_that_would_end_the_message_is_found_wherever_it_stands() {
+        for (text, at) in [("SELECT '\0' AS a", 8), ("SELECT 1 AS a -- \0", 17), ("SELECT 1 AS a;\0", 14), ("\0", 0)] {
+            let objections = find(text).unwrap_err();
+            assert_eq!(objections.iter().map(|objection| objection.at).collect::<Vec<_>>(), [at], "{text:?}");
         }
     }
 

@@ -100,5 +100,8 @@ fn text(file: Option<&Path>, variable: &'static str, built_in: &str) -> Result<A
     if text.is_empty() {
         return Err(refuse("the file is empty; it must hold one SELECT (sql/ has Pulso's own to start from)"));
     }
+    if text.contains('\0') {
+        return Err(refuse("a NUL character stands in it, which no statement can hold; remove it"));
+    }
     Ok(text.into())
 }

@@ -40,9 +40,16 @@ async fn every_mistake_of_every_file_ends_the_start_with_64() {
     folder.write("buena.sql", KITCHEN);
     folder.write("Mala.sql", KITCHEN);
     folder.write("cocina.sql", "-- acess: user\nDELETE FROM pedidos WHERE restaurante = $1");
+    folder.write("nula.sql", &KITCHEN.replace("FROM", "\0FROM"));
     let (code, _, said) = pulso.run(&["serve"]).await;
     assert_eq!(code, 64, "{said}");
-    for part in ["Mala.sql: ", "cocina.sql:1: \"acess\"", "cocina.sql:1: nothing says", "cocina.sql:2: DELETE begins"] {
+    for part in [
+        "Mala.sql: ",
+        "cocina.sql:1: \"acess\"",
+        "cocina.sql:1: nothing says",
+        "cocina.sql:2: DELETE begins",
+        "nula.sql:4: a NUL character",
+    ] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
     assert!(!said.contains("buena"), "{said}");

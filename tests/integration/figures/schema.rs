@@ -60,6 +60,7 @@ async fn query_files_with_wrong_columns_are_refused_at_start_with_the_reason() {
         (stats("dia = $2", "true"), good.1.clone(), "STATS_SQL", "$2"),
         (stats("SELECT", "SELEC"), good.1.clone(), "STATS_SQL", "SELEC"),
         (String::new(), good.1.clone(), "STATS_SQL", "empty"),
+        (stats("SELECT", "\0SELECT"), good.1.clone(), "STATS_SQL", "NUL"),
         (good.0.clone(), owner("AS negocio_id", "AS negocio"), "OWNER_SQL", "negocio_id"),
         (good.0.clone(), owner("AND duenio = ANY ($2)", ""), "OWNER_SQL", "$2"),
         (good.0.clone(), owner("= ANY ($1)", "= $1"), "OWNER_SQL", "array"),
