@@ -116,7 +116,7 @@ fn key_of(query: &LiveQuery, learnt: &Learnt, key: Option<&str>) -> Result<Optio
         (true, None, _) => Err(format!("{name} is read for a key: pulso query {name} <key>")),
         (true, Some(raw), Some(kind)) => match kind.canonical(raw) {
             Some(key) => Ok(Some(key)),
-            None => Err(format!("{} cannot be a key of {name}, which is of type {kind:?}", quote(raw))),
+            None => Err(format!("{} cannot be a key of {name}, which is of type {}", quote(raw), kind.sql())),
         },
         (true, Some(_), None) => Err(format!("the database has not said what a key of {name} is")),
     }

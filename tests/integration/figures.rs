@@ -187,6 +187,7 @@ async fn the_sentinel_pushes_what_nobody_announced_and_counts_it() {
     assert_eq!(four(&stats), (2, 0, 2, 0));
     wait::until(async || watchful.count("pulso_drift_total").await == 1, "the drift is counted").await;
     watchful.until_logged("figures changed without a notice").await;
+    assert!(watchful.has_logged(&format!(r#""channel":"estadisticas:{NEGOCIO}""#)), "in the channel's own words");
     seen.expect_silence().await;
     unseen.ping().await;
     assert_eq!(trusting.count("pulso_queries_total").await, 1);

@@ -143,6 +143,7 @@ async fn a_query_is_run_by_hand_with_what_it_costs() {
     for (arguments, wanted, why) in [
         (&["query", "cocin", "r1"][..], 64, "Did you mean cocina?"),
         (&["query", "cocina"], 64, "pulso query cocina <key>"),
+        (&["query", "cocina", "a\u{1}"], 64, "cannot be a key of cocina, which is of type text"),
         (&["query", "mesas", "r1"], 1, "mesas"),
     ] {
         let (code, _, said) = pulso.run(arguments).await;

@@ -58,10 +58,16 @@ impl Refresher {
     pub(in crate::refresh) fn count_drift(&self, channel: &Channel) {
         if let Some(query) = query(channel) {
             self.metrics.live.drift.get_or_create(&QueryLabel::of(query)).inc();
-            warn!(?channel, "a result changed and nothing announced it: some path of the API forgets it");
+            warn!(
+                channel = channel.to_string(),
+                "a result changed and nothing announced it: some path of the API forgets it"
+            );
         } else {
             self.metrics.drift.inc();
-            warn!(?channel, "figures changed without a notice: some path of the API forgets the hook");
+            warn!(
+                channel = channel.to_string(),
+                "figures changed without a notice: some path of the API forgets the hook"
+            );
         }
     }
 
@@ -86,9 +92,9 @@ impl Refresher {
         }
         match failure {
             // Said once for all by the database's monitor.
-            StoreError::Unreachable(_) => debug!(?channel, %failure, "not read"),
+            StoreError::Unreachable(_) => debug!(channel = channel.to_string(), %failure, "not read"),
             StoreError::TimedOut(_) | StoreError::Refused(_) | StoreError::Data(_) | StoreError::Unsendable(_) => {
-                warn!(?channel, %failure, "not read");
+                warn!(channel = channel.to_string(), %failure, "not read");
             }
         }
     }
