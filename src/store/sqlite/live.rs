@@ -114,8 +114,11 @@ async fn learn(connection: &mut SqliteConnection, query: &LiveQuery) -> Result<L
         // SQLite tells namesakes apart by a number behind a colon.
         let (plain, number) = name.rsplit_once(':').unwrap_or((name, ""));
         let is_repeated = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
-        if is_repeated && columns.iter().any(|(other, _)| other == plain) {
+        if is_repeated && columns.iter().any(|(other, _)| other.eq_ignore_ascii_case(plain)) {
             return Err(wrong(format!("two columns are called {plain}: give one of them another name")));
+        }
+        if name.is_empty() {
+            return Err(wrong(format!("column {} has no name: write … AS name", columns.len() + 1)));
         }
         columns.push((name.to_owned(), column.type_info().name().to_lowercase()));
     }
@@ -178,7 +181,7 @@ fn object(out: &mut Vec<u8>, row: &SqliteRow) -> Result<Option<Timestamp>, Strin
     for (at, column) in row.columns().iter().enumerate() {
         if column.name() == NEXT_CHANGE {
             let text = row.try_get_unchecked::<Option<String>, _>(at).map_err(|error| error.to_string())?;
-            next_change_at = text.as_deref().and_then(moment);
+            next_change_at = text.as_deref().map_or(Ok(None), moment)?;
             continue;
         }
         label(out, column.name(), &mut is_first);
@@ -237,10 +240,13 @@ async fn nulls(connection: &mut SqliteConnection, query: &LiveQuery, out: &mut V
     Ok(())
 }
 
-/// As SQLite's functions write one, in UTC, or with an offset of its own.
-fn moment(text: &str) -> Option<Timestamp> {
-    text.parse().ok().or_else(|| {
-        let there: DateTime = text.parse().ok()?;
-        Some(there.to_zoned(TimeZone::UTC).ok()?.timestamp())
-    })
+/// As SQLite's functions write one, in UTC, or with an offset of its own; nothing for one without end. What nobody can read
+/// would never come, and nobody would know.
+fn moment(text: &str) -> Result<Option<Timestamp>, String> {
+    if text.ends_with("infinity") {
+        return Ok(None);
+    }
+    let in_utc = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|there| there.timestamp());
+    let moment = text.parse().ok().or_else(in_utc);
+    moment.map(Some).ok_or_else(|| format!("column {NEXT_CHANGE}: is no time: write datetime(…), or NULL for never"))
 }

@@ -220,6 +220,26 @@ async fn the_earliest_next_change_is_told_and_not_sent(prepared: Prepared) {
     assert_eq!(answer.next_change_at, Some(expected.parse().unwrap()));
 }
 
+#[tokio::test]
+async fn a_time_of_change_that_cannot_be_read_is_told_and_never_is_one() {
+    let prepared = Prepared::sqlite().await;
+    let store = prepared.store();
+    for never in ["NULL", "'infinity'"] {
+        let query = query("nunca", &format!("SELECT 1 AS n, {never} AS next_change_at"));
+        assert_eq!(said(&*store, &query, None).await, r#"{"n":1}"#);
+        assert_eq!(answer(&*store, &query, None).await.unwrap().next_change_at, None, "{never}");
+    }
+    for wrong in ["strftime('%s', '2026-11-22')", "julianday('2026-11-22')", "'luego'", "''", "x'00'"] {
+        let query = query("mal", &format!("SELECT 1 AS n, {wrong} AS next_change_at"));
+        store.learn(&query).await.unwrap();
+        let refused = answer(&*store, &query, None).await;
+        assert!(
+            matches!(&refused, Err(StoreError::Unsendable(why)) if why.contains("no time")),
+            "{wrong}: {refused:?}"
+        );
+    }
+}
+
 async fn several_queries_are_read_at_once(prepared: Prepared) {
     let store = prepared.store();
     let one = query("una", "SELECT $1 AS k");
@@ -280,6 +300,7 @@ async fn what_is_wrong_is_named_with_its_file(prepared: Prepared) {
     for (sql, reasons) in [
         ("SELECT 1 AS n\nFROM nada", &["nada"][..]),
         ("SELECT 1 AS n, 2 AS n", &["called n"]),
+        ("SELECT 1 AS n, 2 AS N", &["two columns are called"]),
         ("SELEC 1", &["syntax error"]),
     ] {
         let reason = refusal(&*store, &query("mala", sql)).await;
@@ -300,6 +321,9 @@ async fn what_is_wrong_is_named_with_its_file(prepared: Prepared) {
             let reason = refusal(&*store, &query("mala", sql)).await;
             assert!(reason.contains(part), "{sql}: {reason}");
         }
+    } else {
+        let reason = refusal(&*store, &query("mala", "SELECT 1 AS \"\"")).await;
+        assert!(reason.contains("has no name"), "{reason}");
     }
 }
 
