@@ -43,7 +43,7 @@ use tracing::{debug, warn};
 
 use self::connections::{Connections, Lease};
 pub(super) use self::contact::Examined;
-use self::description::{Descriptions, DeviceDescription, StatsDescription};
+use self::description::{Description, Descriptions, DeviceDescription, StatsDescription};
 use self::inlined::Inlined;
 use self::limits::{GRACE, Limits};
 use self::options::Servers;
@@ -173,6 +173,27 @@ impl PostgresStore {
             self.attempt(lease, &question).await.map_err(|failed| self.failure(failed))
         };
         timeout_at(deadline, asking).await.unwrap_or_else(|_| Err(self.failure(Attempt::TimedOut)))
+    }
+
+    /// What `sql` takes and returns. The inner failure is the database's.
+    async fn describe(&self, sql: &Arc<str>) -> Result<Result<Description, sqlx::Error>, StoreError> {
+        let turn = self.connections.turn().await?;
+        if let Some(lease) = turn.reuse() {
+            match self.described(lease, sql).await {
+                Err(error) if failure::is_lost(&error) => {
+                    debug!(error = failure::plain(&error), "a waiting connection had died; describing on a new one");
+                    self.connections.clear();
+                }
+                described => return Ok(described),
+            }
+        }
+        Ok(self.described(turn.fresh().await?, sql).await)
+    }
+
+    async fn described(&self, mut lease: Lease<'_>, sql: &Arc<str>) -> Result<Description, sqlx::Error> {
+        let described = transaction::describe(lease.connection()?, &self.limits.begin(), sql).await;
+        lease.keep_if(matches!(described, Ok(_) | Err((_, true))));
+        described.map_err(|(error, _)| error)
     }
 
     /// One question on `lease`, which is kept only if it is certainly fit for the next one.

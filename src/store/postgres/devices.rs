@@ -8,7 +8,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use tokio::time::timeout_at;
 
 use super::description::DeviceDescription;
-use super::{Attempt, PostgresStore, bind, failure, transaction};
+use super::{Attempt, PostgresStore, bind, failure};
 use crate::model::Device;
 use crate::store::asked::Asked;
 use crate::store::queries::DEVICE_SQL;
@@ -72,26 +72,12 @@ fn halves<'a>(uids: &'a [String], ids: &'a [String]) -> [(&'a [String], &'a [Str
 }
 
 async fn learn(store: &PostgresStore) -> Result<DeviceDescription, StoreError> {
-    let turn = store.connections.turn().await?;
-    let mut lease = match turn.reuse() {
-        Some(lease) => lease,
-        None => turn.fresh().await?,
-    };
-    let connection = lease.connection().map_err(|error| failure::of_query(&error))?;
-    let described = transaction::describe(connection, &store.limits.begin(), &store.queries.devices).await;
-    match described {
-        Ok(described) => {
-            lease.keep();
-            let wrong = |reason| ContactError::WrongQuery { variable: DEVICE_SQL, reason }.into_refusal();
-            let description = described.devices().map_err(wrong)?;
-            remember(store, Some(description));
-            Ok(description)
-        }
-        Err((error, usable)) => {
-            lease.keep_if(usable);
-            Err(failure::of_contact(&error, DEVICE_SQL).into_refusal())
-        }
-    }
+    let described = store.describe(&store.queries.devices).await?;
+    let described = described.map_err(|error| failure::of_contact(&error, DEVICE_SQL).into_refusal())?;
+    let wrong = |reason| ContactError::WrongQuery { variable: DEVICE_SQL, reason }.into_refusal();
+    let description = described.devices().map_err(wrong)?;
+    remember(store, Some(description));
+    Ok(description)
 }
 
 fn remember(store: &PostgresStore, description: Option<DeviceDescription>) {

@@ -21,9 +21,10 @@ const OF_VALUES: [&str; 8] = ["22001", "22003", "22007", "22008", "22021", "22P0
 /// Whether the connection died, rather than the query failing on a healthy one.
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
-        // A FATAL message is the server's, or the pooler's, last on a connection: shut down, crashed, told to go.
+        // A FATAL message is the server's, or the pooler's, last on a connection: shut down, crashed, told to go. Older poolers
+        // say no more than ERROR.
         sqlx::Error::Database(error) => error.try_downcast_ref::<PgDatabaseError>().is_some_and(|error| {
-            matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic) || error.code().starts_with("08")
+            matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic) || error.code() == "08P01"
         }),
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
@@ -32,6 +33,11 @@ pub(super) fn is_lost(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed => true,
         _ => false,
     }
+}
+
+/// Whether it is about a connection: this one, or one that the query needs, as a foreign table does.
+pub(super) fn is_of_a_connection(error: &sqlx::Error) -> bool {
+    code(error).is_some_and(|code| code.starts_with("08"))
 }
 
 /// Whether a setting does not take its value.

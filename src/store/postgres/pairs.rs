@@ -9,7 +9,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use tokio::time::timeout_at;
 
 use super::description::{Description, element};
-use super::{Attempt, PostgresStore, bind, failure, transaction};
+use super::{Attempt, PostgresStore, bind, failure};
 use crate::model::IdType;
 use crate::queries::PairsQuery;
 use crate::store::ownership::OwnerQuery;
@@ -84,28 +84,12 @@ async fn together(
 }
 
 async fn learn(store: &PostgresStore, query: &PairsQuery) -> Result<Arc<Shape>, StoreError> {
-    let turn = store.connections.turn().await?;
-    let mut lease = match turn.reuse() {
-        Some(lease) => lease,
-        None => turn.fresh().await?,
-    };
-    let connection = lease.connection().map_err(|error| failure::of_query(&error))?;
-    let described = transaction::describe(connection, &store.limits.begin(), &query.sql).await;
-    let file = query.file.display();
-    let shape = match described {
-        Ok(described) => {
-            lease.keep();
-            let shape = shape(&described, &query.sql);
-            Arc::new(shape.map_err(|reason| StoreError::Refused(format!("{file}: {reason}")))?)
-        }
-        Err((error, usable)) => {
-            lease.keep_if(usable);
-            return Err(match failure::of_query(&error) {
-                StoreError::Refused(reason) => StoreError::Refused(format!("{file}: {reason}")),
-                other => other,
-            });
-        }
-    };
+    let refused = |reason: String| StoreError::Refused(format!("{}: {reason}", query.file.display()));
+    let described = store.describe(&query.sql).await?.map_err(|error| match failure::of_query(&error) {
+        StoreError::Refused(reason) => refused(reason),
+        other => other,
+    })?;
+    let shape = Arc::new(shape(&described, &query.sql).map_err(refused)?);
     let mut known = store.pairs.write().unwrap_or_else(PoisonError::into_inner);
     known.insert(Arc::clone(&query.sql), Arc::clone(&shape));
     Ok(shape)

@@ -58,8 +58,15 @@ async fn rolled_back(connection: &mut PgConnection, error: sqlx::Error) -> (sqlx
 }
 
 async fn undone(connection: &mut PgConnection, error: sqlx::Error, undo: Arc<str>) -> (sqlx::Error, bool) {
-    let usable = !failure::is_lost(&error) && run(connection, &undo).await.is_ok();
-    (error, usable)
+    if failure::is_lost(&error) {
+        return (error, false);
+    }
+    match run(connection, &undo).await {
+        Ok(()) => (error, true),
+        // It was this one.
+        Err(lost) if failure::is_of_a_connection(&error) => (lost, false),
+        Err(_) => (error, false),
+    }
 }
 
 /// The rows of each statement of a whole transaction in one message, which opens and closes it as [`super::session`]

@@ -160,3 +160,22 @@ async fn a_query_that_fails_for_one_key_is_right_for_the_others() {
     restaurants.announce(&json!({ "name": "delicada", "key": "a" })).await;
     assert_eq!(heard_until(&mut screens[0], json!({ "n": 10 })).await, Vec::<Value>::new(), "it was told once");
 }
+
+#[tokio::test]
+async fn a_query_that_asks_another_server_in_vain_is_no_outage() {
+    let restaurants = Restaurants::open().await;
+    let function = "CREATE FUNCTION lejos() RETURNS integer LANGUAGE plpgsql AS
+                    $$ BEGIN RAISE EXCEPTION 'could not connect to server' USING ERRCODE = '08001'; END $$";
+    restaurants.database.execute(function).await;
+    restaurants.folder.write("lejos.sql", "-- access: authenticated\n-- key: none\nSELECT lejos() AS n");
+    restaurants.reload().await;
+    let mut screen = restaurants.waiter("r-1").await;
+    subscribe(&mut screen, "consulta:lejos").await;
+    refused(&mut screen, "consulta:lejos").await;
+    subscribe(&mut screen, "consulta:cocina:r-1").await;
+    assert_eq!(result(&mut screen, "consulta:cocina:r-1").await, json!({ "pendientes": 0, "todos": 0 }));
+    assert_eq!(restaurants.announce(&json!({ "name": "lejos" })).await.status, 500);
+    assert_eq!(restaurants.announce(&json!({ "name": "cocina", "key": "r-1" })).await.status, 200);
+    assert_eq!(restaurants.pulso.get("/ready").await.status, 200);
+    assert!(!restaurants.pulso.has_logged("the database does not answer"));
+}

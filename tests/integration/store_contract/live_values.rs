@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pulso::queries::LiveQuery;
+use pulso::queries::{LiveQuery, PairsQuery};
 use pulso::store::{Store, StoreError, open};
 use pulso_harness::{Database, PgBouncer, Postgres, pgbouncer};
 
@@ -249,5 +249,48 @@ async fn bytes_are_refused_wherever_they_are() {
             refused.to_string().contains("column v") && refused.to_string().contains("bytea"),
             "{value}: {refused}"
         );
+    }
+}
+
+#[tokio::test]
+async fn who_asks_for_the_first_time_hears_nothing_of_connections_that_died_while_they_waited() {
+    let (database, store) = prepared().await;
+    database
+        .execute(
+            "CREATE TABLE devices (id integer, device_uid text, is_active boolean);
+             CREATE TABLE turnos (sala text, persona text); INSERT INTO turnos VALUES ('a', 'ana')",
+        )
+        .await;
+    let sql = "SELECT sala, persona AS user_id FROM turnos WHERE sala = ANY ($1) AND persona = ANY ($2)";
+    let pairs = PairsQuery { file: "acceso.sql".into(), sql: sql.into() };
+    let asked = [("a".to_owned(), "ana".to_owned())];
+    for first in ["pairs", "devices", "live"] {
+        store.ping().await.unwrap();
+        assert!(database.terminate_connections().await > 0, "one waits");
+        match first {
+            "pairs" => assert_eq!(store.pairs(&pairs, &asked).await.unwrap(), asked.clone().into()),
+            "devices" => assert_eq!(store.devices(&["ipad".to_owned()], &[]).await.unwrap(), []),
+            _ => assert_eq!(said(&*store, &query("una", "SELECT 1 AS n"), None).await, r#"{"n":1}"#),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_a_query_asks_in_vain_is_the_querys_own_failure() {
+    let (database, store) = prepared().await;
+    database
+        .execute(
+            "CREATE FUNCTION lejos(code text) RETURNS integer LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'could not connect to server \"lejos\"' USING ERRCODE = code; END $$",
+        )
+        .await;
+    let near = query("cerca", "SELECT 1 AS n");
+    store.learn(&near).await.unwrap();
+    for code in ["08001", "08006", "HV00N"] {
+        let far = query("lejos", &format!("SELECT lejos('{code}') AS n"));
+        store.learn(&far).await.unwrap();
+        let answers = store.live(&[read(&near, None), read(&far, None), read(&near, None)]).await.unwrap();
+        assert!(answers[0].is_ok() && answers[2].is_ok(), "{code}: {answers:?}");
+        assert!(matches!(&answers[1], Err(StoreError::Refused(why)) if why.contains("lejos")), "{code}: {answers:?}");
     }
 }
