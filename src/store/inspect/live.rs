@@ -139,6 +139,9 @@ async fn run(store: &dyn Store, cases: &[Case], clock: &Clock, findings: &mut Ve
                     findings.extend(result::warnings(&case.query, &case.learnt, &result.data));
                     told.get_or_insert(result);
                 }
+                Err(refused @ StoreError::Data(_)) if !case.are_biggest => {
+                    findings.push(untried(&case.query, &refused));
+                }
                 Err(error) => findings.push(failed(&case.query, key, &error)),
             }
         }
@@ -178,6 +181,13 @@ fn failed(query: &LiveQuery, key: Option<&str>, error: &StoreError) -> Finding {
         _ => "watchers get an `error` until it can be read",
     };
     Finding::problem(format!("{} cannot be read{of}: {error}", query.name.as_str()), Some(advice))
+}
+
+/// No key of it is known, and one that was made up is none.
+fn untried(query: &LiveQuery, refused: &StoreError) -> Finding {
+    let name = query.name.as_str();
+    let what = format!("{name} is not tried, for no key of it is known: {refused}");
+    Finding::warning(what, format!("see what `pulso query {name} <key>` prints"))
 }
 
 /// What a query takes and returns, and how long that took.

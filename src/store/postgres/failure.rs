@@ -45,6 +45,11 @@ pub(super) fn is_invalid_setting(error: &sqlx::Error) -> bool {
     code(error).as_deref() == Some("22023")
 }
 
+/// Whether it is about a value, and not about the query.
+pub(super) fn is_of_data(error: &sqlx::Error) -> bool {
+    code(error).is_some_and(|code| code.starts_with("22"))
+}
+
 /// A query's failure.
 pub(in crate::store) fn of_query(error: &sqlx::Error) -> StoreError {
     if is_lost(error) {

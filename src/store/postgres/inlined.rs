@@ -102,6 +102,11 @@ impl Literal {
         Self(format!("('{text}'::{kind})"))
     }
 
+    /// No value, of the type of this name.
+    pub(super) fn nothing(kind: &str) -> Self {
+        Self(format!("(NULL::{kind})"))
+    }
+
     /// Any text.
     pub(super) fn text(value: &str) -> Self {
         Self(text(value))

@@ -93,6 +93,20 @@ async fn what_is_likely_not_meant_is_named() {
 }
 
 #[tokio::test]
+async fn a_query_of_whose_keys_none_can_be_made_up_is_told_and_no_problem() {
+    let database = orders().await;
+    database
+        .execute("CREATE TYPE fase AS ENUM ('una'); CREATE TABLE fases (fase fase); GRANT SELECT ON fases TO lectora")
+        .await;
+    let config = postgres_config(&as_reader(&database));
+    let queries = [("fase", "SELECT count(*) AS n FROM fases WHERE fase = $1::text::fase")];
+    let report = report(&config, &queries, Dialect::Postgres).await;
+    assert_eq!(report.worst(), Level::Warning, "{:#?}", report.0);
+    let advice = report.advice("fase is not tried, for no key of it is known");
+    assert!(advice.contains("`pulso query fase <key>`"), "{advice}");
+}
+
+#[tokio::test]
 async fn rows_that_a_policy_hides_from_our_role_are_told() {
     let database = orders().await;
     let config = postgres_config(&as_reader(&database));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pulso::queries::{LiveQuery, PairsQuery};
-use pulso::store::{Store, StoreError, open};
+use pulso::store::{ContactError, Store, StoreError, open};
 use pulso_harness::{Database, PgBouncer, Postgres, pgbouncer};
 
 use super::live::{answer, query, read, rows, said};
@@ -242,13 +242,75 @@ async fn where_reads_are_ordered_each_says_where_it_stands() {
 #[tokio::test]
 async fn bytes_are_refused_wherever_they_are() {
     let (database, store) = prepared().await;
-    database.execute("CREATE TYPE foto AS (n integer, datos bytea)").await;
-    for value in ["'x'::bytea", "ARRAY['x'::bytea]", "ROW(1, 'x')::foto", "ARRAY[ROW(1, 'x')::foto]"] {
+    database
+        .execute(
+            "CREATE TYPE foto AS (n integer, datos bytea); CREATE DOMAIN bytes AS bytea; CREATE TYPE album AS (primera foto);
+             CREATE TYPE sello AS (datos bytes)",
+        )
+        .await;
+    for value in [
+        "'x'::bytea",
+        "ARRAY['x'::bytea]",
+        "ROW(1, 'x')::foto",
+        "ARRAY[ROW(1, 'x')::foto]",
+        "'x'::bytes",
+        "ARRAY['x'::bytes]",
+        "ROW(ROW(1, 'x'))::album",
+        "ROW('x')::sello",
+    ] {
         let refused = store.learn(&query("foto", &format!("SELECT {value} AS v"))).await.unwrap_err();
         assert!(
             refused.to_string().contains("column v") && refused.to_string().contains("bytea"),
             "{value}: {refused}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_type_that_the_driver_does_not_know_is_asked_for_as_text() {
+    let (_database, store) = prepared().await;
+    let query = |value: &str| query("rango", &format!("SELECT {value} AS v"));
+    let refused = store.learn(&query("'{[1,2)}'::int4multirange")).await.unwrap_err();
+    assert!(refused.to_string().contains("rango.sql: ") && refused.to_string().contains("::text"), "{refused}");
+    assert_eq!(said(&*store, &query("'{[1,2)}'::int4multirange::text"), None).await, r#"{"v":"{[1,2)}"}"#);
+}
+
+#[tokio::test]
+async fn a_query_is_learnt_whatever_it_takes_its_key_for() {
+    let (database, store) = prepared().await;
+    database
+        .execute(
+            "CREATE TYPE estado AS ENUM ('libre', 'ocupada');
+             CREATE TABLE mesas (id uuid, estado estado, dia date, n integer);
+             INSERT INTO mesas VALUES ('9f1c2b3a-0000-4000-8000-00000000abcd', 'libre', '2026-02-03', 7)",
+        )
+        .await;
+    let of = |condition: &str| query("mesas", &format!("SELECT count(*) AS n FROM mesas WHERE {condition}"));
+    for (condition, key) in [
+        ("estado = $1::text::estado", "libre"),
+        ("dia = $1::text::date", "2026-02-03"),
+        ("id = $1::text::uuid", "9f1c2b3a-0000-4000-8000-00000000abcd"),
+        ("id = concat('9f1c2b3a-0000-4000-8000-', $1::text)::uuid", "00000000abcd"),
+        ("n = split_part($1, '-', 2)::integer", "mesa-7"),
+        ("n = 14 / $1::integer", "2"),
+        (r"estado = $1::text::estado AND '\' <> ''", "libre"),
+    ] {
+        assert_eq!(said(&*store, &of(condition), Some(key)).await, r#"{"n":1}"#, "{condition}");
+    }
+    let by_state = of("estado = $1::text::estado");
+    store.learn(&by_state).await.unwrap();
+    let asked = ["rota", "libre"].map(|key| read(&by_state, Some(key)));
+    let answers = store.live(&asked).await.unwrap();
+    assert!(matches!(answers[0], Err(StoreError::Data(_))) && answers[1].is_ok(), "{answers:?}");
+    // What is missing is found all the same, also a right.
+    let missing = store.learn(&of("estado = $1::text::estado AND EXISTS (SELECT FROM nada)")).await.unwrap_err();
+    assert!(matches!(missing, ContactError::Missing(_)), "{missing:?}");
+    let role = format!("{}_sin_derechos", database.name());
+    database.execute(&format!("CREATE ROLE {role} LOGIN")).await;
+    let barred = open(&postgres_config(&database.url().replace("pulso@", &format!("{role}@")))).unwrap();
+    for condition in ["estado = $1::text::estado", "id = $1::text::uuid", "n = 14 / $1::integer"] {
+        let refused = barred.learn(&of(condition)).await.unwrap_err();
+        assert!(refused.to_string().contains("permission denied"), "{condition}: {refused}");
     }
 }
 

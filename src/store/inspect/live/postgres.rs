@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row as _};
 
 use super::plan::{Compared, Reads, reads};
 use super::written::{Values, written};
-use super::{Case, Finding, hints, learn, pairs, result, run, text};
+use super::{Case, Finding, hints, learn, pairs, result, run, text, untried};
 use crate::clock::Clock;
 use crate::config::DatabaseConfig;
 use crate::model::IdType;
@@ -99,8 +99,15 @@ impl Look<'_> {
         let plan = match self.store.ask_without_scan(&mut self.connection, &sql).await {
             Ok(rows) => rows.first().map(|row| row.try_get_unchecked::<String, _>(0)).transpose()?.unwrap_or_default(),
             Err(error) => {
-                findings.push(Finding::warning(format!("{name} cannot be explained: {}", lost(&error)), "see EXPLAIN"));
-                return Ok((vec![sample(learnt)], false));
+                let (finding, keys) = match lost(&error) {
+                    refused @ StoreError::Data(_) if query.is_keyed => (untried(query, &refused), Vec::new()),
+                    refused => {
+                        let what = format!("{name} cannot be explained: {refused}");
+                        (Finding::warning(what, "see EXPLAIN"), vec![sample(learnt)])
+                    }
+                };
+                findings.push(finding);
+                return Ok((keys, false));
             }
         };
         let Reads { tables, compared } = reads(&plan, probe);

@@ -23,12 +23,18 @@ const TYPES: &str = "
     SELECT pg_catalog.current_setting('server_encoding') OPERATOR(pg_catalog.=) 'SQL_ASCII' AS is_raw,
            type.oid::pg_catalog.int8 AS id, pg_catalog.format_type(type.oid, NULL) AS name,
            type.typtype OPERATOR(pg_catalog.=) 'c'::\"char\" AS is_composite,
-           EXISTS (SELECT FROM pg_catalog.pg_attribute AS part
-                    WHERE part.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 AND NOT part.attisdropped
-                      AND part.atttypid OPERATOR(pg_catalog.=) 17::pg_catalog.oid
-                      AND (part.attrelid OPERATOR(pg_catalog.=) type.typrelid
-                           OR part.attrelid OPERATOR(pg_catalog.=) (SELECT element.typrelid FROM pg_catalog.pg_type AS element
-                                WHERE element.oid OPERATOR(pg_catalog.=) type.typelem))) AS holds_bytes,
+           EXISTS (WITH RECURSIVE part (id) AS (
+                       SELECT type.oid
+                       UNION SELECT inner_part.id FROM part
+                         JOIN pg_catalog.pg_type AS whole ON whole.oid OPERATOR(pg_catalog.=) part.id
+                         CROSS JOIN LATERAL (
+                             SELECT whole.typbasetype WHERE whole.typtype OPERATOR(pg_catalog.=) 'd'::\"char\"
+                             UNION ALL SELECT whole.typelem WHERE whole.typcategory OPERATOR(pg_catalog.=) 'A'::\"char\"
+                             UNION ALL SELECT own.atttypid FROM pg_catalog.pg_attribute AS own
+                                 WHERE own.attrelid OPERATOR(pg_catalog.=) whole.typrelid
+                                   AND own.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 AND NOT own.attisdropped
+                         ) AS inner_part (id))
+                   SELECT FROM part WHERE part.id OPERATOR(pg_catalog.=) 17::pg_catalog.oid) AS holds_bytes,
            CASE WHEN type.typcategory OPERATOR(pg_catalog.=) 'A'::\"char\" THEN type.typelem::pg_catalog.int8 END AS element
       FROM pg_catalog.pg_type AS type WHERE type.oid OPERATOR(pg_catalog.=) ANY ('{LIST}'::pg_catalog.oid[])";
 
@@ -165,13 +171,31 @@ async fn may_be_written(
     }
 }
 
+/// Proves that it may be run. What is wrong with a value is not held against the query: its own keys are others. Without any
+/// value a query says no less of what it may read.
 async fn explain(
     connection: &mut PgConnection,
     limits: &Limits,
     query: &LiveQuery,
     shape: &Shape,
 ) -> Result<(), ContactError> {
-    let values = samples(query, shape)?;
+    for values in [samples(query, shape)?, shape.parameters.nothing()] {
+        match explained(connection, limits, shape, &values).await? {
+            Ok(()) => return Ok(()),
+            Err((error, true)) if failure::is_of_data(&error) => {}
+            Err((error, _)) => return Err(of_learning(&error, query, None)),
+        }
+    }
+    Ok(())
+}
+
+/// The inner failure is the database's, with whether the connection is fit for another question.
+async fn explained(
+    connection: &mut PgConnection,
+    limits: &Limits,
+    shape: &Shape,
+    values: &[Literal; 3],
+) -> Result<Result<(), (sqlx::Error, bool)>, StoreError> {
     let (messages, prepared) = match &shape.asked {
         Asked::Written(written) => {
             let sql = written.with(&values.each_ref())?;
@@ -179,12 +203,12 @@ async fn explain(
         }
         Asked::Beside(sql) => {
             let name = message::name();
-            let text = message::beside(&name, "EXPLAIN ", shape, sql, &values);
+            let text = message::beside(&name, "EXPLAIN ", shape, sql, values);
             (vec![limits.begin(), text.into()], Some(name))
         }
     };
     let told = Told { messages, prepared, to: &|_| {} };
-    tell(connection, &told).await.map_err(|(error, _)| of_learning(&error, query, None))
+    Ok(tell(connection, &told).await)
 }
 
 /// Values that any column of these types can hold.
@@ -193,11 +217,18 @@ fn samples(query: &LiveQuery, shape: &Shape) -> Result<[Literal; 3], StoreError>
     shape.parameters.of(Some(sample(shape.parameters.key)), day, jiff::Timestamp::UNIX_EPOCH, query)
 }
 
-/// What a failure to prepare or to explain means.
+/// What a failure to describe or to explain means.
 /// `before`: characters of the statement in front of the query's own.
 fn of_learning(error: &sqlx::Error, query: &LiveQuery, before: Option<usize>) -> ContactError {
     let Some(said) = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>()) else {
-        return failure::of_query(error).into();
+        return match error {
+            // The driver knows no multiranges, for one.
+            sqlx::Error::ColumnDecode { .. } => {
+                let said = "a column is, or holds, of a type that cannot be read here: write (…)::text AS name";
+                StoreError::Refused(at_file(query, None, said)).into()
+            }
+            other => failure::of_query(other).into(),
+        };
     };
     let position = match (before, said.position()) {
         (Some(before), Some(PgErrorPosition::Original(position))) => position.checked_sub(before + 1),

@@ -98,13 +98,14 @@ pub(super) struct Described {
     /// As SQL calls it.
     pub type_name: String,
     pub is_composite: bool,
-    /// A part of it, or of its elements, is `bytea`.
+    /// It is `bytea`, or somewhere in it there is some.
     pub holds_bytes: bool,
     /// Of its elements, if it is an array.
     pub element: Option<u32>,
 }
 
 mod types {
+    pub(super) const BYTEA: u32 = 17;
     pub(super) const JSON: u32 = 114;
     pub(super) const TIMESTAMPTZ: u32 = 1184;
     pub(super) const RECORD: u32 = 2249;
@@ -228,8 +229,17 @@ impl Parameters {
         Ok([key, self.today.day(today, query), self.now.now(now, query)])
     }
 
+    /// Values that are none.
+    pub(super) fn nothing(self) -> [Literal; 3] {
+        self.types().map(Literal::nothing)
+    }
+
     /// The names of their types, as `PREPARE` takes them.
     pub(super) fn names(self) -> String {
+        self.types().join(", ")
+    }
+
+    fn types(self) -> [&'static str; 3] {
         let key = match self.key {
             IdType::Uuid => "uuid",
             IdType::Text => "text",
@@ -238,7 +248,7 @@ impl Parameters {
             IdType::Int4 => "int4",
             IdType::Int8 => "int8",
         };
-        [key, self.today.name(), self.now.name()].join(", ")
+        [key, self.today.name(), self.now.name()]
     }
 }
 
@@ -310,8 +320,9 @@ pub(super) fn mistake_in(described: &[Described]) -> Option<String> {
         if described[..at].iter().any(|other| other.name == *name) {
             return Some(format!("two columns are called {name}: give one of them another name"));
         }
-        if column.holds_bytes || column.type_id == 17 || column.element == Some(17) {
-            let what = if column.holds_bytes { "has a part of type bytea" } else { "is of type bytea" };
+        if column.holds_bytes {
+            let is_it = column.type_id == types::BYTEA || column.element == Some(types::BYTEA);
+            let what = if is_it { "is of type bytea" } else { "has a part of type bytea" };
             return Some(format!("column {name} {what}, which is not sent: write encode(…, 'base64')"));
         }
         let is_time = matches!(column.type_id, types::DATE | types::TIMESTAMP | types::TIMESTAMPTZ);
