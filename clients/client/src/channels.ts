@@ -44,6 +44,8 @@ const UNKNOWN = '9'.repeat(30);
 const UUID = /[\da-f]{8}-([\da-f]{4}-){3}/;
 const FIGURES = ['citas_hoy', 'total_citas', 'citas_completadas', 'citas_canceladas', 'timestamp'] as const;
 
+/** One text or several, without what is none. */
+const texts = (said: unknown): string[] => [said].flat().filter((one): one is string => typeof one === 'string');
 /** A message of an application's own, whatever its type. */
 export const isOwnMessage = (frame: Frame) => typeof frame.channel === 'string' && frame.channel.startsWith('canal:') && 'data' in frame;
 /** Of what an older server says: the channel that it does not name. */
@@ -112,7 +114,7 @@ export function channels(out: Out) {
   };
   /** What the server calls what was asked for without its id. */
   const names = ({ name }: Entry): string[] => {
-    const ids = [(name === 'restaurante' ? session?.restaurant : name === 'negocio' || name === 'staff_orders' ? session?.negocios : null) ?? []].flat();
+    const ids = texts(name === 'restaurante' ? session?.restaurant : name === 'negocio' || name === 'staff_orders' ? session?.negocios : null);
     return ids.length ? ids.map((id) => `${name}:${id}`) : [name];
   };
   const ask = (entry: Entry) => {
@@ -168,10 +170,11 @@ export function channels(out: Out) {
 
   function failed({ message, channel, ref, retry, after, code = /not allowed/.test(message) ? 'forbidden' : 'protocol' }: Frame) {
     const about = wanted().filter((entry) => (ref === undefined ? entry.name === channel || entry.channel === channel : entry.ref === ref));
-    const error = new PulsoError(code as PulsoErrorCode, String(message ?? ''), { channel, retry: !!retry || after !== undefined });
+    const isLater = typeof after === 'number';
+    const error = new PulsoError(code as PulsoErrorCode, String(message ?? ''), { channel, retry: !!retry || isLater });
     // An older server's word about a live query that follows by itself.
     if (retry || (version < 2 && /follow|again/.test(error.message))) trouble(error, about);
-    else if (after !== undefined) {
+    else if (isLater) {
       for (const entry of about) entry.asked = false;
       trouble(error, about);
       out.settleIn(after);
@@ -205,7 +208,7 @@ export function channels(out: Out) {
 
   function resync(frame: Frame) {
     const ids = typeof frame.id === 'string' ? frame.id : null;
-    const named: string[] = Array.isArray(frame.channels) ? frame.channels : [];
+    const named = texts(frame.channels);
     const value: Resync = { channels: named, id: ids };
     const holed = new Set(named.length ? named.flatMap(all) : wanted().filter(({ name }) => !isOfStates(name)));
     if (ids) for (const channel of named) seeAll(channel, ids);
@@ -239,7 +242,7 @@ export function channels(out: Out) {
     /** Whom the server knows; null where it is too old to say so. */
     hello(said: Session | null) {
       session = said;
-      version = said?.v ?? 1;
+      version = typeof said?.v === 'number' ? said.v : 1;
       if (said || seen.size) return;
       // Without a position nobody can say what a gap has swallowed.
       for (const entry of entries) {

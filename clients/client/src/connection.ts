@@ -41,7 +41,7 @@ export function connection(options: PulsoOptions, device?: string) {
   const Socket = options.WebSocket ?? globalThis.WebSocket;
   const fetcher = options.fetch ?? globalThis.fetch;
   const transports = (options.transports ?? ['websocket', 'sse']).filter((name) => name === 'websocket' || fetcher);
-  if (!Socket && transports.includes('websocket')) throw new TypeError('WebSocket: this platform has none; pass one, as of the package ws');
+  if (!Socket && transports.includes('websocket')) throw new TypeError('WebSocket: missing here, pass that of ws');
   const timers = new Map<Timer, unknown>();
   let line: Line | null = null;
   let aborter: AbortController | undefined;

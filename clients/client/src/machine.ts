@@ -11,7 +11,7 @@ import type { Session, State, Status, TokenContext, Transport } from './types.js
 
 const SLEPT_MS = 15_000;
 const STEADY_MS = 5_000;
-/** No server pings more often, nor waits less for an answer. */
+/** No server pings more often. */
 const LEAST_MS = 100;
 const MOST_REFUSALS = 3;
 /** Attempts that failed before a line was open; then the other way is taken. */
@@ -24,7 +24,7 @@ export function machine(options: MachineOptions, io: Io) {
   let phase: 0 | 1 | 2 | 3 | 4 = 0;
   let session: Session | null = null;
   /** Whose all is that was heard, as a token or the server has said; the server's word alone. */
-  let owner = whose(options.token ?? null);
+  let owner: string | undefined;
   let user: string | undefined;
   let transport: Transport | null = null;
   let isClosed = false;
@@ -54,8 +54,8 @@ export function machine(options: MachineOptions, io: Io) {
   const isWanted = () => isPinned || subscriptions.size > 0;
   /** As `hello` has it, where one can keep to that. */
   const pace = () => {
-    const { ping = 0, silence = 0 } = session ?? {};
-    return ping >= LEAST_MS && silence - ping >= LEAST_MS ? [ping, silence - ping] : [20_000, 10_000];
+    const { ping, silence } = session ?? {};
+    return typeof ping === 'number' && typeof silence === 'number' && ping >= LEAST_MS && silence > ping ? [ping, silence - ping] : [20_000, 10_000];
   };
   const pingEvery = () => options.pingEvery ?? pace()[0]!;
   const answerWithin = () => options.answerWithin ?? pace()[1]!;
@@ -117,9 +117,11 @@ export function machine(options: MachineOptions, io: Io) {
     const [first, second] = options.transports;
     phase = 2;
     transport = second && unopened >= MOST_UNOPENED ? second : first!;
+    io.open(transport, subscriptions.since());
+    // All else is done while the line opens.
+    owner ??= whose(token);
     turn('connecting', status.error);
     io.timer('answer', answerWithin());
-    io.open(transport, subscriptions.since());
   }
 
   /** The line or an attempt has failed; tries again after a while. */
@@ -212,12 +214,11 @@ export function machine(options: MachineOptions, io: Io) {
 
   function take(next: string) {
     // Where that cannot be seen the server will say.
-    const of = whose(next);
-    const isOther = of !== undefined && owner !== undefined && of !== owner;
+    const of = owner && whose(next);
+    const isOther = !!of && of !== owner;
     token = next;
     isFresh = true;
     if (isOther) forget();
-    owner = of ?? owner;
     if (phase === 4 && !isOther) present();
     else if (phase > 1) begin();
     else if (phase) knock();
@@ -244,7 +245,8 @@ export function machine(options: MachineOptions, io: Io) {
   }
 
   function onError(frame: Frame) {
-    const { code, message, channel, after } = frame;
+    const { code, message, channel } = frame;
+    const after: number | undefined = typeof frame.after === 'number' ? frame.after : undefined;
     const said = String(message ?? '');
     const isOfToken = channel === undefined
       && (/^(bad|expired)_token$/.test(code) || (code === undefined && /^(Invalid JWT|token is )/.test(said)));
@@ -349,7 +351,7 @@ export function machine(options: MachineOptions, io: Io) {
     noToken(cause: unknown) {
       if (!isAsking) return;
       unask();
-      const why = new PulsoError('token_unavailable', cause instanceof Error ? cause.message : 'getToken failed', { cause, retry: true });
+      const why = new PulsoError('token_unavailable', cause instanceof Error ? cause.message : 'getToken threw', { cause, retry: true });
       if (phase < 4) return phase ? fail(why) : undefined;
       emit('error', why);
       io.timer('renew', backoff(0));

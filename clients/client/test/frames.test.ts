@@ -9,7 +9,7 @@ const TYPES = ['hello', 'subscribed', 'unsubscribed', 'error', 'stats', 'consult
 const KEYS = ['channel', 'id', 'ref', 'code', 'message', 'retry', 'after', 'reason', 'channels', 'data', 'seq', 'v', 'user', 'negocios', 'restaurant', 'now', 'expires', 'ping', 'silence', 'again'];
 const value = fc.oneof(
   fc.constantFrom<unknown>('negocio', 'negocio:a', 'estadisticas:a', 'consulta:x:1', 'canal:a:x', 'device', 'staff_orders', '', '1', '2', '__proto__', 'unchecked', 'bad_token', 'withdrawn'),
-  fc.constantFrom<unknown>(null, 0, -1, 7, 1e300, true, [], {}, [5], ['negocio:a'], [null], { negocio_id: 'a' }),
+  fc.constantFrom<unknown>(null, 0, -1, 7, 1e300, true, [], {}, [5], ['negocio:a'], [null], { negocio_id: 'a' }, { toString: 1, valueOf: 1 }, [{ toString: 1 }]),
   fc.jsonValue(),
 );
 const frame = fc.record({ type: fc.constantFrom(...TYPES), ...Object.fromEntries(KEYS.map((key) => [key, value])) }, { requiredKeys: ['type'] });
