@@ -165,11 +165,12 @@ impl Broker {
         drafts: Vec<Draft>,
         call: Option<&Keyed<'_>>,
     ) -> Result<Published, Refused> {
+        let begun = Instant::now();
         let channels: Vec<Channel> = drafts.iter().map(|draft| draft.channel.clone()).collect();
         let reach = self.reach_in(cluster, &channels).await;
         let keyed = call.map(|call| call.answered(&reach));
         let answered = keyed.as_ref().map(|keyed| keyed.answered.clone());
-        let written = cluster.append_events(Events { call: keyed, drafts }).await?;
+        let written = cluster.append_events(Events { call: keyed, drafts }, begun).await?;
         Ok(self.published(written, reach, call, answered))
     }
 

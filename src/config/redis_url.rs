@@ -84,7 +84,8 @@ impl RedisConfig {
             return Err(UrlProblem::new("it has a user without a password", FORMS));
         }
         let (servers, database) = servers(kind, &hosts, path)?;
-        let password = password.filter(|password| !password.expose().is_empty());
+        // Without a user an empty one is none; a user's own may be empty.
+        let password = password.filter(|password| user.is_some() || !password.expose().is_empty());
         Ok(Self { servers, user, password, database, has_tls, ..Self::default() })
     }
 }
@@ -159,6 +160,9 @@ mod tests {
         assert_eq!(whole.password.unwrap().expose(), "a@b/");
         let keyed = parsed("redis://:secret@h/");
         assert_eq!((keyed.user, keyed.password.unwrap().expose()), (None, "secret"));
+        assert_eq!(parsed("redis://:@h").password, None);
+        let open = parsed("redis://ana:@h");
+        assert_eq!((open.user.as_deref(), open.password.unwrap().expose()), (Some("ana"), ""));
         assert_eq!(
             parsed("redis+sentinel://s1,s2:5000/mymaster/3").servers,
             RedisServers::Sentinel {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
 use super::{Cluster, answer_bytes, answer_of, call_name, lock};
@@ -30,12 +30,12 @@ pub(in crate::broker) enum Written {
 }
 
 impl Cluster {
-    /// Appends events of one call: all of them or none.
-    pub(in crate::broker) async fn append_events(&self, events: Events) -> Result<Written, Refused> {
+    /// Appends events of one call, which came at `begun`: all of them or none.
+    pub(in crate::broker) async fn append_events(&self, events: Events, begun: Instant) -> Result<Written, Refused> {
         let ids = events.ids();
         let call = events.call.as_ref();
         let call = call.map(|Keyed { path, key, answered }| (call_name(path, key), answer_bytes(answered)));
-        self.append(&Entry::Events(events), ids, call).await
+        self.append(&Entry::Events(events), ids, call, begun + ANSWERED_WITHIN).await
     }
 
     /// Appends that somebody's connections end, and lets nodes that start later know of it.
@@ -44,10 +44,12 @@ impl Cluster {
         dismissal: Dismissal,
         call: Option<Keyed>,
     ) -> Result<Written, Refused> {
+        let deadline = Instant::now() + ANSWERED_WITHIN;
         if let Dismissal::User { user, at } = &dismissal {
-            let joined = self.link.up(Instant::now() + ANSWERED_WITHIN).await.map_err(|_| Refused::Away)?;
+            let joined = self.link.up(deadline).await.map_err(|_| Refused::Away)?;
             let dismissed = [(user.as_str().to_owned(), *at)];
-            match timeout(PATIENCE, joined.line.remember_dismissed(&dismissed)).await {
+            let patience = deadline.min(Instant::now() + PATIENCE);
+            match timeout_at(patience, joined.line.remember_dismissed(&dismissed)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(trouble)) => {
                     self.drop_line(&joined, &trouble);
@@ -60,11 +62,16 @@ impl Cluster {
             }
         }
         let call = call.map(|Keyed { path, key, answered }| (call_name(&path, &key), answer_bytes(&answered)));
-        self.append(&Entry::Dismissed(dismissal), 1, call).await
+        self.append(&Entry::Dismissed(dismissal), 1, call, deadline).await
     }
 
-    async fn append(&self, entry: &Entry, ids: u64, call: Option<(CallName, Bytes)>) -> Result<Written, Refused> {
-        let deadline = Instant::now() + ANSWERED_WITHIN;
+    async fn append(
+        &self,
+        entry: &Entry,
+        ids: u64,
+        call: Option<(CallName, Bytes)>,
+        deadline: Instant,
+    ) -> Result<Written, Refused> {
         let (stream, tag) = (Stream::Events, entry::tag());
         let body = self.written(tag, entry);
         let mut may_be_there = false;

@@ -141,7 +141,7 @@ pub(in crate::broker) async fn who_waits_is_woken_and_waits_no_longer_than_it_sa
     let from = Instant::now();
     assert!(reader.read(Position::default(), 10, Duration::from_millis(100)).await.unwrap().is_empty());
     let waited = from.elapsed();
-    assert!((Duration::from_millis(90)..Duration::from_secs(1)).contains(&waited), "{waited:?}");
+    assert!((Duration::from_millis(90)..Duration::from_secs(5)).contains(&waited), "{waited:?}");
 
     let body = Bytes::from_static(b"at last");
     let late = async {

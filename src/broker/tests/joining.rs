@@ -1,4 +1,4 @@
-//! A node that cannot write to the log says what it waits for, and writes as soon as it can.
+//! A node that cannot write to the log says what it waits for, answers who calls, and writes as soon as it can.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
@@ -57,4 +57,27 @@ async fn a_node_that_waits_for_the_log_says_for_what_once_a_minute_and_joins_as_
         sleep(LOOK).await;
     }
     assert_eq!(node.broker.degraded(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_answered_within_two_seconds_if_the_log_takes_everything_and_answers_nothing() {
+    let mut longest = Duration::ZERO;
+    for seed in 0..12 {
+        let (memory, stop) = (Memory::new(seed), CancellationToken::new());
+        let _stopped = stop.clone().drop_guard();
+        let node = Node::start(member(&memory, 0), &stop).await;
+        let _other = Node::start(member(&memory, 1), &stop).await;
+        // Then the log is asked first how many listen there.
+        until(|| node.broker.census().is_some_and(|census| census.nodes.len() == 2)).await;
+        memory.set_weather(Weather { lost_answers: 100, ..Weather::default() });
+        let turn = node.calls.begin("/notify/mesa", "k").await;
+        let Ok(crate::idempotency::Turn::First(ticket)) = turn else { panic!("nobody has called before") };
+        let answer = |_: &Reach| Answered { status: 200, body: String::new() };
+        let draft = Draft::new(Channel::Restaurante(RestauranteId::new("1")), "0");
+        let begun = Instant::now();
+        let published = node.broker.publish(vec![draft], Some(&Keyed { ticket: &ticket, answer: &answer })).await;
+        assert!(matches!(published, Err(Refused::Unknown)), "{seed}: {published:?}");
+        longest = longest.max(begun.elapsed());
+    }
+    assert!(longest > Duration::from_millis(1_500) && longest < Duration::from_millis(1_950), "{longest:?}");
 }

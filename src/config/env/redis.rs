@@ -37,8 +37,9 @@ fn servers(reader: &mut Reader<'_>) -> Option<RedisConfig> {
     let host = reader.text("REDIS_HOST");
     let Some(url) = reader.secret("REDIS_URL") else {
         let name = host?;
-        if name.contains(['/', '@', ' ', ',']) {
-            let remedy = "Write the host's name or address; user, password and the rest belong into REDIS_URL";
+        // One colon is a port's: an IPv6 address has more.
+        if name.contains(['/', '@', ' ', ',']) || name.matches(':').count() == 1 {
+            let remedy = "Write the host's name or address; a port belongs into REDIS_PORT, user, password and the rest into REDIS_URL";
             reader.mistake("REDIS_HOST", "it is not a host", remedy);
         }
         let name = name.trim_matches(['[', ']']).to_owned();

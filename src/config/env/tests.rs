@@ -402,6 +402,7 @@ fn redis_is_named_by_a_url_or_by_a_host() {
     assert_eq!(of(&[("REDIS_HOST", "cache")]).prefix, "pulso");
     assert!(mistake(&[("REDIS_HOST", "cache"), ("REDIS_URL", "redis://cache")]).contains("Unset one"));
     mistake(&[("REDIS_HOST", "redis://cache")]);
+    assert!(mistake(&[("REDIS_HOST", "127.0.0.1:6379")]).contains("REDIS_PORT"));
     mistake(&[("REDIS_URL", " redis://cache")]);
     let ca = ("REDIS_CA", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
     assert!(mistake(&[ca, ("REDIS_URL", "rediss://cache")]).contains("has no certificate"));
