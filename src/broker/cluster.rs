@@ -91,8 +91,10 @@ pub(super) struct Cluster {
     position: Mutex<Position>,
     /// Which log its position is one in.
     read_from: Mutex<Option<Born>>,
-    /// Where the reader begins, once a log was found; told again at every line that is made.
+    /// Where the reader begins, once a log was found; told again at every line that is made. `None` while it must not read.
     begin: watch::Sender<Option<Position>>,
+    /// Held by the reader while it reads.
+    reading: tokio::sync::Mutex<()>,
     /// Whether all that the log had when this node came was read.
     is_level: watch::Sender<bool>,
     /// Clients were let in before that.
@@ -147,6 +149,7 @@ impl Cluster {
             position: Mutex::default(),
             read_from: Mutex::default(),
             begin: watch::Sender::new(None),
+            reading: tokio::sync::Mutex::default(),
             is_level: watch::Sender::new(false),
             is_open: AtomicBool::new(false),
             beats: Mutex::new(Beats { count: 0, sent: now, read: now, lag: Duration::ZERO }),

@@ -142,6 +142,9 @@ impl Cluster {
                 *lock(&self.position) = from;
             }
             Some(before) if is_another(before, identity) => {
+                // The line that is read by may still lead elsewhere: what it found there would move this node past what is here.
+                self.begin.send_replace(None);
+                drop(self.reading.lock().await);
                 // So that what anybody appends from now on is behind what this node has read.
                 self.beat(line, &identity.born).await?;
                 lock(&self.counts).forget();

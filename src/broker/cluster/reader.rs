@@ -49,8 +49,14 @@ impl Cluster {
         loop {
             // The sender is here.
             let _ = begin.wait_for(Option::is_some).await;
-            begin.mark_unchanged();
-            if let Err(trouble) = self.read_line(&mut begin, &mut pause).await {
+            let read = {
+                let _reading = self.reading.lock().await;
+                if begin.borrow_and_update().is_none() {
+                    continue;
+                }
+                self.read_line(&mut begin, &mut pause).await
+            };
+            if let Err(trouble) = read {
                 debug!(%trouble, "the log is not read");
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -64,8 +70,15 @@ impl Cluster {
         begin: &mut watch::Receiver<Option<Position>>,
         pause: &mut Duration,
     ) -> Result<(), Trouble> {
-        let line = answered(LONGEST_DIAL, self.several.engine.dial()).await?;
-        let mut born = self.check_forgotten(&line).await?;
+        let dialled = async {
+            let line = answered(LONGEST_DIAL, self.several.engine.dial()).await?;
+            let born = self.check_forgotten(&line).await?;
+            Ok((line, born))
+        };
+        let (line, mut born) = tokio::select! {
+            _ = begin.changed() => return Ok(()),
+            dialled = dialled => dialled?,
+        };
         let mut may_lag = false;
         loop {
             if std::mem::take(&mut may_lag) {
