@@ -77,7 +77,8 @@ export function channels(out: Out) {
   };
   const emit: Out['emit'] = (event, value) => later(() => out.emit(event, value));
   const tell = (entry: Entry, event: 'value' | 'state' | 'resync' | 'error', value: unknown) => {
-    for (const holder of entry.holders) later(() => holder(event, value));
+    // How it stands is told in any case: nobody would say it again.
+    for (const holder of entry.holders) (event === 'state' ? out.tell : later)(() => holder(event, value));
   };
   const turn = (entry: Entry, state: SubscriptionState) => {
     if (entry.state === state) return;

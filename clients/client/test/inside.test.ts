@@ -66,6 +66,19 @@ test('another user inside a listener: nobody is told any more of what was the fi
   }
 });
 
+test('another user inside a listener: all are told that what was refused is open again', async () => {
+  const { pulso } = world();
+  const [first, second] = [pulso.stats('a'), pulso.stats('a')];
+  const told = heard(second, 'state');
+  await settled();
+  Socket.last.welcomes();
+  Socket.last.says({ type: 'error', code: 'forbidden', message: 'x', channel: 'estadisticas:a' });
+  first.on('state', (state) => state === 'pending' && pulso.setToken(ANA));
+  pulso.setToken(token({ id: 'eva' }));
+  assert.deepEqual([told, second.state], [['refused', 'pending'], 'pending']);
+  pulso.close();
+});
+
 test('a status that is told is never older than one that was told before', async () => {
   const { pulso, time } = world();
   const told: Status[] = [];
