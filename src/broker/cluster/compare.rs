@@ -25,6 +25,9 @@ const AT_ONCE: usize = 128;
 const AT_ONCE_BYTES: usize = 256 * 1024;
 /// What clients have that this node had not read yet when the log went away, in ids: µs.
 const BEHIND: u64 = 1_000_000;
+/// For as long two servers may have taken entries, each of some nodes, in ids: µs. What this node found on the one by the line that
+/// it reads by says nothing of what it wrote to the other.
+const SPLIT: u64 = 10_000_000;
 /// What others put back after this node has, in ids: µs.
 const AFTER: u64 = 1_500_000;
 
@@ -40,15 +43,17 @@ impl Cluster {
         let confirmed = lock(&self.peers).confirmed(self.node).unwrap_or(position);
         self.doubt(position.saturating_sub(BEHIND), identity.now.max(self.newest()) + AFTER);
         self.link.awaits("which of its entries the log lacks");
-        let (mine, from) = self.mine(line, position, is_reborn, confirmed).await?;
+        let back_to = if is_reborn { confirmed } else { confirmed.min(position.saturating_sub(SPLIT)) };
+        let (mine, from) = self.mine(line, position, is_reborn, back_to).await?;
         self.link.awaits("what the log has that it does not know");
         let (present, unknown) = self.theirs(line, from, position).await?;
-        let fork = mine.iter().filter(|(_, put)| present.contains(&put.tag)).map(|(id, _)| *id).max();
-        if let Some(fork) = fork {
-            self.doubt(fork.min(position), position);
-        }
         // Of a log that began anew, what everybody has is worth nothing any more; of another, what is older than all that it has.
         let floor = if is_reborn { confirmed } else { identity.oldest };
+        let missing = mine.iter().filter(|(id, put)| *id > floor && !present.contains(&put.tag));
+        let differs = missing.map(|(id, _)| *id).chain(unknown.iter().map(|put| put.first)).min();
+        if let Some(differs) = differs {
+            self.doubt(differs.saturating_sub(1).min(position), position);
+        }
         let unread = lock(&self.kept).unread().into_iter();
         let read = mine.into_iter().filter(|(id, _)| *id > floor).map(|(_, put)| put);
         let mut lost: Vec<Put> = read.chain(unread).filter(|put| !present.contains(&put.tag)).collect();
@@ -75,7 +80,7 @@ impl Cluster {
         line: &Arc<dyn Line>,
         position: u64,
         is_reborn: bool,
-        confirmed: u64,
+        back_to: u64,
     ) -> Result<(Vec<(u64, Put)>, u64), Trouble> {
         let (mut mine, mut before, mut has_fork) = (Vec::new(), (u64::MAX, 0), false);
         loop {
@@ -85,7 +90,7 @@ impl Cluster {
             let ids: Vec<u64> = page.iter().map(|(id, _)| *id).collect();
             has_fork |= line.lacks(&ids).await?.len() < ids.len();
             mine.extend(page);
-            if before.0 <= confirmed && (is_reborn || has_fork) {
+            if before.0 <= back_to && (is_reborn || has_fork) {
                 break;
             }
         }
