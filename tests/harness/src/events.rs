@@ -76,14 +76,17 @@ impl EventStream {
         Ok(granted)
     }
 
-    /// The next event that says something; `None` when the stream ends.
+    /// The next event that says something; `None` when the stream ends. A comment is a sign of life, and nothing to wait on for.
     pub async fn next(&mut self) -> Option<Event> {
-        loop {
-            let event = self.next_block().await?;
-            if !event.data.is_empty() {
-                return Some(event);
+        let next = async {
+            loop {
+                let event = self.next_block().await?;
+                if !event.data.is_empty() {
+                    return Some(event);
+                }
             }
-        }
+        };
+        timeout(LIMIT, next).await.expect("an event in time")
     }
 
     /// The data of the next event, which must be a message.

@@ -33,16 +33,28 @@ pub async fn hear(stream: &mut EventStream, kind: &str) -> Value {
 
 /// A stream, its `hello`, and its answers about so many names, by these.
 async fn opened(pulso: &Running, path: &str, names: usize) -> (EventStream, Value, BTreeMap<String, Value>) {
+    let (stream, hello, answers, _) = opened_with_first(pulso, path, names).await;
+    (stream, hello, answers)
+}
+
+/// The same, and what has come already of what was asked for: a name may be judged after another one's figures are read.
+async fn opened_with_first(
+    pulso: &Running,
+    path: &str,
+    names: usize,
+) -> (EventStream, Value, BTreeMap<String, Value>, Vec<Value>) {
     let mut stream = pulso.events(path).await;
     let hello = hear(&mut stream, "hello").await;
-    let mut answers = BTreeMap::new();
+    let (mut answers, mut first) = (BTreeMap::new(), Vec::new());
     while answers.len() < names {
         let frame = stream.message().await;
         if matches!(frame["type"].as_str(), Some("subscribed" | "error")) {
             answers.insert(frame["channel"].as_str().unwrap().to_owned(), frame);
+        } else {
+            first.push(frame);
         }
     }
-    (stream, hello, answers)
+    (stream, hello, answers, first)
 }
 
 async fn refused(pulso: &Running, path: &str) -> Answer {
@@ -80,7 +92,7 @@ async fn one_stream_has_every_kind_of_channel_each_named_in_what_comes_of_it() {
     // Staff of the one clinic there is: its token names no business.
     let owner = owner().with("role", json!("STAFF")).with("restaurantId", json!("r-1"));
     let path = format!("{}&device_uid=ipad-1", path(&names, &owner));
-    let (mut stream, hello, answers) = opened(&pulso, &path, names.len()).await;
+    let (mut stream, hello, answers, mut frames) = opened_with_first(&pulso, &path, names.len()).await;
     assert_eq!((&hello["v"], &hello["user"]), (&json!(2), &json!(OWNER)));
     for name in names {
         let answer = &answers[name];
@@ -91,11 +103,12 @@ async fn one_stream_has_every_kind_of_channel_each_named_in_what_comes_of_it() {
         assert_keys(answer, &["type", "channel", "id"]);
         assert!(id(answer) >= id(&hello));
     }
-    let mut first = BTreeMap::new();
-    while first.len() < 3 {
-        let frame = stream.message().await;
-        first.insert(frame["channel"].as_str().unwrap().to_owned(), frame["type"].as_str().unwrap().to_owned());
+    while frames.len() < 3 {
+        frames.push(stream.message().await);
     }
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let first: BTreeMap<String, String> =
+        frames.iter().map(|frame| (text(&frame["channel"]), text(&frame["type"]))).collect();
     assert_eq!(first[&figures], "stats");
     assert_eq!(first["consulta:abiertas"], "consulta");
     for (hook, body, channel, kind) in [
